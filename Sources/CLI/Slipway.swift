@@ -1,0 +1,8 @@
+import ArgumentParser
+import SlipwayCore
+import SlipwayGateway
+
+@main
+struct Slipway: AsyncParsableCommand {
+    func run() async throws { print(slipwayVersion) }
+}

@@ -1,0 +1,1 @@
+"""The resident program inside a sandbox."""
