@@ -117,7 +117,7 @@ struct EngineParts {
     var handlers: [String: any TaskHandler]
     var secrets: SecretDirectory
     var validator: RequestChecker
-    var policy: @Sendable (SandboxClass) -> PoolPolicy
+    var policy: @Sendable (SandboxClass) -> PoolRules
     var logger: Logger
     var folders: EngineFolders
     var offload: NIOThreadPool
