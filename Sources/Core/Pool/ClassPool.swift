@@ -12,7 +12,7 @@ struct ClassPool: Sendable {
     static let removeRetry = (first: 1.0, most: 60.0)
 
     let sandboxClass: SandboxClass
-    let policy: PoolPolicy
+    let policy: PoolRules
     var isDeclared = false
     var isRetired = false
     /// Whether it wanted to start a sandbox and had to wait for its turn.
@@ -35,7 +35,7 @@ struct ClassPool: Sendable {
     private(set) var sandboxes: [SandboxID: PooledSandbox] = [:]
     private var counts = [SandboxPhase: Int](uniqueKeysWithValues: SandboxPhase.allCases.map { ($0, 0) })
 
-    init(_ sandboxClass: SandboxClass, _ policy: PoolPolicy) {
+    init(_ sandboxClass: SandboxClass, _ policy: PoolRules) {
         self.sandboxClass = sandboxClass
         self.policy = policy
     }

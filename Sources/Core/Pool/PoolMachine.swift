@@ -3,7 +3,7 @@
 /// A pure value: no I/O, no clock, no randomness of its own. Whoever owns it tells it what happened, in any order,
 /// and does what it answers, in the answered order. Identical events give identical actions.
 package struct PoolMachine: Sendable {
-    private let policy: @Sendable (SandboxClass) -> PoolPolicy
+    private let policy: @Sendable (SandboxClass) -> PoolRules
     private var shared: PoolShared
     private var pools: [ClassPool] = []
     private var slots: [SandboxClass: Int] = [:]
@@ -23,7 +23,7 @@ package struct PoolMachine: Sendable {
     package init(
         engineUp: Bool = true, waitingMax: Int = 1_000_000,
         makeID: @escaping @Sendable () -> SandboxID = { SandboxID() },
-        policy: @escaping @Sendable (SandboxClass) -> PoolPolicy
+        policy: @escaping @Sendable (SandboxClass) -> PoolRules
     ) {
         self.policy = policy
         shared = PoolShared(isEngineUp: engineUp, waitingMax: waitingMax, makeID: makeID)

@@ -66,7 +66,7 @@ struct PooledSandbox: Sendable {
     }
 
     /// Whether it is too old to be used again.
-    func isExpired(_ policy: PoolPolicy, now: Double) -> Bool {
+    func isExpired(_ policy: PoolRules, now: Double) -> Bool {
         policy.maxAge > 0 && createdAt + policy.maxAge <= now
     }
 }

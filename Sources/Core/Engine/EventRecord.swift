@@ -1,19 +1,5 @@
 import Foundation
 
-/// Something that happened to a job or that its task said.
-public struct JobEvent: Sendable {
-    /// The job.
-    public let jobID: JobID
-    /// Its place among the job's events, from 1.
-    public let sequence: Int
-    /// When it happened.
-    public let time: Date
-    /// `job_update`, `log`, `progress`, `output` or what the task named it.
-    public let type: String
-    /// The whole event as one JSON object with `type`, `job_id`, `seq` and `time`.
-    public let json: [UInt8]
-}
-
 /// What an event holds before it is serialised for a reader.
 package enum EventContent: Sendable {
     /// The job changed its state.
@@ -47,7 +33,7 @@ package struct EventRecord: Sendable {
 
     /// The event for a reader.
     package func event(of job: JobID) -> JobEvent {
-        JobEvent(jobID: job, sequence: sequence, time: time, type: content.type, json: json(of: job))
+        JobEvent(jobID: job, seq: sequence, time: time, type: content.type, json: json(of: job))
     }
 
     /// The event as one JSON object.

@@ -1,5 +1,5 @@
 /// How many sandboxes of one class are kept, and for how long.
-package struct PoolPolicy: Sendable, Equatable {
+package struct PoolRules: Sendable, Equatable {
     /// What happens to a request when all sandboxes are in use and the pool may not grow.
     package enum Exhaustion: String, Sendable, CaseIterable {
         /// It waits.
