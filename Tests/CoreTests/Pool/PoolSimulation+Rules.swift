@@ -53,7 +53,8 @@ extension PoolSimulation {
                 continue
             }
             guard pool.waiting == 0 || pool.stem == 0 else { throw violation("a request waits beside a stem cell") }
-            let mayStart = (isEngineUp || pool.runtime == "process") && pool.backoffSeconds == nil && (timer ?? .infinity) > now
+            let mayStart =
+                (isEngineUp || pool.runtime == "process") && pool.backoffSeconds == nil && (timer ?? .infinity) > now
             let isShort =
                 pool.waiting > pool.starting
                 || (declared.contains(number) && pool.stem + pool.starting < min(1, pool.minIdle))

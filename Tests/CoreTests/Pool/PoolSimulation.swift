@@ -1,3 +1,4 @@
+import Foundation
 import SlipwayCore
 
 /// A rule of the pool that a simulated history broke.
@@ -31,7 +32,7 @@ struct PoolSimulation {
     }
 
     let classes: [SandboxClass]
-    let policies: [PoolPolicy]
+    let policies: [PoolRules]
     let tenants = ["ann", "bob", "cid", "dee"].compactMap { TenantID($0) }
     let ids: SandboxIDSource
     var random: SimulationRandom
@@ -67,10 +68,10 @@ struct PoolSimulation {
         }
         let startingMax = 1 + random.below(4)
         let policies = classes.map { _ in
-            PoolPolicy(
+            PoolRules(
                 minIdle: random.below(3), max: 1 + random.below(5), idleTTL: random.chance(20) ? 0 : 5,
                 maxUses: random.below(4) * 3, maxAge: random.chance(30) ? 20 : 0,
-                onExhausted: PoolPolicy.Exhaustion.allCases[random.below(3)], startBackoff: 0.5, startBackoffMax: 4,
+                onExhausted: PoolRules.Exhaustion.allCases[random.below(3)], startBackoff: 0.5, startBackoffMax: 4,
                 startingMax: startingMax)
         }
         let ids = SandboxIDSource(seed: seed)
@@ -104,10 +105,10 @@ struct PoolSimulation {
     /// Gives the machine an event, performs what it answers, and checks all rules.
     mutating func send(_ event: PoolEvent) throws {
         clock += 1
-        note("\(now) > \(event)")
+        if isTracing { note("\(now) > \(event)") }
         for action in machine.handle(event, now: now) {
             clock += 1
-            note("    < \(action)")
+            if isTracing { note("    < \(action)") }
             try perform(action)
         }
         try check()
@@ -151,9 +152,11 @@ struct PoolSimulation {
         }
     }
 
-    private mutating func note(_ text: @autoclosure () -> String) {
-        guard isTracing else { return }
-        recent.append(text())
+    private mutating func note(_ text: String) {
+        let names = classes.reduce(text) {
+            $0.replacingOccurrences(of: String(describing: $1), with: $1.image)
+        }
+        recent.append(names.replacingOccurrences(of: "SlipwayCore.", with: ""))
         if recent.count > 80 { recent.removeFirst(40) }
     }
 }
