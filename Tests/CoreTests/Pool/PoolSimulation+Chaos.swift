@@ -31,7 +31,7 @@ extension PoolSimulation {
             sandboxes[id]?.isLeased = false
             sandboxes[id]?.lease = nil
         case .removed(let id): sandboxes[id]?.isGone = true
-        case .removeFailed(let id, _): sandboxes[id]?.isDoomed = false
+        case .removeFailed(let id, _): sandboxes[id]?.isRemoving = false
         default: break
         }
         delivered.append(reply)

@@ -25,8 +25,7 @@ extension PoolSimulation {
         case .specialising: sandbox.isPreparing && !sandbox.isLeased && !sandbox.isDoomed
         case .idle: !sandbox.isPreparing && !sandbox.isLeased && sandbox.owner != nil && !sandbox.isDoomed
         case .leased: sandbox.isLeased && !sandbox.isDoomed
-        // A removal that failed waits for its retry: neither gone nor ordered.
-        case .destroying: !sandbox.isLeased
+        case .destroying: sandbox.isDoomed && !sandbox.isLeased
         }
     }
 

@@ -68,9 +68,10 @@ extension PoolSimulation {
 
     private mutating func destroy(_ id: SandboxID) throws {
         guard let sandbox = sandboxes[id], !sandbox.isGone else { throw violation("destruction of nothing") }
-        guard !sandbox.isDoomed else { throw violation("destroyed twice") }
+        guard !sandbox.isRemoving else { throw violation("destroyed twice") }
         guard !sandbox.isLeased else { throw violation("a leased sandbox was destroyed") }
         sandboxes[id]?.isDoomed = true
+        sandboxes[id]?.isRemoving = true
         let isLucky = isKind || random.chance(85)
         replies.append(isLucky ? .removed(id) : .removeFailed(id, reason: "busy"))
     }

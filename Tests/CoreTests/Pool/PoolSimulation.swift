@@ -18,6 +18,8 @@ struct PoolSimulation {
         var isConnected = false
         var isPreparing = false
         var isDoomed = false
+        /// Whether a removal is under way; not so between a failed one and its retry.
+        var isRemoving = false
         var isGone = false
         var owner: TenantID?
         var prepared: Specialisation?
