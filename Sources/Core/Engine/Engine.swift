@@ -174,7 +174,7 @@ private struct EngineClosing: Sendable {
     let offload: NIOThreadPool
 
     func close(store: JobStore) async {
-        await store.close()
+        store.close()
         // The process, or its owner, is done with the engine: a pool that does not stop in order changes nothing.
         try? await offload.shutdownGracefully()
         try? await group.shutdownGracefully()

@@ -42,10 +42,15 @@ extension EngineCore {
     private func purge() async {
         while !isStopped {
             do {
-                let removed = try await store.purge(
-                    finishedBefore: Date() - configuration.data.retention.seconds,
-                    keysBefore: Date() - configuration.data.idempotencyRetention.seconds)
-                if removed > 0 { logger.info("removed old jobs", metadata: ["jobs": "\(removed)"]) }
+                let old = try await store.finished(
+                    before: Date() - configuration.data.retention.seconds, limit: 1000)
+                if !old.isEmpty {
+                    try await store.perform(.purge(old))
+                    logger.info("removed old jobs", metadata: ["jobs": "\(old.count)"])
+                }
+                try await store.perform(
+                    .forgetKeys(before: Date() - configuration.data.idempotencyRetention.seconds))
+                if old.count == 1000 { continue }
                 try await Task.sleep(for: .seconds(60))
             } catch is CancellationError {
                 return

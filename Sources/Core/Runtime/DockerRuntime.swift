@@ -122,8 +122,8 @@ package final class DockerRuntime: SandboxRuntime {
 
     package func diagnose(_ handle: SandboxHandle) async -> String {
         // The log only adds to a message about another failure.
-        let output = try? await client.containerOutput(handle.reference, tailLines: 20, limitBytes: 65_536)
-        return output.map { String(decoding: $0, as: UTF8.self) } ?? ""
+        let output = try? await client.logs(handle.reference, tailLines: 20)
+        return output.map { String(decoding: $0.standardOutput + $0.standardError, as: UTF8.self) } ?? ""
     }
 
     package func leftovers() async throws -> [SandboxHandle] {
