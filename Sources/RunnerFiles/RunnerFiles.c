@@ -1,5 +1,7 @@
 #include "CRunnerFiles.h"
 
+#pragma clang diagnostic ignored "-Wc23-extensions"
+
 static const unsigned char init___py[] = {
 #embed "slipway_runner/__init__.py"
 };
@@ -79,7 +81,7 @@ static const unsigned char zygote_py[] = {
 #embed "slipway_runner/zygote.py"
 };
 
-const struct slipway_runner_file slipway_runner_files[] = {
+static const struct slipway_runner_file files[] = {
     {"__init__.py", init___py, sizeof init___py},
     {"channel.py", channel_py, sizeof channel_py},
     {"checks.py", checks_py, sizeof checks_py},
@@ -107,4 +109,5 @@ const struct slipway_runner_file slipway_runner_files[] = {
     {"task.py", task_py, sizeof task_py},
     {"zygote.py", zygote_py, sizeof zygote_py},
 };
-const size_t slipway_runner_file_count = sizeof slipway_runner_files / sizeof slipway_runner_files[0];
+const struct slipway_runner_file *const slipway_runner_files = files;
+const size_t slipway_runner_file_count = sizeof files / sizeof files[0];

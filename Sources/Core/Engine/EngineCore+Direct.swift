@@ -69,7 +69,8 @@ extension EngineCore {
         if let known = job.input { input = known } else { input = try await readInput(of: job) }
         let bytes =
             input.isZlib
-            ? try PayloadCodec.inflate(input.bytes, limit: configuration.jobs.payloadInflatedMaxBytes) : input.bytes
+            ? try PayloadCodec.inflated(zlib: input.bytes, limit: configuration.jobs.payloadInflatedMaxBytes)
+            : input.bytes
         return try JSONValue(parsing: bytes)
     }
 

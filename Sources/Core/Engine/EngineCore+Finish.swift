@@ -57,7 +57,7 @@ extension EngineCore {
                 let packed = try await core.offload.runIfActive {
                     let ending = try Self.pack(bytes, isZlib: isZlib, limit: limit, ending)
                     if let text = ending.packed?.text, text.count > inlineMax {
-                        try artifacts.writeDurably(id, .result, text)
+                        try artifacts.writeDurably(id, .result, text: text)
                     }
                     return ending
                 }
@@ -93,7 +93,7 @@ extension EngineCore {
         if isZlib {
             let packed = try PayloadCodec.pack(zlib: bytes, inflatedLimit: limit * 16)
             ending.packed = packed
-            ending.plain = try PayloadCodec.inflate(bytes, limit: limit * 16)
+            ending.plain = try PayloadCodec.inflated(zlib: bytes, limit: limit * 16)
         } else {
             ending.plain = bytes
             ending.packed = try PayloadCodec.pack(bytes)
@@ -143,7 +143,7 @@ extension EngineCore {
                 spawn { core in
                     do {
                         try await core.offload.runIfActive {
-                            try artifacts.writeDurably(id, .journal, journal.text)
+                            try artifacts.writeDurably(id, .journal, text: journal.text)
                         }
                         core.commitEnd(id, ending, StoredArtifact(journal, inline: false), at: now)
                     } catch {

@@ -57,7 +57,7 @@ extension EngineCore {
 
     /// Jobs of a tenant, newest first.
     package func list(_ query: JobQuery, tenant: TenantID) async throws -> JobPage {
-        let page = try await store.list(tenant: tenant, query: query)
+        let page = try await store.list(query, tenant: tenant)
         // States that live in memory only, such as running, are newer than the store's.
         let current = page.jobs.map { jobs[$0.id]?.job ?? $0 }
         return JobPage(
@@ -134,8 +134,8 @@ extension EngineCore {
         var lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         let endsWithNewline = lines.last?.isEmpty ?? false
         if endsWithNewline { lines.removeLast() }
-        let kept = lines.suffix(max(0, tail)).joined(separator: [UInt8(ascii: "\n")])
-        return Array(kept) + (endsWithNewline && !kept.isEmpty ? [UInt8(ascii: "\n")] : [])
+        let kept = Array(lines.suffix(max(0, tail)).joined(separator: [UInt8(ascii: "\n")]))
+        return kept + (endsWithNewline && !kept.isEmpty ? [UInt8(ascii: "\n")] : [])
     }
 
     /// The events of a job after a number, those to come included; the stream ends when the job has.

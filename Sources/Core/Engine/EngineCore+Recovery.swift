@@ -33,8 +33,9 @@ extension EngineCore {
 
     /// Takes up what an earlier process of this engine left: jobs, and sandboxes that still run them.
     func recover() async throws {
-        let rows = try await store.unfinished()
-        let records = try await store.sandboxes()
+        let store = store
+        let rows = try await offload.runIfActive { try store.unfinishedBlocking() }
+        let records = try await offload.runIfActive { try store.sandboxesBlocking() }
         var claimed: [String: [JobRow]] = [:]
         for row in rows where row.job.state != .queued { claimed[row.job.sandbox ?? "", default: []].append(row) }
         await withDiscardingTaskGroup { group in

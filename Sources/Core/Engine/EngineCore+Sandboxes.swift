@@ -136,13 +136,35 @@ extension EngineCore {
     func groupID(of tenant: TenantID) async throws -> Int {
         if let known = groups[tenant] { return known }
         let range = configuration.sandbox.groupRange
-        let number = try await store.groupNumber(of: tenant)
+        let number = try await groupNumber(of: tenant)
         guard number < range.count else {
             throw EngineError(
                 .limitExceeded, "there are more tenants than groups: enlarge sandbox.group_range (\(range.count))")
         }
         groups[tenant] = range.first + number
         return range.first + number
+    }
+
+    /// The tenant's place in the range of groups: given once, kept for ever.
+    private func groupNumber(of tenant: TenantID) async throws -> Int {
+        if let pending = groupLookups[tenant] { return try await pending.value }
+        let (store, offload) = (store, offload)
+        // One at a time, so that no two tenants get one number.
+        let earlier = lastGroupLookup
+        let ordered = Task {
+            _ = await earlier?.result
+            return try await offload.runIfActive {
+                if let known = try store.metaBlocking("group:\(tenant)").flatMap({ Int($0) }) { return known }
+                let next = try store.metaBlocking("groups").flatMap { Int($0) } ?? 0
+                try store.performBlocking(.setMeta(key: "groups", value: "\(next + 1)"))
+                try store.performBlocking(.setMeta(key: "group:\(tenant)", value: "\(next)"))
+                return next
+            }
+        }
+        groupLookups[tenant] = ordered
+        lastGroupLookup = ordered
+        defer { groupLookups[tenant] = nil }
+        return try await ordered.value
     }
 
     /// Removes a sandbox; the pool hears of it when nothing of it is left.

@@ -149,7 +149,8 @@ extension EngineCore {
     private func insert(_ job: ActiveJob) {
         job.isInserted = true
         if needsDurableFile(job) {
-            spawn { await $0.insertLarge(job.job.id) }
+            let id = job.job.id
+            spawn { await $0.insertLarge(id) }
             return
         }
         do {
@@ -194,7 +195,7 @@ extension EngineCore {
         guard needsDurableFile(job), let text = job.storedInput?.inline else { return }
         let id = job.job.id
         let artifacts = artifacts
-        try await offload.runIfActive { try artifacts.writeDurably(id, .input, text) }
+        try await offload.runIfActive { try artifacts.writeDurably(id, .input, text: text) }
         job.storedInput?.inline = nil
     }
 

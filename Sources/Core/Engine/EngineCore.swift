@@ -38,6 +38,8 @@ package actor EngineCore {
     var sandboxes: [SandboxID: Sandbox] = [:]
     var userIDs: UserIDAllocator
     var groups: [TenantID: Int] = [:]
+    var groupLookups: [TenantID: Task<Int, any Error>] = [:]
+    var lastGroupLookup: Task<Int, any Error>?
     var images = ImageCache()
     /// Encoded plans of recent jobs.
     var plans: [JobPlan: [UInt8]] = [:]
@@ -84,7 +86,7 @@ package actor EngineCore {
         nextWork += 1
         work[number] = Task(executorPreference: executor) {
             await body(self)
-            self.ended(work: number)
+            await self.ended(work: number)
         }
     }
 

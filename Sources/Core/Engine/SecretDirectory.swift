@@ -2,10 +2,10 @@ import Foundation
 
 /// The values of configured secrets, read when they are needed and kept nowhere.
 struct SecretDirectory: Sendable {
-    private let sources: [String: Configuration.SecretSource]
+    private let sources: [String: SecretSource]
     private let environment: [String: String]
 
-    init(_ sources: [String: Configuration.SecretSource], environment: [String: String]) {
+    init(_ sources: [String: SecretSource], environment: [String: String]) {
         self.sources = sources
         self.environment = environment
     }

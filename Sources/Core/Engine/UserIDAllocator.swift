@@ -7,11 +7,11 @@ struct UserIDAllocator {
     /// Ids of a block that are handed out.
     private static let used = 3
 
-    private let range: Configuration.IDRange
+    private let range: IDRange
     private var free: [Int]
     private var next = 0
 
-    init(range: Configuration.IDRange) {
+    init(range: IDRange) {
         self.range = range
         free = []
     }

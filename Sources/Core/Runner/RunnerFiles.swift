@@ -12,14 +12,11 @@ package enum RunnerFiles {
 
     /// Every file of the runner.
     package static let all: [File] = {
-        let files = withUnsafePointer(to: slipway_runner_files) { start in
-            start.withMemoryRebound(to: slipway_runner_file.self, capacity: slipway_runner_file_count) { files in
-                UnsafeBufferPointer(start: files, count: slipway_runner_file_count).map { file in
-                    File(name: String(cString: file.name), bytes: Array(UnsafeBufferPointer(start: file.bytes, count: file.size)))
-                }
-            }
+        UnsafeBufferPointer(start: slipway_runner_files, count: slipway_runner_file_count).map { file in
+            File(
+                name: String(cString: file.name),
+                bytes: Array(UnsafeBufferPointer(start: file.bytes, count: file.size)))
         }
-        return files
     }()
 
     /// A short hash of all files: names the folder they are written to.

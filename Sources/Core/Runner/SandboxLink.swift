@@ -48,7 +48,7 @@ package final class SandboxLink {
     package var isConnected: Bool { channel != nil }
 
     /// Binds the socket; a stale one in its place is removed.
-    package func listen() async throws {
+    package func listen(isolation: isolated (any Actor)? = #isolation) async throws {
         loop.preconditionInEventLoop()
         let bound = NIOLoopBound(self, eventLoop: loop)
         let bootstrap = ServerBootstrap(group: loop)
@@ -113,7 +113,7 @@ package final class SandboxLink {
             return
         }
         let bound = NIOLoopBound(self, eventLoop: loop)
-        let credentials: EventLoopFuture<ucred> = provider.unsafeGetSocketOption(
+        let credentials: EventLoopFuture<PeerCredentials> = provider.unsafeGetSocketOption(
             level: .init(rawValue: SOL_SOCKET), name: .init(rawValue: SO_PEERCRED))
         credentials.whenComplete { result in
             switch result {
@@ -167,6 +167,13 @@ package final class SandboxLink {
         self.channel = nil
         handler(.disconnected)
     }
+}
+
+/// What `SO_PEERCRED` gives (unix(7), `struct ucred`).
+private struct PeerCredentials: Sendable {
+    var pid: Int32
+    var uid: UInt32
+    var gid: UInt32
 }
 
 /// Accumulates bytes and cuts frames without copying bodies.
