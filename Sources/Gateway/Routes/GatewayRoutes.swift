@@ -43,12 +43,10 @@ extension GatewayRoutes {
         return .json(StatusEncoder.bytes(readiness), status: readiness.ready ? .ok : .serviceUnavailable)
     }
 
-    /// `GET /v1/pools`: those of the caller's tenant, and those that belong to nobody.
+    /// `GET /v1/pools`: what the caller's tenant has warm, and what belongs to nobody.
     @Sendable private func pools(_ call: Call) async throws -> Response {
         try call.allowQuery()
-        let own = call.principal.tenant.description
-        let pools = await service.pools().filter { $0.tenant == nil || $0.tenant == own }
-        return .json(StatusEncoder.bytes(pools))
+        return .json(StatusEncoder.bytes(await service.pools(for: call.principal.tenant)))
     }
 
     /// `GET /metrics`
