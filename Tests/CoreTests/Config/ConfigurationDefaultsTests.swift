@@ -5,7 +5,7 @@ import Testing
 /// The files that are made from the declaration of the keys.
 ///
 /// With `SLIPWAY_TEST_WRITE_REFERENCE=1` in the environment the tests write them anew before they compare.
-@Suite struct ConfigurationDefaultsTests {
+@Suite(.serialized) struct ConfigurationDefaultsTests {
     static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().deletingLastPathComponent()
     static let shipped = root.appending(path: "config.yaml")
@@ -50,7 +50,8 @@ import Testing
             let path = leaf.path.joined(separator: ".")
             #expect(text.contains("# `\(path)`") || text.contains("## \(path)\n"), "\(path) is not documented")
             #expect(text.contains("`\(leaf.variable)`"), "\(leaf.variable) is not documented")
-            #expect(!leaf.about.isEmpty && !leaf.tune.isEmpty, "\(path) does not say what it means and when to change it")
+            #expect(
+                !leaf.about.isEmpty && !leaf.tune.isEmpty, "\(path) does not say what it means and when to change it")
         }
         let made = try #require(text.range(of: Self.marker))
         #expect(String(text[made.upperBound...]) == ConfigurationReference.markdown())

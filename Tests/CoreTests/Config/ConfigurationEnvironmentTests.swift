@@ -92,8 +92,9 @@ import Testing
     }
 
     @Test func aFallbackDoesNotHideAFaultOfTheFile() {
-        #expect(fault(["DOCKER_MEM_LIMIT": "2g"], yaml: "sandbox: 3") ==
-            "config.yaml:1:10: sandbox: needs a mapping of keys, not a single value")
+        #expect(
+            fault(["DOCKER_MEM_LIMIT": "2g"], yaml: "sandbox: 3")
+                == "config.yaml:1:10: sandbox: needs a mapping of keys, not a single value")
     }
 
     @Test func faultsNameTheVariable() {

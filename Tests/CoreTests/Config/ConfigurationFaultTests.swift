@@ -29,9 +29,9 @@ struct BadFile: Sendable, CustomTestStringConvertible {
 
     static let badFiles: [BadFile] = [
         // syntax
-        BadFile("jobs: [1, 2", 1, 12, "", "did not find expected"),
+        BadFile("jobs: [1, 2", 2, 1, "", "did not find expected"),
         BadFile("jobs:\n\tclaim: strict", 2, 1, "", "tabs"),
-        BadFile("jobs:\n  claim: \"strict", 2, 18, "", "quoted scalar"),
+        BadFile("jobs:\n  claim: \"strict", 2, 17, "", "quoted scalar"),
         BadFile("jobs: {}\n---\njobs: {}", 2, 1, "", "second document"),
         BadFile("jobs: &a {}\n", 1, 7, "jobs", "anchors"),
         BadFile("jobs:\n  claim: *a\n", 2, 10, "jobs.claim", "aliases"),
@@ -83,12 +83,16 @@ struct BadFile: Sendable, CustomTestStringConvertible {
         // what does not fit together
         BadFile("pools:\n  defaults:\n    min_idle: 9\n", 3, 15, "pools.defaults.min_idle", "must not exceed max (4)"),
         BadFile("sandbox:\n  memory: 1g\nlimits:\n  memory: 512m\n", 2, 11, "sandbox.memory", "limits.memory"),
-        BadFile("sandbox:\n  memory: 128m\n", 1, 1, "sandbox.tmp", "must not exceed memory (128m)"),
+        BadFile("limits: {timeout: 10m}\n", 1, 19, "jobs.default_timeout", "must not exceed limits.timeout (10m)"),
+        BadFile("sandbox:\n  mount_allow: [/]\n", 2, 16, "sandbox.mount_allow", "must not hold /"),
+        BadFile("runner:\n  heartbeat: 20s\n", 2, 14, "runner.silence", "three heartbeats (60s)"),
+        BadFile("gpus:\n  devices: [all, 0]\n", 2, 12, "gpus.devices", "all alone"),
         BadFile("sandbox:\n  user_range: {first: 60000, count: 9000}\n", 2, 37, "sandbox.user_range.count", "65536"),
-        BadFile("docker:\n  tls_cert: /c\n", 2, 3, "docker.tls_key", "tls_cert needs its key"),
+        BadFile("docker:\n  tls_cert: /c\n", 2, 13, "docker.tls_key", "tls_cert needs its key"),
         BadFile("pools:\n  classes: [{image: a}]\n", 2, 13, "pools.classes[0].name", "is missing"),
-        BadFile("pools:\n  classes: [{name: a}, {name: a}]\n", 2, 12, "pools.classes[1].name", "earlier class"),
-        BadFile("pools:\n  classes:\n    - name: a\n      maxx: 3\n", 4, 7, "pools.classes[0].maxx", "did you mean max?"),
+        BadFile("pools:\n  classes: [{name: a}, {name: a}]\n", 2, 31, "pools.classes[1].name", "earlier class"),
+        BadFile(
+            "pools:\n  classes:\n    - name: a\n      maxx: 3\n", 4, 7, "pools.classes[0].maxx", "did you mean max?"),
         // secrets
         BadFile("secrets:\n  TOKEN: hunter2\n", 2, 10, "secrets.TOKEN", "never stands here"),
         BadFile("secrets:\n  TOKEN: {value: hunter2}\n", 2, 11, "secrets.TOKEN", "known here: env, file"),
@@ -133,7 +137,7 @@ struct BadFile: Sendable, CustomTestStringConvertible {
     }
 
     @Test func columnsCountCharactersNotBytes() {
-        #expect(faults("log: {\"ключ\": 1, \"level\": x}").last?.column == 25)
+        #expect(faults("log: {\"ключ\": 1, \"level\": x}").last?.column == 27)
     }
 
     @Test func credentialsAreNotRepeatedInMessages() {
