@@ -143,7 +143,11 @@ package struct PoolMachine: Sendable {
             pools[slot].isBlocked = false
             shared.mayStart = 1
             update(slot) { $0.settle(&$1) }
-            misses = shared.starting > before ? 0 : misses + 1
+            if shared.starting > before {
+                misses = 0
+            } else if pools[slot].isBlocked {
+                misses += 1
+            }
         }
     }
 
