@@ -36,14 +36,14 @@ struct GatewayRoutes: Sendable {
 }
 
 extension GatewayRoutes {
-    /// `GET /readyz`
+    /// Says whether jobs can run: `GET /readyz`.
     @Sendable private func readiness(_ call: Call) async throws -> Response {
         try call.allowQuery()
         let readiness = await service.readiness()
         return .json(StatusEncoder.bytes(readiness), status: readiness.ready ? .ok : .serviceUnavailable)
     }
 
-    /// `GET /v1/pools`: those of the caller's tenant, and those that belong to nobody.
+    /// Lists the pools of the caller's tenant and those that belong to nobody: `GET /v1/pools`.
     @Sendable private func pools(_ call: Call) async throws -> Response {
         try call.allowQuery()
         let own = call.principal.tenant.description
@@ -51,7 +51,7 @@ extension GatewayRoutes {
         return .json(StatusEncoder.bytes(pools))
     }
 
-    /// `GET /metrics`
+    /// Hands out measurements for Prometheus: `GET /metrics`.
     @Sendable private func metrics(_ call: Call) async throws -> Response {
         try call.allowQuery()
         let text = await service.metricsText()
