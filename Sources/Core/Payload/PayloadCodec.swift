@@ -139,3 +139,12 @@ package enum PayloadCodec {
         guard text.count <= limit else { throw PayloadFault.tooLarge("as it is sent", limitBytes: limit) }
     }
 }
+
+extension PayloadCodec {
+    /// Inflates one zlib stream into memory, up to a limit.
+    package static func inflated(zlib: [UInt8], limit: Int) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        _ = try inflate(zlib: zlib, limit: limit) { bytes.append(contentsOf: $0) }
+        return bytes
+    }
+}
