@@ -128,7 +128,7 @@ engine_url() {
     return 1
 }
 
-engine_folder() { printf '%s\n' "${SLIPWAY_ENGINE_DIR:-$cache/engine}"; }
+engine_folder() { printf '%s\n' "${SLIPWAY_SETUP_ENGINE_DIR:-$cache/engine}"; }
 
 engine_answers() { [ "$(engine_curl "$1" /_ping -m 3 2>/dev/null)" = OK ]; }
 

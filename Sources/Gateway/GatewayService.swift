@@ -47,6 +47,11 @@ package struct GatewayService: Service {
         try await withTaskExecutorPreference(taskExecutor) { try await application.run() }
     }
 
+    /// The methods and paths that exist, such as `GET /v1/jobs/{id}`.
+    package static var routeList: [String] {
+        GatewayRoutes.declarations.map { "\($0.method.rawValue) \($0.pattern)" }
+    }
+
     private func application() -> Application<GatewayResponder> {
         let options = routes.options
         let onListening = onListening

@@ -64,7 +64,7 @@ extension Configuration: ConfigurationSection {
         Field.section("log", \.log, "What the engine logs, and how.")
     }
 
-    package func check(_ report: (_ key: String, _ message: String) -> Void) {
+    package func check() -> [ConfigurationConflict] {
         let pairs: [(key: String, isAbove: Bool, limit: String)] = [
             ("sandbox.cpus", sandbox.cpus > limits.cpus ?? .infinity, "limits.cpus"),
             ("sandbox.memory", sandbox.memoryBytes > limits.memoryBytes ?? .max, "limits.memory"),
@@ -75,14 +75,21 @@ extension Configuration: ConfigurationSection {
             ("jobs.default_timeout", jobs.defaultTimeout > limits.timeout, "limits.timeout"),
             ("jobs.inline_max", jobs.inlineMaxBytes > jobs.payloadEncodedMaxBytes, "jobs.payload_encoded_max"),
         ]
-        for pair in pairs where pair.isAbove { report(pair.key, "must not exceed \(pair.limit)") }
-        for (index, item) in pools.classes.enumerated() {
-            if item.cpus ?? 0 > limits.cpus ?? .infinity {
-                report("pools.classes[\(index)].cpus", "must not exceed limits.cpus")
-            }
-            if item.memoryBytes ?? 0 > limits.memoryBytes ?? .max {
-                report("pools.classes[\(index)].memory", "must not exceed limits.memory")
-            }
+        let classes = pools.classes.enumerated().flatMap { index, item in
+            [
+                (
+                    key: "pools.classes[\(index)].cpus", isAbove: item.cpus ?? 0 > limits.cpus ?? .infinity,
+                    limit: "limits.cpus"
+                ),
+                (
+                    key: "pools.classes[\(index)].memory",
+                    isAbove: item.memoryBytes ?? 0 > limits.memoryBytes ?? .max, limit: "limits.memory"
+                ),
+            ]
+        }
+        return (pairs + classes).filter(\.isAbove).map { pair in
+            let limit = value(at: pair.limit.split(separator: ".").map(String.init))?.inline(json: false) ?? ""
+            return .init(pair.key, with: pair.limit, message: "must not exceed \(pair.limit) (\(limit))")
         }
     }
 }

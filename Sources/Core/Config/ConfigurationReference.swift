@@ -95,7 +95,8 @@ package enum ConfigurationReference {
             for child in key.children {
                 guard case .value(let form, let limits, let null, _) = child.shape else { continue }
                 let allowed = form + (limits.isEmpty ? "" : ", \(limits)")
-                let absent = child.isRequired ? "needed" : null.map { "else `\($0)`" } ?? "else `pools.defaults.\(child.name)`"
+                let absent =
+                    child.isRequired ? "needed" : null.map { "else `\($0)`" } ?? "else `pools.defaults.\(child.name)`"
                 lines.append("- `\(child.name)`: \(child.about) (\(allowed); \(absent))")
             }
             lines.append("")

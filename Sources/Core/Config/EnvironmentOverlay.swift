@@ -1,8 +1,10 @@
 /// The values that environment variables give, laid over those of the file before anything is decoded.
 struct EnvironmentOverlay {
     private(set) var faults: [ConfigurationFault] = []
-    /// Variables that begin with the prefix and mean nothing here. They are no faults, since a container platform sets
-    /// variables such as `SLIPWAY_PORT_7433_TCP` for a service named slipway.
+    /// Variables that begin with the prefix and mean nothing here.
+    ///
+    /// They are no faults, since a container platform sets variables such as `SLIPWAY_PORT_7433_TCP` for a service
+    /// named slipway.
     private(set) var warnings: [ConfigurationFault] = []
 
     private let environment: [String: String]
@@ -21,7 +23,9 @@ struct EnvironmentOverlay {
         let sections = Configuration.keys
         let leaves = sections.flatMap(\.leaves)
         for leaf in leaves {
-            guard let variable = leaf.fallbackVariable, let text = environment[variable], !text.isEmpty else { continue }
+            guard let variable = leaf.fallbackVariable, let text = environment[variable], !text.isEmpty else {
+                continue
+            }
             guard root.find(leaf.path[...])?.isNull ?? true, isOpen(root, leaf.path) else { continue }
             set(variable, text, leaf, in: &root)
         }
@@ -57,7 +61,9 @@ struct EnvironmentOverlay {
     }
 
     /// The node that a variable's text stands for: one value, a comma-separated list, or YAML in brackets.
-    private mutating func node(_ variable: String, _ text: String, _ leaf: ConfigurationKey, _ path: String) -> YAMLNode? {
+    private mutating func node(_ variable: String, _ text: String, _ leaf: ConfigurationKey, _ path: String)
+        -> YAMLNode?
+    {
         let mark = YAMLMark(origin: .environment(variable))
         let isList: Bool
         switch leaf.shape {
@@ -81,7 +87,8 @@ struct EnvironmentOverlay {
     }
 
     private mutating func reportUnknown(_ variable: String, _ sections: [ConfigurationKey], _ known: [String]) {
-        let hint = nearest(variable, in: known.sorted()).map { "; did you mean \($0)?" } ?? ""
+        // Long names are near each other by length alone: two slips are a typing error, more are another name.
+        let hint = nearest(variable, in: known.sorted(), atMost: 2).map { "; did you mean \($0)?" } ?? ""
         let isSetting = sections.contains { variable.hasPrefix($0.variable + "_") }
         let fault = ConfigurationFault(file: "$" + variable, message: "names no setting" + hint)
         if isSetting || !hint.isEmpty { faults.append(fault) } else { warnings.append(fault) }

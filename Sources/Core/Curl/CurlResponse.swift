@@ -49,7 +49,7 @@ struct CurlHeadCollector {
         if line.isEmpty { return finishBlock() }
         if line.hasPrefix("HTTP/") { return startBlock(line) }
         guard let colon = line.firstIndex(of: ":") else { return .malformed("a header line has no colon") }
-        let value = line[line.index(after: colon)...].drop { $0 == " " || $0 == "\t" }
+        let value = line[line.index(after: colon)...].trimmingBlanks()
         head.headers.append((String(line[..<colon]), String(value)))
         return .more
     }
@@ -67,6 +67,15 @@ struct CurlHeadCollector {
         guard head.status >= 200 || head.status == 101 else { return .more }
         isComplete = true
         return .complete
+    }
+}
+
+extension Substring {
+    fileprivate func trimmingBlanks() -> Substring {
+        let isBlank = { (character: Character) in character == " " || character == "\t" }
+        var trimmed = drop(while: isBlank)
+        while let last = trimmed.last, isBlank(last) { trimmed.removeLast() }
+        return trimmed
     }
 }
 

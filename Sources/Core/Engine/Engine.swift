@@ -26,6 +26,8 @@ public final class Engine: Service, Sendable {
     /// Keys and tenants.
     package let store: JobStore
     let core: EngineCore
+    /// What requests may ask for.
+    package var requestLimits: RequestLimits { core.validator.limits }
     private let closing: EngineClosing
 
     /// Makes an engine; `start` or `run` makes it work.
@@ -158,8 +160,8 @@ public final class Engine: Service, Sendable {
         try await core.events(of: id, tenant: tenant, after: seq)
     }
 
-    /// The pools of sandboxes.
-    public func pools() async -> [PoolStatus] { await core.pools() }
+    /// The pools of sandboxes; with a tenant, its own sandboxes only are counted as warm and busy.
+    public func pools(for tenant: TenantID? = nil) async -> [PoolStatus] { await core.pools(for: tenant) }
 
     /// Whether jobs can run now, and why not.
     public func readiness() async -> Readiness { await core.readiness() }

@@ -1,8 +1,8 @@
 import NIOCore
 
 extension EngineCore {
-    /// The pools of sandboxes.
-    package func pools() -> [PoolStatus] { pool.status(now: poolNow) }
+    /// The pools of sandboxes, with the counts of one tenant or of all.
+    package func pools(for tenant: TenantID? = nil) -> [PoolStatus] { pool.status(for: tenant, now: poolNow) }
 
     /// Whether jobs can run now.
     package func readiness() -> Readiness {

@@ -1,6 +1,7 @@
 /// Checks requests against the configuration: the same rules for embedders and for REST.
-struct RequestChecker: Sendable {
-    private let limits: RequestLimits
+package struct RequestChecker: Sendable {
+    /// What requests may ask for.
+    package let limits: RequestLimits
 
     init(configuration: Configuration, handlers: [String], runtimes: [String]) {
         var limits = RequestLimits()

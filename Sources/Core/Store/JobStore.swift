@@ -118,6 +118,7 @@ package final class JobStore: Sendable {
         } catch {
             // Reads still run; the connections close when they end, and the next start recovers from the log.
         }
+        flusher.closeConnection()
     }
 
     /// How many transactions were committed.

@@ -66,13 +66,17 @@ final class StoreFlusher: Sendable {
         thread.start()
     }
 
-    /// Ends the thread after a last pass.
+    /// Ends the thread after a last pass; `closeConnection` comes after it.
     func stop() {
         guard !stopping.exchange(true, ordering: .acquiringAndReleasing), started.load(ordering: .relaxed) else {
             return
         }
         wake.signal()
         stopped.wait()
+    }
+
+    /// Closes the connection: as the last one to the file it copies the whole log back and removes it.
+    func closeConnection() {
         do {
             try checkpoints.close()
         } catch {

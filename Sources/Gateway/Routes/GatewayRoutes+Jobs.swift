@@ -3,7 +3,7 @@ import Hummingbird
 import SlipwayCore
 
 extension GatewayRoutes {
-    /// `GET /v1/jobs/{id}`
+    /// Shows a job, at once or when it has ended: `GET /v1/jobs/{id}`.
     @Sendable func show(_ call: Call) async throws -> Response {
         try call.allowQuery("wait")
         let id = try call.jobID()
@@ -29,7 +29,7 @@ extension GatewayRoutes {
         return .json(body, headers: headers)
     }
 
-    /// `GET /v1/jobs`
+    /// Lists the tenant's jobs, newest first: `GET /v1/jobs`.
     @Sendable func list(_ call: Call) async throws -> Response {
         try call.allowQuery("state", "label", "name", "limit", "cursor")
         var query = JobQuery()
@@ -63,21 +63,21 @@ extension GatewayRoutes {
         return .json(writer.bytes)
     }
 
-    /// `POST /v1/jobs/{id}/cancel`
+    /// Asks for the end of a job: `POST /v1/jobs/{id}/cancel`.
     @Sendable func cancel(_ call: Call) async throws -> Response {
         try call.allowQuery()
         let (job, already) = try await service.cancel(try call.jobID(), tenant: call.principal.tenant)
         return .json(JobEncoder.bytes(job), status: already ? .ok : .accepted)
     }
 
-    /// `DELETE /v1/jobs/{id}`
+    /// Removes a job that has ended: `DELETE /v1/jobs/{id}`.
     @Sendable func delete(_ call: Call) async throws -> Response {
         try call.allowQuery()
         try await service.delete(try call.jobID(), tenant: call.principal.tenant)
         return Response(status: .noContent)
     }
 
-    /// `GET /v1/jobs/{id}/result`
+    /// Hands out a result, as JSON or as its bytes: `GET /v1/jobs/{id}/result`.
     @Sendable func result(_ call: Call) async throws -> Response {
         try call.allowQuery()
         let outcome = try await service.result(of: try call.jobID(), tenant: call.principal.tenant)

@@ -4,7 +4,7 @@ import NIOCore
 import SlipwayCore
 
 extension GatewayRoutes {
-    /// `GET /v1/jobs/{id}/logs`
+    /// Hands out the output of a task: `GET /v1/jobs/{id}/logs`.
     @Sendable func logs(_ call: Call) async throws -> Response {
         try call.allowQuery("stream", "follow", "tail")
         let id = try call.jobID()
@@ -25,7 +25,7 @@ extension GatewayRoutes {
         return Response(status: .ok, headers: headers, body: feed.body)
     }
 
-    /// `GET /v1/jobs/{id}/events`
+    /// Streams the events of a job: `GET /v1/jobs/{id}/events`.
     @Sendable func events(_ call: Call) async throws -> Response {
         try call.allowQuery()
         let id = try call.jobID()

@@ -6,7 +6,7 @@ extension GatewayRoutes {
     /// Bodies above this size are parsed away from the event loop.
     private static let largeBodyBytes = 256 << 10
 
-    /// `POST /v1/jobs`
+    /// Submits a job: `POST /v1/jobs`.
     @Sendable func submit(_ call: Call) async throws -> Response {
         try call.allowQuery("wait")
         let wait = try Preferences.wait(
@@ -30,7 +30,7 @@ extension GatewayRoutes {
         return .json(JobEncoder.bytes(outcome.job, result: outcome), headers: headers)
     }
 
-    /// `POST /v1/jobs/batch`
+    /// Submits many jobs, all or none: `POST /v1/jobs/batch`.
     @Sendable func submitBatch(_ call: Call) async throws -> Response {
         try call.allowQuery()
         let body = try await call.request.jsonBody(limitBytes: options.bodyMaxBytes)

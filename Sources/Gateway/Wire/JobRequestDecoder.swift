@@ -9,7 +9,7 @@ struct JobRequestDecoder {
 
     private init(faults: FaultList) { self.faults = faults }
 
-    /// The request; nil when there is no usable task. Faults are added to `faults`.
+    /// Takes the request out of its JSON and adds what is wrong to `faults`; nil without a usable task.
     static func decode(_ node: JSONNode, faults: FaultList) -> JobRequest? {
         JobRequestDecoder(faults: faults).decode(node)
     }

@@ -68,6 +68,8 @@ class Child:
         for name in ("stdout", "stderr"):
             reader, writer = os.pipe2(os.O_CLOEXEC)
             os.set_blocking(reader, False)
+            # A task may open /dev/stdout by name, which asks for the pipe's mode.
+            os.fchmod(writer, 0o622)
             self._streams[name] = reader
             self._their_ends.append(writer)
             loop.add(reader, select.EPOLLIN, self._stream_handler(name))
@@ -242,6 +244,13 @@ class Child:
             self._parts = []
         self.answered = True
         self.on_answer(header, body)
+
+    def release(self) -> None:
+        """Let a child that has answered end."""
+        try:
+            self._control.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # It ended already.
 
     def close(self) -> None:
         """Close every descriptor of this child."""

@@ -12,7 +12,7 @@ import types
 import zlib
 from typing import Any, Callable, Dict, Optional, Tuple
 
-from . import command, linux, report
+from . import command, report
 
 SMALL_BYTES = 16384
 LARGE_BYTES = 1048576
@@ -261,5 +261,4 @@ def flush_output() -> None:
             stream.flush()
         except Exception:
             continue  # Closed or replaced by the task.
-    linux.flush_stdio()
 

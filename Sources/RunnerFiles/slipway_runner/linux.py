@@ -5,6 +5,7 @@ Everything here answers False or None without ctypes; the caller says so in HELL
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 from typing import Any, Callable, Optional
@@ -56,6 +57,22 @@ def prctl(option: int, value: int) -> bool:
     return _libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) == 0
 
 
+def _no_dumps() -> None:
+    """Do nothing where prctl cannot be called."""
+
+
+def _make_allow_dumps() -> Callable[[], Any]:
+    if _libc is None:
+        return _no_dumps
+    zero = ctypes.c_ulong(0)
+    one = ctypes.c_ulong(1)
+    return functools.partial(_libc.prctl, PR_SET_DUMPABLE, one, zero, zero, zero)
+
+
+#: Makes this process dumpable, which owns /proc/self again; quick after a fork.
+allow_dumps = _make_allow_dumps()
+
+
 def set_capabilities(mask: int) -> bool:
     """Make `mask` the effective and permitted set of this thread."""
     if _libc is None:
@@ -65,10 +82,15 @@ def set_capabilities(mask: int) -> bool:
     return _libc.capset(header, data) == 0
 
 
-def flush_stdio() -> None:
-    """Flush what C code buffered in this process."""
-    if _libc is not None:
-        _libc.fflush(None)
+def unbuffer_stdout() -> None:
+    """Have C code print at once, so that no result overtakes its output."""
+    if _libc is None:
+        return
+    try:
+        stream = ctypes.c_void_p.in_dll(_libc, "stdout")
+    except ValueError:
+        return  # A C library that hides it.
+    _libc.setvbuf(stream, None, 2, ctypes.c_size_t(0))
 
 
 def sibling_fork() -> Optional[Callable[[], int]]:

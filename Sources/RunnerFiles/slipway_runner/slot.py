@@ -89,6 +89,11 @@ class Slot:
         elif self.waiting is None and self._host.ready:
             self.waiting = self._fork()
 
+    def fork_ahead(self) -> None:
+        """Have the next child made while this task ends."""
+        if self.waiting is None and self._host.ready:
+            self.waiting = self._fork()
+
     def _fork(self) -> Child:
         uid = self._uids[self._turn]
         self._turn ^= 1
@@ -223,6 +228,9 @@ class Slot:
             self._finish(fields, body)
             self.state = ENDING
             child = self.active
+            self._host.answered(self)
+            if child is not None:
+                child.release()
             self._timer = self._host.loop.after(
                 KILL_AFTER_RESULT, lambda: self._kill(child)
             )

@@ -65,10 +65,9 @@ def prepare(request: Dict[str, Any], fds: List[int], highest: int) -> socket.soc
     os.closerange(CONTROL + 1, highest)
     uid = request["uid"]
     if uid is not None:
-        os.setresuid(uid, uid, uid)
-        linux.set_capabilities(0)
-        linux.prctl(linux.PR_SET_DUMPABLE, 1)
-    if os.getppid() == request["supervisor"]:
+        os.setresuid(uid, uid, uid)  # The kernel drops all capabilities with it.
+        linux.allow_dumps()
+    else:
         linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
     _volunteer_for_oom()
     folder = request["folder"]
@@ -167,4 +166,7 @@ def _answer(control: socket.socket, outcome: execute.Outcome) -> int:
         control.send(b"".join((b"F", LENGTH.pack(len(text)), text, body[start:])))
     except OSError:
         return EXIT_NO_CHANNEL
+    # The supervisor answers the host before it lets this process use the processor
+    # for taking its memory down.
+    control.recv(1)
     return 0

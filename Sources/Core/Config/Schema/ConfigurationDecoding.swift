@@ -34,13 +34,13 @@ func shown(_ text: String) -> String {
 }
 
 /// The candidate that a mistyped word most likely meant; nil when none is near.
-func nearest(_ word: String, in candidates: some Sequence<String>) -> String? {
+func nearest(_ word: String, in candidates: some Sequence<String>, atMost limit: Int = .max) -> String? {
     guard word.count <= 64 else { return nil }
     let plain = word.lowercased().replacing("-", with: "_")
     var best: (distance: Int, candidate: String)?
     for candidate in candidates {
         let distance = editDistance(Array(plain.utf8), Array(candidate.lowercased().utf8))
-        guard distance <= max(1, min(word.count, candidate.count) / 3) else { continue }
+        guard distance <= min(limit, max(1, min(word.count, candidate.count) / 3)) else { continue }
         if distance < best?.distance ?? .max { best = (distance, candidate) }
     }
     return best?.candidate

@@ -1,4 +1,6 @@
-/// One key of a section: how it is read, shown and documented. Its default is the initial value of the property.
+/// One key of a section: how it is read, shown and documented.
+///
+/// Its default is the initial value of the property, and stands nowhere else.
 package struct ConfigurationField<Section>: Sendable {
     let key: String
     /// What the key means, in plain words.

@@ -3,8 +3,21 @@ package protocol ConfigurationSection: Sendable {
     /// The keys, in the order of the file: they drive reading, `config show`, the shipped file and the reference.
     @FieldList<Self> static var fields: [ConfigurationField<Self>] { get }
 
-    /// Reports what does not fit together; called when every single value is right.
-    func check(_ report: (_ key: String, _ message: String) -> Void)
+    /// What does not fit together; asked when every single value is right.
+    func check() -> [ConfigurationConflict]
+}
+
+/// Values of a section that are right by themselves and wrong together.
+package struct ConfigurationConflict: Sendable, Hashable {
+    /// The path, from the section on, of the key to change.
+    var key: String
+    /// The keys it does not fit to: where the first is not written anywhere, the fault stands at one of these.
+    var others: [String]
+    var message: String
+
+    init(_ key: String, with others: String..., message: String) {
+        (self.key, self.others, self.message) = (key, others, message)
+    }
 }
 
 /// A key with everything that documents it, without the type of its section.
@@ -48,7 +61,7 @@ extension ConfigurationSection {
     /// A key of this section.
     typealias Field = ConfigurationField<Self>
 
-    package func check(_ report: (_ key: String, _ message: String) -> Void) {}
+    package func check() -> [ConfigurationConflict] { [] }
 
     /// The keys with their paths from this section on; those of list items start at the item.
     package static var keys: [ConfigurationKey] {
@@ -94,9 +107,9 @@ extension ConfigurationSection {
             decoding.fault(at: entry.keyMark, prefix + name, "unknown key; \(hint)")
         }
         guard decoding.faults.count == faultsBefore else { return }
-        check { key, message in
-            let mark = decoding.marks[prefix + key] ?? node.mark
-            decoding.fault(at: mark, prefix + key, message)
+        for conflict in check() {
+            let marks = ([conflict.key] + conflict.others).compactMap { decoding.marks[prefix + $0] }
+            decoding.fault(at: marks.first ?? node.mark, prefix + conflict.key, conflict.message)
         }
     }
 

@@ -65,11 +65,13 @@ package enum ConfigurationValue: Sendable, Hashable {
         guard !words.contains(text.lowercased()) else { return false }
         let letters = UInt8(ascii: "A")...UInt8(ascii: "z")
         let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
-        guard (letters.contains(first) || digits.contains(first) || first == UInt8(ascii: "/")), Double(text) == nil else {
+        guard (letters.contains(first) || digits.contains(first) || first == UInt8(ascii: "/")), Double(text) == nil
+        else {
             return false
         }
         let allowed = text.utf8.allSatisfy { byte in
-            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+                || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
                 || digits.contains(byte) || "/._-+@=".utf8.contains(byte) || byte == UInt8(ascii: ":")
         }
         return allowed && !text.hasSuffix(":")
@@ -86,7 +88,9 @@ package enum ConfigurationValue: Sendable, Hashable {
             case "\r": result += "\\r"
             case "\t": result += "\\t"
             default:
-                if scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) || [0x2028, 0x2029].contains(scalar.value) {
+                if scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
+                    || [0x2028, 0x2029].contains(scalar.value)
+                {
                     let hex = String(scalar.value, radix: 16)
                     result += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
                 } else {

@@ -14,11 +14,15 @@ extension FieldType where Value == String {
             }, write: { .text($0) })
     }
 
-    /// An absolute path, or one below the home folder written with `~/`.
+    /// An absolute path without `..`.
     static var path: FieldType {
-        text("an absolute path") { text in
-            let isAbsolute = text.hasPrefix("/") || text.hasPrefix("~/")
-            return isAbsolute && !text.split(separator: "/").contains("..")
+        text("an absolute path") { $0.hasPrefix("/") && !$0.split(separator: "/").contains("..") }
+    }
+
+    /// An absolute path, or one below the home folder written with `~/`.
+    static var folder: FieldType {
+        text("an absolute path, or one that starts with ~/") { text in
+            (text.hasPrefix("/") || text.hasPrefix("~/")) && !text.split(separator: "/").contains("..")
         }
     }
 
@@ -32,7 +36,8 @@ extension FieldType where Value == String {
     /// A text made of certain ASCII characters only.
     static func word(_ form: String, extra: String, max: Int = 128, leading: String = "") -> FieldType {
         text(form, max: max) { text in
-            guard let first = text.first, first.isASCII, first.isLetter || first.isNumber || leading.contains(first) else {
+            guard let first = text.first, first.isASCII, first.isLetter || first.isNumber || leading.contains(first)
+            else {
                 return false
             }
             return text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || extra.contains($0)) }

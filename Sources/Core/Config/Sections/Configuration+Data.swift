@@ -22,18 +22,19 @@ extension Configuration {
 extension Configuration.Data: ConfigurationSection {
     package static var fields: [ConfigurationField<Self>] {
         Field.value(
-            "directory", \.directory, .optional(.path, null: "$XDG_DATA_HOME/slipway, or ~/.local/share/slipway"),
+            "directory", \.directory, .optional(.folder, null: "$XDG_DATA_HOME/slipway, or ~/.local/share/slipway"),
             "Folder of the job database, the keys and the engine's lock. One engine at a time uses a folder.",
             tune: "Set it for a service, to a disk of the machine itself: the database does not work on NFS.")
         Field.value(
-            "artifacts", \.artifacts, .optional(.path, null: "artifacts below the data folder"),
+            "artifacts", \.artifacts, .optional(.folder, null: "artifacts below the data folder"),
             "Folder where payloads and results rest.",
             tune: "Set it to put large payloads on another disk than the database.")
         Field.value(
             "socket_directory", \.socketDirectory,
-            .optional(.path, null: "a folder in $XDG_RUNTIME_DIR, or in /tmp"),
+            .optional(.folder, null: "a folder in $XDG_RUNTIME_DIR, or in /tmp"),
             "Folder of the sockets through which the engine talks to its sandboxes.",
-            tune: "Set it when the default is not visible to the Docker engine. Keep it short: a socket's whole path has "
+            tune:
+                "Set it when the default is not visible to the Docker engine. Keep it short: a socket's whole path has "
                 + "at most 107 bytes.")
         Field.value(
             "min_free", \.minFreeBytes, .size(0 ... .tebibytes(1)),

@@ -75,8 +75,13 @@ extension Configuration.Docker: ConfigurationSection {
             tune: "Set it together with tls_cert, readable by the engine's user only.")
     }
 
-    package func check(_ report: (_ key: String, _ message: String) -> Void) {
-        if tlsCert != nil, tlsKey == nil { report("tls_key", "is missing: tls_cert needs its key") }
-        if tlsKey != nil, tlsCert == nil { report("tls_cert", "is missing: tls_key needs its certificate") }
+    package func check() -> [ConfigurationConflict] {
+        if tlsCert != nil, tlsKey == nil {
+            return [.init("tls_key", with: "tls_cert", message: "is missing: tls_cert needs its key")]
+        }
+        if tlsKey != nil, tlsCert == nil {
+            return [.init("tls_cert", with: "tls_key", message: "is missing: tls_key needs its certificate")]
+        }
+        return []
     }
 }

@@ -50,7 +50,9 @@ extension Configuration.Environments: ConfigurationSection {
         Field.value(
             "builder_image", \.builderImage, .optional(.image, null: "the job's own image"),
             "Image in which requirements are installed.",
-            tune: "Name one with a compiler when requirements have no wheels. Its Python and C library must match the job's.")
+            tune:
+                "Name one with a compiler when requirements have no wheels. Its Python and C library must match the job's."
+        )
         Field.value(
             "pip_cache", \.pipCache, .bool,
             "Whether pip keeps downloads and built wheels in a cache volume, one per tenant.",
@@ -101,7 +103,8 @@ extension Configuration.Environments: ConfigurationSection {
             "How long requirements without exact versions use what was resolved before.",
             tune: "Lower it to get new versions sooner; pin versions to get the same ones always.")
         Field.value(
-            "cloudpickle", \.cloudpickle, .word(
+            "cloudpickle", \.cloudpickle,
+            .word(
                 "version limits such as >=3,<4", extra: "<>=!~.,*+-", leading: "<>=!~"),
             "Versions of cloudpickle that are installed for callables where the image has none.",
             tune: "Pin it to the version that your clients pickle with.")

@@ -26,8 +26,9 @@ extension Configuration.GPUs: ConfigurationSection {
             tune: "Set it when jobs share a device.", fallback: "DOCKER_GPU_MEMORY_LIMIT")
     }
 
-    package func check(_ report: (_ key: String, _ message: String) -> Void) {
-        if devices.contains("all"), devices.count > 1 { report("devices", "must hold all alone or single devices") }
-        if Set(devices).count < devices.count { report("devices", "names a device twice") }
+    package func check() -> [ConfigurationConflict] {
+        if Set(devices).count < devices.count { return [.init("devices", message: "names a device twice")] }
+        guard devices.contains("all"), devices.count > 1 else { return [] }
+        return [.init("devices", message: "must hold all alone or single devices")]
     }
 }

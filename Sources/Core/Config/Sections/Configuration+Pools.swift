@@ -83,10 +83,12 @@ extension Configuration.Pools: ConfigurationSection {
             tune: "Declare one for each image and size that your jobs ask for often.")
     }
 
-    package func check(_ report: (_ key: String, _ message: String) -> Void) {
+    package func check() -> [ConfigurationConflict] {
         var names: Set<String> = []
-        for (index, item) in classes.enumerated() where !names.insert(item.name).inserted {
-            report("classes[\(index)].name", "is the name of an earlier class, too: \(shown(item.name))")
+        return classes.enumerated().compactMap { index, item in
+            guard !names.insert(item.name).inserted else { return nil }
+            return .init(
+                "classes[\(index)].name", message: "is the name of an earlier class, too: \(shown(item.name))")
         }
     }
 }
@@ -132,11 +134,16 @@ extension PoolPolicy: ConfigurationSection {
             tune: "Raise it on slow or heavily loaded machines.")
     }
 
-    package func check(_ report: (_ key: String, _ message: String) -> Void) {
-        if minIdle > max { report("min_idle", "must not exceed max (\(max)), not \(minIdle)") }
-        if startBackoff > startBackoffMax {
-            report("start_backoff", "must not exceed start_backoff_max (\(Quantity.text(startBackoffMax)))")
+    package func check() -> [ConfigurationConflict] {
+        var conflicts: [ConfigurationConflict] = []
+        if minIdle > max {
+            conflicts.append(.init("min_idle", with: "max", message: "must not exceed max (\(max)), but is \(minIdle)"))
         }
+        if startBackoff > startBackoffMax {
+            let message = "must not exceed start_backoff_max (\(Quantity.text(startBackoffMax)))"
+            conflicts.append(.init("start_backoff", with: "start_backoff_max", message: message))
+        }
+        return conflicts
     }
 }
 
@@ -159,7 +166,7 @@ extension PoolClass: ConfigurationSection {
         PoolPolicy.fields.map { $0.lifted(\.policy) }
     }
 
-    package func check(_ report: (_ key: String, _ message: String) -> Void) {
-        policy.check(report)
+    package func check() -> [ConfigurationConflict] {
+        policy.check()
     }
 }

@@ -53,9 +53,9 @@ extension Configuration.Runner: ConfigurationSection {
             tune: "Raise it for modules that take minutes to import.")
     }
 
-    package func check(_ report: (_ key: String, _ message: String) -> Void) {
-        if silence < heartbeat * 3 {
-            report("silence", "must be at least three heartbeats (\(Quantity.text(heartbeat * 3)))")
-        }
+    package func check() -> [ConfigurationConflict] {
+        guard silence < heartbeat * 3 else { return [] }
+        let message = "must be at least three heartbeats (\(Quantity.text(heartbeat * 3)))"
+        return [.init("silence", with: "heartbeat", message: message)]
     }
 }

@@ -25,9 +25,9 @@ extension IDRange: ConfigurationSection {
             tune: "Lower it to keep ids free for others; it bounds how many sandboxes can live at once.")
     }
 
-    package func check(_ report: (_ key: String, _ message: String) -> Void) {
-        if first + count > Self.end {
-            report("count", "must end below \(Self.end): at most \(Self.end - first) with first \(first), not \(count)")
-        }
+    package func check() -> [ConfigurationConflict] {
+        guard first + count > Self.end else { return [] }
+        let message = "must end below \(Self.end): at most \(Self.end - first) with first \(first), not \(count)"
+        return [.init("count", with: "first", message: message)]
     }
 }

@@ -7,8 +7,9 @@ public enum SecretSource: Sendable, Hashable {
 }
 
 extension FieldType where Value == [String: SecretSource] {
-    /// A mapping of names to `{env: NAME}` or `{file: PATH}`. Messages never quote what was written instead, since it
-    /// may be the secret.
+    /// A mapping of names to `{env: NAME}` or `{file: PATH}`.
+    ///
+    /// Messages never quote what was written instead, since it may be the secret.
     static func secrets(max: Int) -> FieldType {
         FieldType(
             form: "a mapping of names to {env: NAME} or {file: PATH}", limits: "at most \(max) names",
@@ -25,7 +26,8 @@ extension FieldType where Value == [String: SecretSource] {
                 for entry in entries {
                     guard isName(entry.key) else {
                         decoding.fault(
-                            at: entry.keyMark, path, "a name needs 1 to 128 letters, digits, dots, - and _, a letter first")
+                            at: entry.keyMark, path,
+                            "a name needs 1 to 128 letters, digits, dots, - and _, a letter first")
                         continue
                     }
                     secrets[entry.key] = source(entry.value, "\(path).\(entry.key)", &decoding)
