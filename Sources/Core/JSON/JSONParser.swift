@@ -6,6 +6,21 @@ package struct JSONParser {
     private let limits: JSONDocument.Limits
     private var position = 0
     private var entries: [JSONDocument.Entry] = []
+    private let keepsEntries: Bool
+
+    /// Whether bytes are one JSON value; member names may stand twice, and nothing is kept of it.
+    package static func isJSON(_ bytes: [UInt8], depth: Int) -> Bool {
+        bytes.withUnsafeBufferPointer { buffer in
+            do throws(JSONParseError) {
+                var parser = JSONParser(
+                    source: buffer, limits: .init(depth: depth, values: .max), keepsEntries: false)
+                _ = try parser.parseText()
+                return true
+            } catch {
+                return false
+            }
+        }
+    }
 
     static func parse(
         _ bytes: [UInt8], limits: JSONDocument.Limits
@@ -15,7 +30,7 @@ package struct JSONParser {
         }
         let outcome: Result<[JSONDocument.Entry], JSONParseError> = bytes.withUnsafeBufferPointer { buffer in
             do throws(JSONParseError) {
-                var parser = JSONParser(source: buffer, limits: limits)
+                var parser = JSONParser(source: buffer, limits: limits, keepsEntries: true)
                 return .success(try parser.parseText())
             } catch {
                 return .failure(error)
@@ -24,9 +39,11 @@ package struct JSONParser {
         return try outcome.get()
     }
 
-    private init(source: UnsafeBufferPointer<UInt8>, limits: JSONDocument.Limits) {
+    private init(source: UnsafeBufferPointer<UInt8>, limits: JSONDocument.Limits, keepsEntries: Bool) {
         self.source = source
         self.limits = limits
+        self.keepsEntries = keepsEntries
+        guard keepsEntries else { return }
         entries.reserveCapacity(min(64, source.count / 4 + 2))
     }
 
@@ -87,7 +104,7 @@ package struct JSONParser {
             }
         }
         close(own)
-        if names > 1 { try refuseDuplicates(of: own, count: names) }
+        if names > 1, keepsEntries { try refuseDuplicates(of: own, count: names) }
     }
 
     private mutating func parseArray(depth: Int) throws(JSONParseError) {
@@ -179,6 +196,7 @@ extension JSONParser {
     }
 
     private mutating func close(_ index: Int) {
+        guard keepsEntries else { return }
         entries[index].end = UInt32(truncatingIfNeeded: position)
         entries[index].next = UInt32(truncatingIfNeeded: entries.count)
     }
@@ -186,6 +204,7 @@ extension JSONParser {
     private mutating func append(
         _ kind: JSONNode.Kind, from start: Int, isComplex: Bool = false
     ) throws(JSONParseError) {
+        guard keepsEntries else { return }
         guard entries.count < limits.values else {
             throw JSONParseError(.tooManyValues, at: start, "The text holds more than \(limits.values) values")
         }
