@@ -39,8 +39,8 @@ package protocol JobService: Sendable {
     /// The events of a job after the one with number `seq`, those of the past first, until the job has ended.
     func events(of id: JobID, tenant: TenantID, after seq: Int) async throws -> AsyncStream<JobEvent>
 
-    /// What is warm.
-    func pools() async -> [PoolStatus]
+    /// What is warm; counts are those of one tenant.
+    func pools(for tenant: TenantID?) async -> [PoolStatus]
 
     /// Whether jobs can run.
     func readiness() async -> Readiness

@@ -15,7 +15,7 @@ public struct JobRequest: Sendable {
     }
 
     /// A folder of the host that the sandbox sees.
-    public struct Mount: Sendable, Equatable {
+    public struct Mount: Sendable, Hashable, Codable {
         /// Absolute path on the host.
         public var source: String
         /// Absolute path in the sandbox.

@@ -75,9 +75,7 @@ extension GatewayRoutes {
     /// Lists the pools of the caller's tenant and those that belong to nobody: `GET /v1/pools`.
     @Sendable fileprivate func pools(_ call: Call) async throws -> Response {
         try call.allowQuery()
-        let own = call.principal.tenant.description
-        let pools = await service.pools().filter { $0.tenant == nil || $0.tenant == own }
-        return .json(StatusEncoder.bytes(pools))
+        return .json(StatusEncoder.bytes(await service.pools(for: call.principal.tenant)))
     }
 
     /// Hands out measurements for Prometheus: `GET /metrics`.

@@ -32,28 +32,45 @@ enum StatusEncoder {
 
     private static func write(_ pool: PoolStatus, to writer: inout JSONWriter) {
         writer.object { writer in
-            writer.name("key")
-            writer.value(pool.key)
             writer.name("runtime")
             writer.value(pool.runtime)
             writer.name("image")
             writer.value(pool.image)
-            writer.name("tenant")
-            writer.value(pool.tenant)
-            writer.name("warm")
-            writer.value(pool.warm)
-            writer.name("stem")
-            writer.value(pool.stem)
-            writer.name("busy")
-            writer.value(pool.busy)
-            writer.name("starting")
-            writer.value(pool.starting)
-            writer.name("paused")
-            writer.value(0)
-            writer.name("max")
-            writer.value(pool.max)
+            writer.name("network")
+            writer.value(pool.network)
+            writer.name("cpus")
+            writer.value(pool.cpus)
+            writer.name("memory")
+            writer.value(pool.memoryBytes)
+            write(
+                [
+                    ("warm", pool.warm), ("stem", pool.stem), ("busy", pool.busy), ("starting", pool.starting),
+                    ("paused", 0), ("destroying", pool.destroying), ("waiting", pool.waiting), ("max", pool.max),
+                    ("min_idle", pool.minIdle),
+                ], to: &writer)
+            writer.name("grants")
+            writer.object { writer in
+                write(
+                    [
+                        ("warm", pool.hits.warm), ("respecialised", pool.hits.respecialised),
+                        ("stem", pool.hits.stem), ("cold", pool.hits.cold),
+                    ], to: &writer)
+            }
+            writer.name("destroyed")
+            writer.object { writer in write(pool.destroyed.sorted { $0.key < $1.key }, to: &writer) }
             writer.name("last_error")
             writer.value(pool.lastError)
         }
+    }
+
+    private static func write(_ counts: [(String, Int)], to writer: inout JSONWriter) {
+        for (name, count) in counts {
+            writer.name(escaping: name)
+            writer.value(count)
+        }
+    }
+
+    private static func write(_ counts: [(key: String, value: Int)], to writer: inout JSONWriter) {
+        write(counts.map { ($0.key, $0.value) } as [(String, Int)], to: &writer)
     }
 }
