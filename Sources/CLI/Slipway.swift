@@ -35,7 +35,9 @@ struct Slipway: AsyncParsableCommand {
         } catch {
             code = report(error)
         }
-        Foundation.exit(code)
+        fflush(nil)
+        // Not exit(): its handlers free what libcurl's libraries still use on a thread that is ending.
+        _exit(code)
     }
 
     /// Tells the user why a command ended, and says with which code.

@@ -95,7 +95,8 @@ final class BenchRun: Sendable {
         let outcome = try await engine.submit(request, waitingUpTo: .seconds(120))
         guard outcome.job.state == .completed else {
             throw EngineError(
-                .internalFault, "a task of the benchmark ended as \(outcome.job.state): "
+                .internalFault,
+                "a task of the benchmark ended as \(outcome.job.state): "
                     + (outcome.job.error?.message ?? "no reason"))
         }
     }
@@ -119,7 +120,8 @@ final class BenchRun: Sendable {
                 let answer = try client.send(request)
                 guard answer.status == 200 else {
                     throw EngineError(
-                        .internalFault, "REST answered \(answer.status): \(String(decoding: answer.bytes, as: UTF8.self))")
+                        .internalFault,
+                        "REST answered \(answer.status): \(String(decoding: answer.bytes, as: UTF8.self))")
                 }
             }
         }

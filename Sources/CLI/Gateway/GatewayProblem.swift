@@ -39,8 +39,12 @@ struct GatewayProblem: Error, CustomStringConvertible {
     }
 
     var description: String {
-        var text = status == 404 ? "there is no such job, or it is not yours" : detail
-        if status == 401 { text += " (the key is wrong, revoked or expired)" }
+        var text =
+            switch status {
+            case 401: "the gateway does not take the key: it is wrong, revoked or expired"
+            case 404: "there is no such job, or it is not yours"
+            default: faults.contains { $0.detail == detail } ? "the gateway refuses the request" : detail
+            }
         for fault in faults { text += "\n  \(fault.pointer.isEmpty ? "request" : fault.pointer): \(fault.detail)" }
         if let retryAfter { text += "\n  try again in \(retryAfter) s" }
         return text

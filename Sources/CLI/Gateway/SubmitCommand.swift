@@ -25,6 +25,10 @@ struct SubmitCommand: AsyncParsableCommand {
     @Option(name: .long, help: ArgumentHelp("Submit at most once under this key.", valueName: "key"))
     var idempotencyKey: String?
 
+    func validate() throws {
+        if job.asksForHelp { throw CleanExit.helpRequest(self) }
+    }
+
     func run() async throws {
         let body = try JobDraft(job).body()
         let client = try connection.client(common)

@@ -14,31 +14,18 @@ struct JobDraft {
 
     /// Reads what is to be run; files are read here.
     ///
-    /// - Throws: A validation error when it is not said, or said twice.
+    /// - Throws: ``CommandExit`` when a file cannot be read.
     init(_ options: JobOptions) throws {
         self.options = options
-        var words = options.arguments
-        let isCommand = words.first == "--"
-        if isCommand { words.removeFirst() }
-        if !isCommand, options.code == nil, let first = words.first, first.hasPrefix("-"), first.count > 1 {
-            throw ValidationError("Unknown option '\(first)'.")
-        }
+        let words = options.words
         if let code = options.code {
-            guard options.pythonEntrypoint == nil else {
-                throw ValidationError("--python-entrypoint needs a FILE.py; write the call into the code of -c.")
-            }
             // What is on its way to a pipe shows up line by line only when Python does not hold it back.
             (task, kind) = (Self.command(["python3", "-u", "-c", code] + words), .command)
             name = options.name ?? "python3 -c"
             return
         }
-        guard let first = words.first else {
-            throw ValidationError("Say what to run: FILE.py, -c CODE, or -- COMMAND.")
-        }
-        if isCommand {
-            guard options.pythonEntrypoint == nil else {
-                throw ValidationError("--python-entrypoint needs a FILE.py, not a command.")
-            }
+        guard let first = words.first else { throw ValidationError(JobOptions.nothingToRun) }
+        if options.isCommand {
             (task, kind) = (Self.command(words), .command)
             name = options.name ?? String((first as NSString).lastPathComponent.prefix(255))
             return

@@ -53,7 +53,26 @@ struct JobOptions: ParsableArguments {
         help: ArgumentHelp("FILE.py with its arguments, or -- and a command with its arguments.", valueName: "file"))
     var arguments: [String] = []
 
+    static let nothingToRun = "Say what to run: FILE.py, -c CODE, or -- COMMAND."
+
+    /// Whether a command follows, not a file.
+    var isCommand: Bool { code == nil && arguments.first == "--" }
+
+    /// The file, or the command, with its arguments; with `-c` the arguments alone.
+    var words: [String] { arguments.first == "--" ? Array(arguments.dropFirst()) : arguments }
+
+    /// Whether help is asked for: everything after the first word belongs to the task, and help would, too.
+    var asksForHelp: Bool { code == nil && ["-h", "--help"].contains(arguments.first) }
+
     func validate() throws {
+        guard !asksForHelp else { return }
+        if code == nil, words.isEmpty { throw ValidationError(Self.nothingToRun) }
+        if arguments.first != "--", let first = arguments.first, first.hasPrefix("-"), first.count > 1 {
+            throw ValidationError("Unknown option '\(first)'. What belongs to the task comes after --.")
+        }
+        if pythonEntrypoint != nil, code != nil || isCommand {
+            throw ValidationError("--python-entrypoint needs a FILE.py.")
+        }
         _ = try environment
         _ = try labels
         if let memory, Quantity.bytes(memory) == nil {

@@ -22,7 +22,8 @@ struct EmbeddedEngine: Sendable {
                 try await engine.start()
                 try await embedded.checkReadiness()
             } catch {
-                await embedded.close()
+                // No job was submitted, so there is no sandbox.
+                await engine.shutdown()
                 throw error
             }
             return embedded
@@ -66,7 +67,7 @@ struct EmbeddedEngine: Sendable {
             do {
                 try await client.ping()
             } catch {
-                reason = "\(error)"
+                reason = CommandExit(error)?.message ?? reason
             }
             await client.shutdown()
         }
@@ -87,16 +88,22 @@ struct EmbeddedEngine: Sendable {
             }
             await client.shutdown()
         } catch {
-            Console.note("a sandbox may be left over: \(error)")
+            Console.note("a sandbox may be left over: \(CommandExit(error)?.message ?? "")")
         }
     }
 
     /// A client of the container engine; nil where no container engine is used.
     private func client() throws -> DockerClient? {
-        guard engine.configuration.runtime.default != .process else { return nil }
-        let endpoint = try DockerEndpoint.resolve(
-            configured: engine.configuration.docker.host, environment: ProcessInfo.processInfo.environment)
-        if case .unix(let path) = endpoint.address, !FileManager.default.fileExists(atPath: path) { return nil }
+        let settings = engine.configuration
+        guard settings.runtime.default != .process else { return nil }
+        let environment = ProcessInfo.processInfo.environment
+        let endpoint = try DockerEndpoint.resolve(configured: settings.docker.host, environment: environment)
+        // With `auto`, an engine that nobody named is used where its socket is.
+        if case .unix(let path) = endpoint.address, settings.runtime.default == .auto, settings.docker.host == nil,
+            environment["DOCKER_HOST"] == nil, !FileManager.default.fileExists(atPath: path)
+        {
+            return nil
+        }
         var options = DockerClient.Options()
         options.retryBudget = .seconds(2)
         return DockerClient(endpoint: endpoint, options: options)

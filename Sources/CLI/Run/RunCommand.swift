@@ -25,6 +25,10 @@ struct RunCommand: AsyncParsableCommand {
     @Flag(name: .shortAndLong, help: "Show the engine's log on standard error.")
     var verbose = false
 
+    func validate() throws {
+        if job.asksForHelp { throw CleanExit.helpRequest(self) }
+    }
+
     func run() async throws {
         let draft = try JobDraft(job)
         var settings = try common.configuration()

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import NIOCore
 import SlipwayCore
 
 /// The end of a command with a code other than 0, and what the user is told.
@@ -30,7 +31,7 @@ struct CommandExit: Error {
         case let exit as CommandExit: self = exit
         case let problem as GatewayProblem: self.init(problem.exitCode, problem.description)
         case let fault as ConfigurationError: self.init(Self.unreachable, fault.description)
-        case let error as EngineError: self.init(Self.code(of: error.code), error.description)
+        case let error as EngineError: self.init(Self.code(of: error.code), Self.text(of: error))
         case is CancellationError: self.init(130)
         case is ExitCode, is CleanExit, is ValidationError: return nil
         default:
@@ -38,6 +39,22 @@ struct CommandExit: Error {
             if parserTypes.contains("\(type(of: error))") { return nil }
             self.init(Self.unreachable, (error as NSError).localizedDescription)
         }
+    }
+
+    /// An error in words, without what only a programmer can read.
+    private static func text(of error: EngineError) -> String {
+        var text = error.message
+        for fault in error.faults where fault.detail != error.message {
+            text += "\n  \(fault.pointer.isEmpty ? "request" : fault.pointer): \(fault.detail)"
+        }
+        switch error.cause {
+        case let cause as IOError: text += " (\(String(cString: strerror(cause.errnoCode))))"
+        case let cause as EngineError: text += " (\(cause.message))"
+        case let cause as POSIXError: text += " (\(String(cString: strerror(cause.code.rawValue))))"
+        case let cause as CocoaError: text += " (\(cause.localizedDescription))"
+        default: break
+        }
+        return text
     }
 
     private static func code(of code: EngineError.Code) -> Int32 {

@@ -28,7 +28,9 @@ enum Console {
     static func note(_ text: String) { error("slipway: \(text)\n") }
 
     /// Whether a person looks at standard error.
-    static var showsProgress: Bool { isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb" }
+    static var showsProgress: Bool {
+        isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
+    }
 
     /// Whether a person looks at standard output.
     static var isOutputTerminal: Bool { isatty(STDOUT_FILENO) == 1 }

@@ -23,7 +23,7 @@ final class Interrupts: Sendable {
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
             source.setEventHandler {
                 continuation.yield(number)
-                if count.next() >= Self.patience { exit(128 + number) }
+                if count.next() >= Self.patience { _exit(128 + number) }
             }
             source.resume()
             return source
