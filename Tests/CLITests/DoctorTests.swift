@@ -1,0 +1,60 @@
+import SlipwayCore
+import Testing
+
+@Suite("slipway doctor")
+struct DoctorTests {
+    private func checks(_ output: CommandLineTool.Output) throws -> [String: JSONValue] {
+        guard case .array(let list) = try output.json()["checks"] else { return [:] }
+        return Dictionary(list.map { ($0["name"]?.text ?? "", $0) }) { first, _ in first }
+    }
+
+    @Test("a container engine that does not answer fails, with a remedy, and ends with 1")
+    func noEngine() async throws {
+        let tool = try CommandLineTool(.docker, variables: ["DOCKER_HOST": "unix:///nowhere/docker.sock"])
+        let output = try await tool.run("doctor", "--json")
+        #expect(output.code == 1)
+        let engine = try #require(checks(output)["container engine"])
+        #expect(engine["verdict"] == "fail")
+        #expect(engine["detail"]?.text?.contains("/nowhere/docker.sock") == true)
+        #expect(engine["remedy"]?.text?.isEmpty == false)
+        #expect(try await tool.run("doctor").out.contains("fail  container engine"))
+    }
+
+    @Test("sockets whose path would be too long fail")
+    func longSockets() async throws {
+        let folder = "/tmp/" + String(repeating: "x", count: 80)
+        let tool = try CommandLineTool(variables: ["SLIPWAY_DATA_SOCKET_DIRECTORY": folder])
+        let output = try await tool.run("doctor", "--json")
+        #expect(output.code == 1)
+        #expect(try checks(output)["sockets"]?["verdict"] == "fail")
+    }
+
+    @Test("a faulty configuration fails first")
+    func badConfiguration() async throws {
+        let tool = try CommandLineTool(variables: ["SLIPWAY_LOG_LEVEL": "loud"])
+        let output = try await tool.run("doctor", "--json")
+        #expect(output.code == 1)
+        #expect(try checks(output)["configuration"]?["verdict"] == "fail")
+    }
+
+    @Test("the process runtime is warned of; --deep runs a job in it")
+    func processRuntime() async throws {
+        let output = try await CommandLineTool(.process).run("doctor", "--deep", "--json")
+        #expect(output.code == 0, "\(output.out)")
+        let checks = try checks(output)
+        #expect(checks["runtime"]?["verdict"] == "warn")
+        #expect(checks["sandbox"]?["detail"]?.text?.contains("Python 3.") == true)
+    }
+
+    @Test("a real engine is described", .enabled(if: CommandLineTool.hasEngine))
+    func engine() async throws {
+        let output = try await CommandLineTool(.docker).run("doctor", "--deep", "--json")
+        #expect(output.code == 0, "\(output.out)")
+        let checks = try checks(output)
+        for name in ["container engine", "seccomp", "base image"] { #expect(checks[name]?["verdict"] == "ok") }
+        for name in ["runc", "containerd", "cgroups", "limits", "data folder", "sockets", "GPUs"] {
+            #expect(checks[name] != nil, "\(name)")
+        }
+        #expect(checks["sandbox"]?["detail"]?.text?.contains("Python 3.") == true)
+    }
+}

@@ -1,0 +1,77 @@
+import Foundation
+import SlipwayCore
+import Testing
+
+@Suite("The command line's usage and exit codes")
+struct UsageTests {
+    static let commands = [
+        "serve", "run", "submit", "status", "wait", "logs", "result", "cancel", "list", "pool", "doctor", "config",
+        "version",
+    ]
+
+    @Test("every command has help on standard output", arguments: commands)
+    func help(command: String) async throws {
+        let output = try await CommandLineTool().run(command, "--help")
+        #expect(output.code == 0)
+        #expect(output.out.contains("USAGE: slipway \(command)"))
+        #expect(output.err.isEmpty)
+    }
+
+    @Test("help names every command")
+    func overview() async throws {
+        let output = try await CommandLineTool().run("--help")
+        for command in Self.commands { #expect(output.out.contains("\n  \(command) ")) }
+        #expect(output.code == 0)
+    }
+
+    @Test(
+        "wrong usage ends with 2 and says why on standard error",
+        arguments: [
+            ["nope"], ["--nope"], ["run"], ["run", "--nope", "x.py"], ["run", "-c"],
+            ["run", "--memory", "5x", "-c", "1"],
+            ["run", "--timeout", "soon", "-c", "1"], ["run", "--cpus", "many", "-c", "1"],
+            ["run", "--env", "=x", "-c", "1"],
+            ["run", "missing.py"], ["run", "--python-entrypoint", "main", "-c", "1"], ["submit"], ["wait"],
+            ["wait", "--timeout", "x", "job"], ["status", "no-id"], ["logs", "--tail", "1", "-f", "job"],
+            ["logs", "--stream", "both", "job"], ["list", "--limit", "0"], ["list", "--state", "gone"], ["cancel"],
+            ["serve", "--port", "70000"], ["list", "--url", "ftp://x", "--key", "k"],
+            ["list", "--credentials", "missing"],
+        ])
+    func wrongUsage(arguments: [String]) async throws {
+        let output = try await CommandLineTool().run(arguments)
+        #expect(output.code == 2, "\(output.err)")
+        #expect(output.out.isEmpty)
+        #expect(!output.err.isEmpty)
+        for word in ["Error(", "Code.", "Optional(", "NSError", "Fatal error"] { #expect(!output.err.contains(word)) }
+    }
+
+    @Test("version names everything that is linked")
+    func version() async throws {
+        let tool = try CommandLineTool()
+        let output = try await tool.run("version", "--json")
+        let value = try output.json()
+        for name in ["slipway", "swift", "libcurl", "libyaml", "zlib", "sqlite"] {
+            let version = try #require(value[name]?.text)
+            #expect(version.first?.isNumber == true, "\(name): \(version)")
+        }
+        #expect(value["slipway"]?.text == slipwayVersion)
+        let text = try await tool.run("version")
+        #expect(text.out.split(separator: "\n").count == 6)
+        #expect(try await tool.run("--version").out == slipwayVersion + "\n")
+    }
+
+    @Test("a reader that goes away is no error to talk about")
+    func brokenPipe() async throws {
+        let tool = try CommandLineTool()
+        let (pipe, errors) = (Pipe(), Pipe())
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/sh")
+        process.arguments = ["-c", "\"$1\" config show | true", "sh", tool.path]
+        process.environment = tool.environment
+        process.standardOutput = pipe
+        process.standardError = errors
+        try process.run()
+        process.waitUntilExit()
+        #expect(try errors.fileHandleForReading.readToEnd() ?? Data() == Data())
+    }
+}
