@@ -8,5 +8,5 @@ struct Slipway: AsyncParsableCommand {
         commandName: "slipway",
         abstract: "Runs Python tasks and commands in warm, pooled, isolated containers.",
         version: slipwayVersion,
-        subcommands: [ServeCommand.self, RunCommand.self])
+        subcommands: [ServeCommand.self, RunCommand.self, BenchCommand.self])
 }

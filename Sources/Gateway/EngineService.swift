@@ -63,6 +63,7 @@ extension GatewayOptions {
         requestLineMaxBytes = gateway.requestLineMaxBytes
         headerCountMax = gateway.headerCountMax
         headerBytesMax = gateway.headerBytesMax
+        headerTimeout = gateway.headerTimeout
         jsonBodyMaxBytes = gateway.jsonBodyMaxBytes
         jsonDepthMax = gateway.jsonDepthMax
         payloadMaxBytes = configuration.jobs.payloadEncodedMaxBytes

@@ -12,6 +12,8 @@ public struct GatewayOptions: Sendable {
     public var headerCountMax = 100
     /// The most bytes of all headers.
     public var headerBytesMax = 16 << 10
+    /// The longest time from the first byte of a header to its last.
+    public var headerTimeout = Duration.seconds(10)
     /// The largest JSON body in bytes, the tasks in it not counted.
     public var jsonBodyMaxBytes = 1 << 20
     /// The deepest nesting of a JSON body.

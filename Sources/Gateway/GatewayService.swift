@@ -44,7 +44,14 @@ package struct GatewayService: Service {
     /// - Throws: ``EngineError`` of code `configuration` when the address cannot be listened on.
     package func run() async throws {
         let application = application()
-        try await withTaskExecutorPreference(taskExecutor) { try await application.run() }
+        do {
+            try await withTaskExecutorPreference(taskExecutor) { try await application.run() }
+        } catch let error as IOError {
+            let options = routes.options
+            throw EngineError(
+                .configuration,
+                "Cannot listen on \(options.host):\(options.port): change gateway.host or gateway.port.", cause: error)
+        }
     }
 
     /// The methods and paths that exist, such as `GET /v1/jobs/{id}`.
@@ -59,6 +66,7 @@ package struct GatewayService: Service {
             responder: GatewayResponder(routes: routes, keys: keys),
             server: .http1(
                 configuration: .init(
+                    additionalChannelHandlers: [ConnectionGuard(options: options)],
                     idleTimeout: TimeAmount(options.idleTimeout),
                     httpDecoderConfiguration: .init(
                         maxHeaderFieldSize: options.headerBytesMax, maxHeaderListSize: options.headerBytesMax,

@@ -135,7 +135,7 @@ static const unsigned char builder_worker_py[] = {
 #embed "builder/worker.py"
 };
 
-const struct slipway_runner_file slipway_builder_files[] = {
+static const struct slipway_runner_file builder_files[] = {
     {"build.py", builder_build_py, sizeof builder_build_py},
     {"interpreter.py", builder_interpreter_py, sizeof builder_interpreter_py},
     {"main.py", builder_main_py, sizeof builder_main_py},
@@ -144,4 +144,5 @@ const struct slipway_runner_file slipway_builder_files[] = {
     {"verdict.py", builder_verdict_py, sizeof builder_verdict_py},
     {"worker.py", builder_worker_py, sizeof builder_worker_py},
 };
-const size_t slipway_builder_file_count = sizeof slipway_builder_files / sizeof slipway_builder_files[0];
+const struct slipway_runner_file *const slipway_builder_files = builder_files;
+const size_t slipway_builder_file_count = sizeof builder_files / sizeof builder_files[0];

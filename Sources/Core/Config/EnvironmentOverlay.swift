@@ -89,7 +89,7 @@ struct EnvironmentOverlay {
     private mutating func reportUnknown(_ variable: String, _ sections: [ConfigurationKey], _ known: [String]) {
         // Long names are near each other by length alone: two slips are a typing error, more are another name.
         let hint = nearest(variable, in: known.sorted(), atMost: 2).map { "; did you mean \($0)?" } ?? ""
-        let isSetting = sections.contains { variable.hasPrefix($0.variable + "_") }
+        let isSetting = sections.contains { variable == $0.variable || variable.hasPrefix($0.variable + "_") }
         let fault = ConfigurationFault(file: "$" + variable, message: "names no setting" + hint)
         if isSetting || !hint.isEmpty { faults.append(fault) } else { warnings.append(fault) }
     }

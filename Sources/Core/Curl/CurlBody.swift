@@ -6,8 +6,8 @@ package struct CurlBody: AsyncSequence, Sendable {
 
     private let reader: Reader
 
-    init(id: UInt64, channel: CurlByteChannel, mailbox: CurlMailbox) {
-        reader = Reader(id: id, channel: channel, mailbox: mailbox)
+    init(id: UInt64, channel: CurlByteChannel, mailbox: CurlMailbox, transport: CurlTransport) {
+        reader = Reader(id: id, channel: channel, mailbox: mailbox, transport: transport)
     }
 
     package func makeAsyncIterator() -> Iterator {
@@ -54,11 +54,14 @@ package struct CurlBody: AsyncSequence, Sendable {
         private let id: UInt64
         private let channel: CurlByteChannel
         private let mailbox: CurlMailbox
+        /// Held so that a stream outlives its owner's last mention of the transport.
+        private let transport: CurlTransport
 
-        init(id: UInt64, channel: CurlByteChannel, mailbox: CurlMailbox) {
+        init(id: UInt64, channel: CurlByteChannel, mailbox: CurlMailbox, transport: CurlTransport) {
             self.id = id
             self.channel = channel
             self.mailbox = mailbox
+            self.transport = transport
         }
 
         deinit { cancel() }

@@ -21,7 +21,8 @@ final class CurlByteChannel: Sendable {
 
     /// Takes bytes unless the buffer is full; false means pause, and nothing was taken.
     func offer(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        let (reader, chunk, accepted) = state.withLock { state -> (CheckedContinuation<[UInt8]?, any Error>?, [UInt8], Bool) in
+        let (reader, chunk, accepted) = state.withLock {
+            state -> (CheckedContinuation<[UInt8]?, any Error>?, [UInt8], Bool) in
             if let reader = state.reader {
                 state.reader = nil
                 return (reader, Array(bytes), true)

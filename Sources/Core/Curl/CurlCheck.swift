@@ -3,7 +3,8 @@ import CShimCurl
 /// Turns a libcurl return code into an error; every call's code goes through here on the calling line.
 func checkCurl(_ code: CURLcode, _ action: @autoclosure () -> String) throws(CurlError) {
     guard code == CURLE_OK else {
-        throw CurlError(.internalFault, "\(action()): \(String(cString: curl_easy_strerror(code))) (curl \(code.rawValue))")
+        throw CurlError(
+            .internalFault, "\(action()): \(String(cString: curl_easy_strerror(code))) (curl \(code.rawValue))")
     }
 }
 
@@ -34,6 +35,11 @@ enum CurlLibrary {
 extension CurlError.Kind {
     /// What a transfer's result code means for a caller.
     init(transferResult code: CURLcode) {
+        // 100 is CURLE_TOO_LARGE, which older headers lack; they report an endless header line as out of memory.
+        if code.rawValue == 100 || code == CURLE_OUT_OF_MEMORY {
+            self = .malformedResponse
+            return
+        }
         switch code {
         case CURLE_COULDNT_CONNECT, CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY: self = .couldNotConnect
         case CURLE_OPERATION_TIMEDOUT: self = .timedOut

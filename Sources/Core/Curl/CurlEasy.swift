@@ -64,6 +64,7 @@ final class CurlEasy {
     func prepare(_ request: CurlRequest) throws(CurlError) {
         try prepare(origin: request.origin, target: request.target, connectTimeout: request.timeouts.connect)
         try set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1)
+        if !request.reusesConnection { try set(CURLOPT_FRESH_CONNECT, 1) }
         // An empty Expect saves the pause before a body, an empty Content-Type the form type that POST implies.
         try append(header: "Expect:")
         if !request.headers.contains(where: { $0.name.lowercased() == "content-type" }) {

@@ -40,7 +40,7 @@ package struct CurlTimeouts: Sendable, Hashable {
     package var connect: Duration
     /// From submission to the last byte, waiting for a slot included; nil for no limit.
     package var total: Duration?
-    /// Without a byte in either direction; time in which we hold the peer back does not count. Nil for no limit.
+    /// Without a byte in either direction, not counting time in which we hold the peer back; nil for no limit.
     package var idle: Duration?
 
     package init(connect: Duration = .seconds(5), total: Duration? = .seconds(30), idle: Duration? = nil) {
@@ -76,6 +76,11 @@ package struct CurlRequest: Sendable {
     package var body: Body
     package var timeouts: CurlTimeouts
     package var lane: Lane
+    /// Whether a kept-alive connection may carry it.
+    ///
+    /// libcurl sends a request again by itself when such a connection
+    /// turns out to be dead, even if the peer had read it: a request that must not come twice sets this to false.
+    package var reusesConnection = true
 
     package init(
         method: String, origin: CurlOrigin, target: String, headers: [(name: String, value: String)] = [],

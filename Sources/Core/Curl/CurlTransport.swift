@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// Connections are kept alive and reused. Cancelling the calling task aborts the transfer. Bodies stream in both
 /// directions with back-pressure: a slow reader pauses its own transfer only. The thread ends with `shutdown()`, or
-/// when the last reference goes.
+/// when the last reference goes; a stream holds one.
 package final class CurlTransport: Sendable {
     /// Limits of a transport.
     package struct Options: Sendable {
@@ -69,7 +69,7 @@ package final class CurlTransport: Sendable {
                 self.submit(CurlPendingTransfer(id: id, request: request, sink: sink, ticket: ticket, submitted: .now))
             }
         }
-        return (head, CurlBody(id: id, channel: channel, mailbox: mailbox))
+        return (head, CurlBody(id: id, channel: channel, mailbox: mailbox, transport: self))
     }
 
     /// Connects without sending anything; what follows is up to the caller.
@@ -90,7 +90,7 @@ package final class CurlTransport: Sendable {
             }
         }
         return CurlConnection(
-            incoming: CurlBody(id: id, channel: inbound, mailbox: mailbox), outgoing: outbound)
+            incoming: CurlBody(id: id, channel: inbound, mailbox: mailbox, transport: self), outgoing: outbound)
     }
 
     /// Ends every transfer with `closed`, frees the handles and ends the thread.

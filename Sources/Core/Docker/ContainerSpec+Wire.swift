@@ -31,10 +31,10 @@ struct ContainerCreateBody: Encodable {
         try object.encode(spec.labels, forKey: .labels)
         try object.encodeIfPresent(spec.stopSignal, forKey: .stopSignal)
         try object.encode(false, forKey: .terminal)
-        if spec.opensStandardInput {
+        if spec.standardInput != .closed {
             try object.encode(true, forKey: .openStandardInput)
             try object.encode(true, forKey: .attachStandardInput)
-            try object.encode(false, forKey: .standardInputOnce)
+            try object.encode(spec.standardInput == .once, forKey: .standardInputOnce)
         }
         try object.encode(HostConfigBody(spec: spec), forKey: .hostConfig)
     }

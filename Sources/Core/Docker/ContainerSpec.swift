@@ -59,6 +59,16 @@ package struct ContainerSpec: Sendable {
         }
     }
 
+    /// What becomes of standard input.
+    package enum StandardInput: Sendable, Hashable {
+        case closed
+        /// Open for as long as the container lives: clients come and go. When one ends its input, the engine ends
+        /// that client's output too.
+        case kept
+        /// Ends when the first attached client ends its input or goes; its output goes on.
+        case once
+    }
+
     package var image: String
     package var entrypoint: [String]?
     package var command: [String]?
@@ -69,8 +79,7 @@ package struct ContainerSpec: Sendable {
     package var hostname: String?
     package var labels: [String: String] = [:]
     package var stopSignal: String?
-    /// Whether standard input is opened, for attached clients.
-    package var opensStandardInput = false
+    package var standardInput = StandardInput.closed
 
     /// `none`, `bridge`, `host` or a network's name.
     package var networkMode: String?

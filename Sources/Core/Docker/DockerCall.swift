@@ -41,9 +41,11 @@ struct DockerCall: Sendable {
             target += (index == 0 ? "?" : "&") + item.name + "=" + DockerPath.encode(item.value)
         }
         let headers = contentType.map { [(name: "Content-Type", value: $0)] } ?? []
-        return CurlRequest(
+        var request = CurlRequest(
             method: method, origin: origin, target: target, headers: headers, body: body,
             timeouts: timeouts ?? defaults, lane: lane)
+        request.reusesConnection = retry != .never
+        return request
     }
 }
 

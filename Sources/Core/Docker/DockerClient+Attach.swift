@@ -3,7 +3,7 @@ extension DockerClient {
     ///
     /// There is no replay: output from before is not seen, and output while nobody is attached is lost to attached
     /// clients. A reader that does not read stalls the container after about a megabyte.
-    /// - Parameter withInput: whether standard input is attached; the container must have been created with it open.
+    /// - Parameter withInput: whether standard input is attached; the container must have been created with it not closed.
     package func attach(_ id: String, withInput: Bool = true) async throws -> DockerAttachment {
         let action = "attach to container \(id)"
         do {
@@ -100,7 +100,8 @@ struct DockerUpgradeParser {
         let searchFrom = max(0, bytes.count - 3)
         bytes += chunk
         let end: [UInt8] = [13, 10, 13, 10]
-        guard let start = (searchFrom..<max(searchFrom, bytes.count - 3)).first(where: { bytes[$0...].starts(with: end) })
+        guard
+            let start = (searchFrom..<max(searchFrom, bytes.count - 3)).first(where: { bytes[$0...].starts(with: end) })
         else {
             guard bytes.count <= limitBytes else { throw malformed("the head exceeds \(limitBytes) bytes") }
             return nil
@@ -147,7 +148,7 @@ package struct DockerAttachment: Sendable {
         }
     }
 
-    /// Ends standard input after what is queued; output goes on.
+    /// Ends standard input after what is queued; output goes on if the container was created with input `once`.
     package func finishInput() {
         connection.finishWriting()
     }

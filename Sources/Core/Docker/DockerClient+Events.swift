@@ -45,7 +45,7 @@ enum DockerTime {
 package struct DockerEvent: Sendable, Decodable {
     /// What it happened to: `container`, `image` and so on.
     package let type: String
-    /// What happened: `start`, `die`, `oom`. Some carry a detail after a colon.
+    /// What happened, such as `start` or `oom`; some carry a detail after a colon.
     package let action: String
     /// The object's id.
     package let id: String

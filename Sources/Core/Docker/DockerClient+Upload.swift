@@ -21,7 +21,9 @@ extension DockerClient {
             } catch {
                 throw errors.unreadable(call.action, error)
             }
-            if let problem = progress.error { throw errors.refused(call.action, DockerAPIError(status: 200, message: problem)) }
+            if let problem = progress.error {
+                throw errors.refused(call.action, DockerAPIError(status: 200, message: problem))
+            }
             if let text = progress.stream { messages.append(text.trimmingCharacters(in: .whitespacesAndNewlines)) }
         }
         return messages

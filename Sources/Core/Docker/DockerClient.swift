@@ -165,7 +165,7 @@ package final class DockerClient: Sendable {
         if case .reject(let retryAfter) = admission {
             throw errors.circuitOpen(retryAfter: retryAfter, last: shared.withLock { $0.lastFailure })
         }
-        let call = DockerCall(action: "answer a ping", path: "/_ping")
+        let call = DockerCall(action: "answer a ping", path: "/_ping", retry: .whenUnanswered)
         let response = try await ping(call, admission)
         let version = try negotiated(response)
         shared.withLock { $0.version = version }
@@ -176,7 +176,7 @@ package final class DockerClient: Sendable {
     ///
     /// - Throws: `EngineError`; the circuit learns the outcome either way.
     package func ping() async throws {
-        let call = DockerCall(action: "answer a ping", path: "/_ping")
+        let call = DockerCall(action: "answer a ping", path: "/_ping", retry: .whenUnanswered)
         do {
             let version = try negotiated(try await ping(call, .pass))
             shared.withLock { $0.version = version }

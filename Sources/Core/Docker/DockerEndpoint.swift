@@ -7,7 +7,7 @@ package struct DockerEndpoint: Sendable, Hashable, CustomStringConvertible {
     }
 
     package let address: Address
-    /// Certificates; nil for plain HTTP. Only for `tcp`.
+    /// Certificates, for `tcp` only; nil for plain HTTP.
     package let tls: CurlTLS?
 
     /// The socket that the distribution's engine listens on.

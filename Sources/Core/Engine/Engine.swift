@@ -26,6 +26,8 @@ public final class Engine: Service, Sendable {
     /// Keys and tenants.
     package let store: JobStore
     let core: EngineCore
+    /// The runtime of a name, for tools.
+    package func runtime(_ name: String) -> (any SandboxRuntime)? { core.runtimes[name] }
     /// What requests may ask for.
     package var requestLimits: RequestLimits { core.validator.limits }
     private let closing: EngineClosing

@@ -29,7 +29,7 @@ extension EngineCore {
     }
 
     private func need(of job: ActiveJob, _ image: ResolvedImage) -> EnvironmentNeed {
-        let lacks = images.lacksCloudpickle(image)
+        let lacks = environments != nil && images.lacksCloudpickle(image)
         return EnvironmentNeed(
             tenant: job.job.tenant, runtime: job.plan.runtime, image: image, requirements: job.plan.requirements,
             needsCloudpickle: lacks && (job.job.kind == .callable || !job.plan.requirements.isEmpty))

@@ -14,11 +14,14 @@ extension EngineCore {
         do {
             let sandbox = try makeSandbox(id, sandboxClass)
             let link = makeLink(of: sandbox)
+            sandbox.isStarting = true
+            defer { finishedStarting(sandbox) }
             try await link.listen()
             let started = try await runtime.start(
                 SandboxSpecification(
                     id: id, sandboxClass: sandboxClass, socketFolder: sandbox.folder, userIDs: sandbox.userIDs))
             sandbox.handle = started.handle
+            guard !sandbox.isClosing else { return }
             remember(sandbox, peer: started.peer)
             link.expect(peer: started.peer)
             let hello = try await firstHello(of: sandbox, runtime)
@@ -75,6 +78,7 @@ extension EngineCore {
     }
 
     private func startFailed(_ id: SandboxID, _ sandboxClass: SandboxClass, _ error: any Error) async {
+        if sandboxes[id]?.isClosing == true { return }
         var message = (error as? EngineError)?.message ?? "\(error)"
         if let sandbox = sandboxes[id], let handle = sandbox.handle, let runtime = runtimes[sandboxClass.runtime] {
             let lines = await runtime.diagnose(handle).trimmingCharacters(in: .whitespacesAndNewlines)
@@ -178,7 +182,14 @@ extension EngineCore {
         sandbox.helloSignal.fail(EngineError(.lost, "the sandbox is being removed: \(reason)"))
         sandbox.readySignal?.signal.fail(EngineError(.lost, "the sandbox is being removed: \(reason)"))
         logger.debug("removing a sandbox", metadata: ["sandbox": "\(id)", "reason": "\(reason)"])
-        spawn { await $0.remove(id) }
+        if !sandbox.isStarting { spawn { await $0.remove(id) } }
+    }
+
+    /// Removes a sandbox that was given up while its runtime was making it.
+    private func finishedStarting(_ sandbox: Sandbox) {
+        sandbox.isStarting = false
+        let id = sandbox.id
+        if sandbox.isClosing, sandboxes[id] === sandbox { spawn { await $0.remove(id) } }
     }
 
     private func remove(_ id: SandboxID) async {

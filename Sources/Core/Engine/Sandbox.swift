@@ -34,6 +34,8 @@ final class Sandbox {
     var disconnectedAt: NIODeadline?
     /// Whether a question about its condition is under way.
     var isInspected = false
+    /// Whether its runtime is still making it: it is then removed by whoever starts it.
+    var isStarting = false
     /// Whether it is being destroyed.
     var isClosing = false
     /// The supervisor's HELLO of the next connection.

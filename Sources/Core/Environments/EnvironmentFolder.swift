@@ -40,13 +40,17 @@ struct EnvironmentFolder: Sendable {
     func publish(_ draft: String, as manifest: EnvironmentManifest) async throws {
         let path = path
         try await Task.detached {
-            let folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-            guard folder >= 0 else { throw Self.failure("open", path) }
-            defer { close(folder) }
-            guard syncfs(folder) == 0 else { throw Self.failure("sync", path) }
-            guard rename("\(path)/\(draft)", "\(path)/\(manifest.id)") == 0 else { throw Self.failure("rename", draft) }
-            try manifest.write(below: path)
-            guard fsync(folder) == 0 else { throw Self.failure("sync", path) }
+            do {
+                let folder = try Folder(makingPath: path)
+                try folder.synchroniseFileSystem()
+                guard rename("\(path)/\(draft)", "\(path)/\(manifest.id)") == 0 else {
+                    throw EngineError(.storage, "cannot rename \(draft): \(String(cString: strerror(errno)))")
+                }
+                try manifest.write(below: path)
+                try folder.synchronise()
+            } catch {
+                throw EngineError(.storage, "a finished environment cannot be kept in \(path)", cause: error)
+            }
         }.value
     }
 
@@ -80,10 +84,5 @@ struct EnvironmentFolder: Sendable {
     /// Whether a name is one that environments, their drafts and manifests have.
     private static func isOurs(_ name: String) -> Bool {
         name.utf8.prefix(24).count(where: { (48...57).contains($0) || (97...102).contains($0) }) == 24
-    }
-
-    private static func failure(_ action: String, _ path: String) -> EngineError {
-        let reason = String(cString: strerror(errno))
-        return EngineError(.storage, "cannot \(action) \(path): \(reason)")
     }
 }

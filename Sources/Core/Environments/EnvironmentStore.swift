@@ -40,7 +40,9 @@ package final class EnvironmentStore: EnvironmentProvider {
     let logger: Logger
     let state: Mutex<State>
 
-    /// Opens the store: reads what is installed. What earlier builds left behind is removed by `reconcile()`.
+    /// Opens the store and reads what is installed.
+    ///
+    /// What earlier builds left behind is removed by `reconcile()`.
     ///
     /// - Throws: `.configuration` when the folders cannot be made or read.
     package init(
@@ -69,7 +71,7 @@ package final class EnvironmentStore: EnvironmentProvider {
 
     package func installed(_ need: EnvironmentNeed) -> String? {
         state.withLock { state in
-            guard let key = key(of: need, &state), let found = state.current[key.text],
+            guard let key = self.key(of: need, &state), let found = state.current[key.text],
                 isFresh(found, state)
             else { return nil }
             state.current[key.text]?.lastUsedAt = Date()
@@ -84,7 +86,7 @@ package final class EnvironmentStore: EnvironmentProvider {
             return state.nextWaiter
         }
         let key = try state.withLock { state in
-            guard let key = key(of: need, &state) else {
+            guard let key = self.key(of: need, &state) else {
                 throw EngineError(.dependency, "the runtime \(need.runtime) installs no requirements")
             }
             return key

@@ -88,6 +88,17 @@ package struct PoolMachine: Sendable {
     /// The earliest time at which something has to be done without an event, for tests and diagnosis.
     package var nextDeadline: Double? { pools.compactMap { $0.deadline(shared) }.min() }
 
+    /// What does not agree in the machine's books, for tests; nil when all does.
+    package func audit() -> String? {
+        let sandboxes = pools.reduce(0) { $0 + $1.total }
+        let requests = pools.reduce(0) { $0 + $1.waiting.count + $1.preparing.count }
+        let starting = pools.reduce(0) { $0 + $1.count(.starting) }
+        guard sandboxes == slotOfSandbox.count else { return "the index of sandboxes is wrong" }
+        guard requests == slotOfRequest.count else { return "the index of requests is wrong" }
+        guard starting == shared.starting else { return "\(shared.starting) counted as starting, it is \(starting)" }
+        return pools.lazy.compactMap { $0.audit() }.first
+    }
+
     private mutating func request(
         _ id: RequestID, _ sandboxClass: SandboxClass, _ specialisation: Specialisation, priority: Int, weight: Int
     ) {

@@ -92,6 +92,18 @@ struct WaitQueue: Sendable {
         reorder(tenant)
     }
 
+    /// What does not agree with the sandboxes that the tenants hold; nil when all does.
+    func audit(held: [TenantID: Int]) -> String? {
+        let waiting = Dictionary(grouping: requests.values, by: \.tenant).mapValues(\.count)
+        guard Set(lines.keys) == Set(held.keys).union(waiting.keys) else { return "a tenant is missing or left over" }
+        for (tenant, line) in lines {
+            guard line.held == held[tenant, default: 0] else { return "\(tenant) holds \(line.held) by mistake" }
+            guard line.waiting == waiting[tenant, default: 0] else { return "\(tenant)'s requests are miscounted" }
+        }
+        guard totalWeight == lines.values.reduce(0, { $0 + $1.weight }) else { return "the weights do not add up" }
+        return nil
+    }
+
     private mutating func take(_ id: RequestID, passingOver: Bool, now: Double) -> WaitingRequest? {
         guard let request = requests.removeValue(forKey: id) else { return nil }
         lines[request.tenant]?.forget(request.specialisation, live: requests)

@@ -152,7 +152,7 @@ package final class DockerRuntime: SandboxRuntime {
             reconnectSeconds: options.reconnectSeconds, temporaryFolder: "/tmp", runtime: name)
         var spec = ContainerSpec(image: kind.imageID)
         spec.entrypoint = ["python3"]
-        spec.command = ["-I", "-B", Self.runnerTarget + "/supervisor.py", arguments.text]
+        spec.command = ["-I", "-B", "\(Self.runnerTarget)/\(specification.program)", arguments.text]
         spec.user = "0:0"
         spec.workingDirectory = "/"
         spec.hostname = "sandbox"

@@ -52,7 +52,14 @@ package struct SandboxSpecification: Sendable {
     /// The user ids that belong to it alone: zygote, then the tasks' pair.
     package var userIDs: [Int]
 
-    package init(id: SandboxID, sandboxClass: SandboxClass, socketFolder: String, userIDs: [Int]) {
+    /// The runner's file that is started.
+    package var program: String
+
+    package init(
+        id: SandboxID, sandboxClass: SandboxClass, socketFolder: String, userIDs: [Int],
+        program: String = "supervisor.py"
+    ) {
+        self.program = program
         self.id = id
         self.sandboxClass = sandboxClass
         self.socketFolder = socketFolder

@@ -1,4 +1,5 @@
 import HTTPTypes
+import SlipwayCore
 
 /// How long a caller wants to wait for the end of a job.
 enum Preferences {

@@ -106,10 +106,13 @@ extension OpenAPI {
           "jobs":{"type":"array","items":{"$ref":"#/components/schemas/Job"}},"next_cursor":{"type":["string","null"]}}},
         "Event":{"type":"object","required":["type","job_id","seq","time"],"properties":{"type":{"type":"string"},
           "job_id":{"type":"string"},"seq":{"type":"integer"},"time":{"type":"string","format":"date-time"}}},
-        "Pool":{"type":"object","required":["key","runtime","warm","stem","busy","starting","max"],"properties":{
-          "key":{"type":"string"},"runtime":{"type":"string"},"image":{"type":["string","null"]},
-          "tenant":{"type":["string","null"]},"warm":{"type":"integer"},"stem":{"type":"integer"},"busy":{"type":"integer"},
-          "starting":{"type":"integer"},"paused":{"type":"integer"},"max":{"type":"integer"},
+        "Pool":{"type":"object","required":["runtime","image","warm","stem","busy","starting","max"],"properties":{
+          "runtime":{"type":"string"},"image":{"type":"string"},"network":{"type":"string"},"cpus":{"type":"number"},
+          "memory":{"type":"integer"},"warm":{"type":"integer"},"stem":{"type":"integer"},"busy":{"type":"integer"},
+          "starting":{"type":"integer"},"paused":{"type":"integer"},"destroying":{"type":"integer"},
+          "waiting":{"type":"integer"},"max":{"type":"integer"},"min_idle":{"type":"integer"},
+          "grants":{"type":"object","additionalProperties":{"type":"integer"}},
+          "destroyed":{"type":"object","additionalProperties":{"type":"integer"}},
           "last_error":{"type":["string","null"]}}},
         "Readiness":{"type":"object","required":["status","reasons"],"properties":{"status":{"enum":["ready","not-ready"]},
           "container_engine":{"type":"string"},"reasons":{"type":"array","items":{"type":"string"}}}},

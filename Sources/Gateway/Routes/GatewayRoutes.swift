@@ -26,7 +26,7 @@ struct GatewayRoutes: Sendable {
         }
     }
 
-    /// All routes. What `OpenAPI` describes must agree.
+    /// All routes, as `OpenAPI` describes them.
     static let declarations = [
         Declaration(.post, "/v1/jobs", .submit) { $0.submit },
         Declaration(.get, "/v1/jobs", .read) { $0.list },

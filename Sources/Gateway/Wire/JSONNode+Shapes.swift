@@ -19,7 +19,7 @@ extension JSONNode {
 
     func duration(_ pointer: String, _ faults: FaultList) -> Duration? {
         if let double {
-            guard let duration = Quantity.duration(seconds: double) else {
+            guard let duration = Duration(exactlySeconds: double) else {
                 faults.add(pointer, "out-of-range", "The time must be 0 or more seconds, and less than a century")
                 return nil
             }

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import os
 import signal
-import tempfile
 from typing import Any, Dict
 
 REFUSED = "the command's %s"
@@ -25,13 +23,23 @@ def become(task: Dict[str, Any]) -> None:
     for name, content in files.items():
         write_file(name, content_of(content))
     if task.get("stdin") is not None:
-        with tempfile.TemporaryFile() as source:
-            source.write(content_of(task["stdin"]))
-            source.seek(0)
-            os.dup2(source.fileno(), 0)
+        give_stdin(content_of(task["stdin"]))
     for number in (signal.SIGPIPE, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     os.execvp(argv[0], argv)
+
+
+def give_stdin(data: bytes) -> None:
+    """Let the command read `data`, from a file without a name."""
+    name = ".stdin"
+    fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    os.unlink(name)
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+    os.lseek(fd, 0, os.SEEK_SET)
+    os.dup2(fd, 0)
+    os.close(fd)
 
 
 def content_of(value: Any) -> bytes:
@@ -40,8 +48,8 @@ def content_of(value: Any) -> bytes:
         return value.encode("utf-8", "surrogatepass")
     if type(value) is dict and value.get("encoding") == "base64":
         try:
-            return base64.b64decode(value["data"], validate=True)
-        except (KeyError, TypeError, ValueError, binascii.Error):
+            return decode_base64(value["data"])
+        except (KeyError, TypeError, ValueError):
             pass
     raise ValueError(REFUSED % "stdin or file is neither text nor base64")
 
@@ -63,3 +71,11 @@ def write_file(name: str, data: bytes) -> None:
         target.write(data)
         if data.startswith(b"#!"):
             os.fchmod(target.fileno(), 0o755)
+
+
+def decode_base64(text: str) -> bytes:
+    """Return the bytes of strict base64."""
+    data = binascii.a2b_base64(text)
+    if binascii.b2a_base64(data, newline=False).decode("ascii") != text:
+        raise ValueError("not base64")
+    return data

@@ -27,7 +27,6 @@ from .slot import IDLE, Slot
 ENDED_REMEMBERED = 64
 UNACKNOWLEDGED = 256
 BACKLOG_BYTES = 1048576
-FORK_AT = os.environ.get('FORK_AT', 'result')
 
 
 class Supervisor:
@@ -412,16 +411,6 @@ class Supervisor:
                 if child is not None and child.pid is not None:
                     known.add(child.pid)
         return known
-
-    def dispatched(self, slot: Slot) -> None:
-        """Note that a task was handed over."""
-        if FORK_AT == "dispatch":
-            slot.fork_ahead()
-
-    def answered(self, slot: Slot) -> None:
-        """Note that a result went out."""
-        if FORK_AT == "result":
-            slot.fork_ahead()
 
     def cleaned(self, slot: Slot) -> None:
         """Go on after a slot was proved clean."""

@@ -168,6 +168,12 @@ def _run_source(task: Dict[str, Any]) -> Any:
     return _awaited(function(*args, **kwargs))
 
 
+def forget_source() -> None:
+    """Remove every trace of a source that was run."""
+    sys.modules.pop(MODULE_NAME, None)
+    linecache.cache.pop(SOURCE_NAME, None)
+
+
 def _awaited(value: Any) -> Any:
     if type(value) is not types.CoroutineType:
         return value

@@ -82,11 +82,11 @@ class Nursery:
         except OSError as error:
             self.on_failed("the zygote does not listen: %s" % error)
 
-    def fork(self, uid: Optional[int]) -> Child:
+    def fork(self, uid: Optional[int], rehearse: bool) -> Child:
         """Ask for a child and return its handle at once; it reports ready later."""
         folder = "%s/%s" % (self._folder, secrets.token_hex(8))
         child = Child(self._loop, uid, folder)
-        request = {"uid": uid, "folder": folder, "supervisor": os.getpid()}
+        request = {"uid": uid, "folder": folder, "rehearse": rehearse}
         try:
             child.hand_over(self._socket, json.dumps(request).encode("ascii"))
         except OSError as error:

@@ -22,6 +22,7 @@ FORK_SECONDS = 30.0
 FORK_FAILURES = 5
 DIRTY_SECONDS = 30.0
 RECHECK_SECONDS = 0.002
+HOT_SECONDS = 0.001
 
 
 class Slot:
@@ -43,6 +44,9 @@ class Slot:
         self._uids = uids
         self._turn = 0
         self.state = IDLE
+        #: Whether tasks come so close that every processor has better things to do
+        #: than to rehearse.
+        self.hot = False
         self.waiting: Optional[Child] = None
         self.active: Optional[Child] = None
         self.job: Optional[Job] = None
@@ -74,6 +78,7 @@ class Slot:
 
     def accept(self, job: Job) -> None:
         """Run `job` now, or after the task before it is proved gone."""
+        self.hot = time.monotonic() - self._ended_at < HOT_SECONDS
         if self.state == IDLE and self._host.ready:
             self._dispatch(job)
         elif self.queued is None:
@@ -97,7 +102,7 @@ class Slot:
     def _fork(self) -> Child:
         uid = self._uids[self._turn]
         self._turn ^= 1
-        child = self._host.nursery.fork(uid)
+        child = self._host.nursery.fork(uid, not self.hot)
         child.on_ready = self._ready
         child.on_silent = self._silent
         child.on_misuse = self._host.zygote_failed
@@ -177,7 +182,9 @@ class Slot:
         if fields["timeout"] is not None:
             timeout = fields["timeout"]
             self._timer = self._host.loop.after(timeout, lambda: self.kill("timeout"))
-        self._host.dispatched(self)
+        if self.hot:
+            # One after the other: the next child is made while this one works.
+            self.fork_ahead()
 
     def _header(self, job: Job) -> bytes:
         fields = job.fields
@@ -228,7 +235,6 @@ class Slot:
             self._finish(fields, body)
             self.state = ENDING
             child = self.active
-            self._host.answered(self)
             if child is not None:
                 child.release()
             self._timer = self._host.loop.after(

@@ -191,12 +191,17 @@ def serve(control: socket.socket, settings: Dict[str, Any]) -> None:
         fds = array.array("i")
         for _, _, payload in ancillary:
             fds.frombytes(payload)
+        # Done here rather than in the child, which would pay for it in page faults.
+        request = json.loads(data)
+        task.announce(request)
+        given = list(fds)
+        last = max(highest, max(given) + 1)
         try:
             if fork() == 0:
-                task.enter(json.loads(data), list(fds), settings, highest)
+                task.enter(request, given, last)
         except OSError as error:
             control.send(json.dumps({"failed": str(error)}).encode())
-        for fd in fds:
+        for fd in given:
             os.close(fd)
 
 

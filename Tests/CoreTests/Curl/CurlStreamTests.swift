@@ -165,7 +165,8 @@ struct CurlStreamTests {
             for index in 0..<200 {
                 group.addTask {
                     if index.isMultiple(of: 2) {
-                        return try await transport.send(stubRequest(server), limitBytes: 100).body == Array("answer".utf8)
+                        return try await transport.send(stubRequest(server), limitBytes: 100).body
+                            == Array("answer".utf8)
                     }
                     let connection = try await transport.connect(stubRequest(server).origin, timeout: .seconds(5))
                     try await connection.write([0] + [UInt8](repeating: UInt8(index), count: 300))

@@ -37,7 +37,10 @@ final class StubServer: Sendable {
             var bytes = [UInt8](repeating: 0, count: count)
             var filled = 0
             while filled < count {
-                let got = bytes.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress! + filled, count - filled, 0) }
+                let got = bytes.withUnsafeMutableBytes { buffer in
+                    let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[filled...])
+                    return recv(descriptor, rest.baseAddress, rest.count, 0)
+                }
                 guard got > 0 else { return nil }
                 filled += got
             }
@@ -52,8 +55,8 @@ final class StubServer: Sendable {
         func write(_ bytes: [UInt8]) -> Bool {
             var sent = 0
             while sent < bytes.count {
-                let count = bytes.withUnsafeBytes {
-                    send(descriptor, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
+                let count = bytes[sent...].withUnsafeBytes { rest in
+                    send(descriptor, rest.baseAddress, rest.count, Int32(MSG_NOSIGNAL))
                 }
                 guard count > 0 else { return false }
                 sent += count
@@ -79,7 +82,9 @@ final class StubServer: Sendable {
                     line.append(byte)
                 }
                 let digits = String(decoding: line, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
-                guard let size = Int(digits, radix: 16), let chunk = readBytes(size), readBytes(2) != nil else { return body }
+                guard let size = Int(digits, radix: 16), let chunk = readBytes(size), readBytes(2) != nil else {
+                    return body
+                }
                 if size == 0 { return body }
                 body += chunk
             }

@@ -38,7 +38,8 @@ struct DockerEndpointTests {
     @Test("configuration comes before DOCKER_HOST, and that before the default")
     func precedence() throws {
         let environment = ["DOCKER_HOST": "unix:///env"]
-        #expect(try DockerEndpoint.resolve(configured: "unix:///c", environment: environment).description == "unix:///c")
+        #expect(
+            try DockerEndpoint.resolve(configured: "unix:///c", environment: environment).description == "unix:///c")
         #expect(try DockerEndpoint.resolve(configured: nil, environment: environment).description == "unix:///env")
         #expect(try DockerEndpoint.resolve(configured: "", environment: environment).description == "unix:///env")
         let fallback = try DockerEndpoint.resolve(configured: nil, environment: ["DOCKER_HOST": ""])

@@ -26,7 +26,9 @@ struct DockerStreamDemultiplexerTests {
         var expected: [Stream: [UInt8]] = [:]
         for _ in 0..<Int.random(in: 1...20, using: &random) {
             let stream = UInt8.random(in: 0...2, using: &random)
-            let payload = (0..<Int.random(in: 0...700, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
+            let payload = (0..<Int.random(in: 0...700, using: &random)).map { _ in
+                UInt8.random(in: 0...255, using: &random)
+            }
             wire += frame(stream, payload)
             if !payload.isEmpty { expected[try #require(Stream(rawValue: stream)), default: []] += payload }
         }
@@ -46,7 +48,8 @@ struct DockerStreamDemultiplexerTests {
         var parser = DockerStreamDemultiplexer(limitBytes: 1 << 16)
         var refusal: Malformed?
         for _ in 0..<50 {
-            let bytes = (0..<Int.random(in: 1...40, using: &random)).map { _ in UInt8.random(in: 0...4, using: &random) }
+            let bytes = (0..<Int.random(in: 1...40, using: &random)).map { _ in UInt8.random(in: 0...4, using: &random)
+            }
             do {
                 try parser.feed(bytes) { _, piece in #expect(!piece.isEmpty) }
                 #expect(refusal == nil)

@@ -10,7 +10,8 @@ extension PoolSimulation {
             guard let phase = phases[id] else { throw violation("the machine does not know \(id)") }
             guard agrees(phase, sandbox) else { throw violation("\(id) is \(sandbox), the machine says \(phase)") }
         }
-        try checkPools()
+        if isTracing || clock % 4 == 0, let fault = machine.audit() { throw violation("the books are wrong: \(fault)") }
+        try checkPools(phases)
         if let deadline = machine.nextDeadline {
             guard let timer, timer <= max(deadline, now) else {
                 throw violation("something is due at \(deadline), the tick comes at \(String(describing: timer))")
@@ -29,7 +30,7 @@ extension PoolSimulation {
         }
     }
 
-    private func checkPools() throws {
+    private func checkPools(_ phases: [SandboxID: SandboxPhase]) throws {
         let pools = machine.status(now: now)
         let starting = pools.reduce(0) { $0 + $1.starting }
         var waiting = 0
@@ -61,7 +62,10 @@ extension PoolSimulation {
                 throw violation("nothing starts although it is needed and allowed: \(pool)")
             }
         }
-        guard waiting <= outstanding.count else { throw violation("requests wait that nobody asked for") }
+        let preparing = phases.values.count { $0 == .specialising }
+        guard (waiting...waiting + preparing).contains(outstanding.count) else {
+            throw violation("\(waiting) requests wait, \(outstanding.count) were asked for and not answered")
+        }
         for tenant in tenants {
             for pool in machine.status(for: tenant, now: now) where pool.waiting > 0 && pool.warm > 0 {
                 throw violation("\(tenant) waits beside a free sandbox of its own")

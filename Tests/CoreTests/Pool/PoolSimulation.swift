@@ -96,6 +96,7 @@ struct PoolSimulation {
             try stepInChaos()
         }
         isKind = true
+        replies = replies.map(Self.lucky)
         if !isEngineUp { try engine(up: true) }
         try settle { $0.outstanding.isEmpty }
         try drain()
@@ -151,6 +152,17 @@ struct PoolSimulation {
             } else {
                 throw violation("the pool is stuck: \(outstanding.count) requests, \(machine.phases)")
             }
+        }
+    }
+
+    /// The reply that would have come had all gone well.
+    private static func lucky(_ reply: PoolEvent) -> PoolEvent {
+        switch reply {
+        case .startFailed(let id, _): .started(id)
+        case .specialiseFailed(let id, _): .specialised(id)
+        case .removeFailed(let id, _): .removed(id)
+        case .released(let id, _, let reason): .released(id, clean: true, reason: reason)
+        default: reply
         }
     }
 

@@ -39,9 +39,10 @@ final class HTTPConnection: Sendable {
     deinit { close(descriptor) }
 
     /// Sends bytes, then reads one response.
-    func exchange(_ bytes: [UInt8], isHead: Bool = false) async throws -> Response {
+    func exchange(_ bytes: [UInt8], isHead: Bool = false, endsOutput: Bool = false) async throws -> Response {
         try await onThread {
             try self.send(bytes)
+            if endsOutput { shutdown(self.descriptor, Int32(SHUT_WR)) }
             return try self.receive(isHead: isHead)
         }
     }

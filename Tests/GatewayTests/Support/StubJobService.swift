@@ -23,6 +23,7 @@ actor StubJobService: JobService {
     private var keepsEventsOpen = false
     private(set) var eventReads = 0
     private var poolList: [PoolStatus] = []
+    private(set) var poolTenant: TenantID?
     var limits = RequestLimits()
 
     func setLimits(_ limits: RequestLimits) { self.limits = limits }
@@ -100,7 +101,10 @@ actor StubJobService: JobService {
         return stream
     }
 
-    func pools() async -> [PoolStatus] { poolList }
+    func pools(for tenant: TenantID?) async -> [PoolStatus] {
+        poolTenant = tenant
+        return poolList
+    }
     func readiness() async -> Readiness {
         failure.map { Readiness(ready: false, reasons: [$0.message], containerEngine: "none") }
             ?? Readiness(ready: true, containerEngine: "docker 20.10.24")

@@ -85,7 +85,7 @@ struct DockerContainerTests {
 
     @Test("wait returns the exit status, and its cancellation ends only the wait")
     func waiting() async throws {
-        try await LiveEngine.withContainer(client, LiveEngine.spec("read line; exit 7", input: true)) { id in
+        try await LiveEngine.withContainer(client, LiveEngine.spec("read line; exit 7", input: .once)) { id in
             let waiting = Task { try await client.waitForContainer(id) }
             let cancelled = Task { try await client.waitForContainer(id) }
             cancelled.cancel()
@@ -104,7 +104,8 @@ struct DockerContainerTests {
         try Data("bound".utf8).write(to: URL(filePath: folder + "/file"))
         var spec = LiveEngine.spec(
             "cat /bound/file; echo; touch /bound/x 2>/dev/null || echo ro; df -k /scratch | tail -1 | awk '{print $2}';"
-                + "echo \"$GREETING\"; id -u; pwd; hostname; ulimit -n; cat /proc/self/oom_score_adj; grep -c . /etc/hosts")
+                + "echo \"$GREETING\"; id -u; pwd; hostname; ulimit -n; cat /proc/self/oom_score_adj; grep -c . /etc/hosts"
+        )
         spec.mounts = [.bind(source: folder, target: "/bound", isReadOnly: true)]
         spec.tmpfs = ["/scratch": "size=8m,mode=1777"]
         spec.environment = [("GREETING", "h\u{e9}llo = \"wörld\"\n!")]
@@ -135,7 +136,8 @@ struct DockerContainerTests {
     func updateAndPause() async throws {
         try await LiveEngine.withContainer(client, LiveEngine.spec("exec sleep 600")) { id in
             try await client.updateContainer(
-                id, DockerClient.ResourceUpdate(nanoCPUs: 250_000_000, memoryBytes: 64 << 20, memorySwapBytes: 64 << 20))
+                id, DockerClient.ResourceUpdate(nanoCPUs: 250_000_000, memoryBytes: 64 << 20, memorySwapBytes: 64 << 20)
+            )
             try await client.pauseContainer(id)
             #expect(try await client.inspectContainer(id)?.state.status == .paused)
             try await client.unpauseContainer(id)

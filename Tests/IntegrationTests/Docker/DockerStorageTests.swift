@@ -22,7 +22,12 @@ struct DockerStorageTests {
         let name = LiveEngine.uniqueName("load")
         let archive = TarArchive([
             ("padding", [UInt8](repeating: 7, count: 12_000_000)),
-            ("config.json", Array(#"{"architecture":"amd64","os":"linux","config":{"Labels":{"made":"here"},"Volumes":{"/data":{}}},"rootfs":{"type":"layers","diff_ids":[]},"history":[]}"#.utf8)),
+            (
+                "config.json",
+                Array(
+                    #"{"architecture":"amd64","os":"linux","config":{"Labels":{"made":"here"},"Volumes":{"/data":{}}},"rootfs":{"type":"layers","diff_ids":[]},"history":[]}"#
+                        .utf8)
+            ),
             ("manifest.json", Array(#"[{"Config":"config.json","RepoTags":["\#(name):1"],"Layers":[]}]"#.utf8)),
         ])
         let messages = try await client.loadImages(from: archive)

@@ -10,7 +10,8 @@ struct DockerStreamTests {
 
     @Test("an attached container echoes what it is sent, and its streams stay apart")
     func attachEchoes() async throws {
-        let spec = LiveEngine.spec("while read line; do echo \"out $line\"; echo \"err $line\" >&2; done; echo end", input: true)
+        let spec = LiveEngine.spec(
+            "while read line; do echo \"out $line\"; echo \"err $line\" >&2; done; echo end", input: .once)
         try await LiveEngine.withContainer(client, spec) { id in
             let attachment = try await client.attach(id)
             for number in 0..<50 { try await attachment.write(Array("line \(number) \u{1F40D}\n".utf8)) }
@@ -27,7 +28,7 @@ struct DockerStreamTests {
 
     @Test("20 MB go through an attached container and back unharmed, with the reader slower than the writer")
     func attachBulk() async throws {
-        var spec = LiveEngine.spec("exec cat", input: true)
+        var spec = LiveEngine.spec("exec cat", input: .once)
         spec.logDriver = ContainerSpec.LogDriver.none
         try await LiveEngine.withContainer(client, spec) { id in
             let attachment = try await client.attach(id)
@@ -60,7 +61,7 @@ struct DockerStreamTests {
 
     @Test("closing an attachment ends its reader and leaves the container alone; descriptors do not pile up")
     func attachClose() async throws {
-        try await LiveEngine.withContainer(client, LiveEngine.spec("exec cat", input: true)) { id in
+        try await LiveEngine.withContainer(client, LiveEngine.spec("exec cat", input: .kept)) { id in
             for _ in 0..<3 { try await client.attach(id).close() }
             let before = try openDescriptors()
             for _ in 0..<40 {
@@ -102,7 +103,8 @@ struct DockerStreamTests {
 
     @Test("logs are cut to the tail and followed to the end")
     func logs() async throws {
-        let spec = LiveEngine.spec("for i in 1 2 3; do echo line $i; done; echo oops >&2; read x; echo last", input: true)
+        let spec = LiveEngine.spec(
+            "for i in 1 2 3; do echo line $i; done; echo oops >&2; read x; echo last", input: .once)
         try await LiveEngine.withContainer(client, spec) { id in
             let followed = try await client.followLogs(id)
             let attachment = try await client.attach(id)

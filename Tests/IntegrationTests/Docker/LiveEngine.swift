@@ -32,7 +32,9 @@ enum LiveEngine {
     }
 
     /// A container that runs a shell line, hardened like a sandbox.
-    static func spec(_ shell: String, labels: [String: String] = [:], input: Bool = false) -> ContainerSpec {
+    static func spec(
+        _ shell: String, labels: [String: String] = [:], input: ContainerSpec.StandardInput = .closed
+    ) -> ContainerSpec {
         var spec = ContainerSpec(image: image)
         spec.entrypoint = ["/bin/sh", "-c"]
         spec.command = [shell]
@@ -45,7 +47,7 @@ enum LiveEngine {
         spec.memoryBytes = 128 * 1024 * 1024
         spec.memorySwapBytes = 128 * 1024 * 1024
         spec.labels = labels
-        spec.opensStandardInput = input
+        spec.standardInput = input
         return spec
     }
 
