@@ -57,6 +57,7 @@ class Nursery:
         if pid:
             return pid
         try:
+            os.setsid()
             null = os.open(os.devnull, os.O_RDONLY)
             os.dup2(null, 0)
             os.dup2(theirs.fileno(), 3)

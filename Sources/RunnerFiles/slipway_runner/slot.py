@@ -78,7 +78,8 @@ class Slot:
 
     def accept(self, job: Job) -> None:
         """Run `job` now, or after the task before it is proved gone."""
-        self.hot = time.monotonic() - self._ended_at < HOT_SECONDS
+        rested = time.monotonic() - self._ended_at
+        self.hot = self.state != IDLE or rested < HOT_SECONDS
         if self.state == IDLE and self._host.ready:
             self._dispatch(job)
         elif self.queued is None:
