@@ -1,10 +1,113 @@
 #include "CRunnerFiles.h"
 
-static const unsigned char init_py[] = {
+#pragma clang diagnostic ignored "-Wc23-extensions"
+
+static const unsigned char init___py[] = {
 #embed "slipway_runner/__init__.py"
 };
-
-const struct slipway_runner_file slipway_runner_files[] = {
-    {"__init__.py", init_py, sizeof init_py},
+static const unsigned char channel_py[] = {
+#embed "slipway_runner/channel.py"
 };
-const size_t slipway_runner_file_count = sizeof slipway_runner_files / sizeof slipway_runner_files[0];
+static const unsigned char checks_py[] = {
+#embed "slipway_runner/checks.py"
+};
+static const unsigned char child_py[] = {
+#embed "slipway_runner/child.py"
+};
+static const unsigned char command_py[] = {
+#embed "slipway_runner/command.py"
+};
+static const unsigned char core_py[] = {
+#embed "slipway_runner/core.py"
+};
+static const unsigned char execute_py[] = {
+#embed "slipway_runner/execute.py"
+};
+static const unsigned char floor_py[] = {
+#embed "slipway_runner/floor.py"
+};
+static const unsigned char frames_py[] = {
+#embed "slipway_runner/frames.py"
+};
+static const unsigned char hygiene_py[] = {
+#embed "slipway_runner/hygiene.py"
+};
+static const unsigned char joblog_py[] = {
+#embed "slipway_runner/joblog.py"
+};
+static const unsigned char jobs_py[] = {
+#embed "slipway_runner/jobs.py"
+};
+static const unsigned char lib_slipway_py[] = {
+#embed "slipway_runner/lib/slipway.py"
+};
+static const unsigned char limits_py[] = {
+#embed "slipway_runner/limits.py"
+};
+static const unsigned char linux_py[] = {
+#embed "slipway_runner/linux.py"
+};
+static const unsigned char local_py[] = {
+#embed "slipway_runner/local.py"
+};
+static const unsigned char loop_py[] = {
+#embed "slipway_runner/loop.py"
+};
+static const unsigned char nursery_py[] = {
+#embed "slipway_runner/nursery.py"
+};
+static const unsigned char outcomes_py[] = {
+#embed "slipway_runner/outcomes.py"
+};
+static const unsigned char report_py[] = {
+#embed "slipway_runner/report.py"
+};
+static const unsigned char sanitation_py[] = {
+#embed "slipway_runner/sanitation.py"
+};
+static const unsigned char scrub_py[] = {
+#embed "slipway_runner/scrub.py"
+};
+static const unsigned char slot_py[] = {
+#embed "slipway_runner/slot.py"
+};
+static const unsigned char supervisor_py[] = {
+#embed "slipway_runner/supervisor.py"
+};
+static const unsigned char task_py[] = {
+#embed "slipway_runner/task.py"
+};
+static const unsigned char zygote_py[] = {
+#embed "slipway_runner/zygote.py"
+};
+
+static const struct slipway_runner_file files[] = {
+    {"__init__.py", init___py, sizeof init___py},
+    {"channel.py", channel_py, sizeof channel_py},
+    {"checks.py", checks_py, sizeof checks_py},
+    {"child.py", child_py, sizeof child_py},
+    {"command.py", command_py, sizeof command_py},
+    {"core.py", core_py, sizeof core_py},
+    {"execute.py", execute_py, sizeof execute_py},
+    {"floor.py", floor_py, sizeof floor_py},
+    {"frames.py", frames_py, sizeof frames_py},
+    {"hygiene.py", hygiene_py, sizeof hygiene_py},
+    {"joblog.py", joblog_py, sizeof joblog_py},
+    {"jobs.py", jobs_py, sizeof jobs_py},
+    {"lib/slipway.py", lib_slipway_py, sizeof lib_slipway_py},
+    {"limits.py", limits_py, sizeof limits_py},
+    {"linux.py", linux_py, sizeof linux_py},
+    {"local.py", local_py, sizeof local_py},
+    {"loop.py", loop_py, sizeof loop_py},
+    {"nursery.py", nursery_py, sizeof nursery_py},
+    {"outcomes.py", outcomes_py, sizeof outcomes_py},
+    {"report.py", report_py, sizeof report_py},
+    {"sanitation.py", sanitation_py, sizeof sanitation_py},
+    {"scrub.py", scrub_py, sizeof scrub_py},
+    {"slot.py", slot_py, sizeof slot_py},
+    {"supervisor.py", supervisor_py, sizeof supervisor_py},
+    {"task.py", task_py, sizeof task_py},
+    {"zygote.py", zygote_py, sizeof zygote_py},
+};
+const struct slipway_runner_file *const slipway_runner_files = files;
+const size_t slipway_runner_file_count = sizeof files / sizeof files[0];

@@ -1,0 +1,261 @@
+"""The supervisor's side of one task process: its pipes, its socket, its answer.
+
+Whatever comes over the socket was written by the task and is treated as hostile.
+"""
+
+from __future__ import annotations
+
+import array
+import collections
+import os
+import select
+import socket
+import struct
+from typing import Any, Callable, Deque, Dict, List, Optional
+
+from . import frames
+from .loop import Loop, Timer
+
+CHUNK = 131072
+RECEIVE_BYTES = CHUNK + 131072
+READ_BYTES = 65536
+DRAIN_READS = 32
+LENGTH = struct.Struct(">I")
+_CREDENTIALS = struct.Struct("3i")
+_ANCILLARY = socket.CMSG_SPACE(_CREDENTIALS.size)
+
+
+class Child:
+    """A forked task, waiting or at work.
+
+    Parameters
+    ----------
+    loop
+        The supervisor's loop.
+    uid
+        The uid that it must have when it reports ready; None where uids are not split.
+    folder
+        Its working folder, which it makes itself.
+    """
+
+    def __init__(self, loop: Loop, uid: Optional[int], folder: str) -> None:
+        self._loop = loop
+        self.uid = uid
+        self.folder = folder
+        self.pid: Optional[int] = None
+        self.kill_when_known = False
+        self.timer: Optional[Timer] = None
+        self.status: Optional[int] = None
+        self.usage: Any = None
+        self.answered = False
+        self.on_ready: Callable[[Child], None] = lambda _: None
+        self.on_output: Callable[[str, bytes], None] = lambda *_: None
+        self.on_event: Callable[[bytes], None] = lambda _: None
+        self.on_answer: Callable[[Dict[str, Any], bytes], None] = lambda *_: None
+        self.on_misuse: Callable[[str], None] = lambda _: None
+        self.on_silent: Callable[[Child], None] = lambda _: None
+        self.result_limit = 0
+        self._out: Deque[bytes] = collections.deque()
+        self._parts: List[bytes] = []
+        self._parts_size = 0
+        self._control, self._theirs = socket.socketpair(
+            socket.AF_UNIX, socket.SOCK_SEQPACKET
+        )
+        self._control.setblocking(False)
+        self._control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        self._streams: Dict[str, int] = {}
+        self._their_ends: List[int] = []
+        for name in ("stdout", "stderr"):
+            reader, writer = os.pipe2(os.O_CLOEXEC)
+            os.set_blocking(reader, False)
+            # A task may open /dev/stdout by name, which asks for the pipe's mode.
+            os.fchmod(writer, 0o622)
+            self._streams[name] = reader
+            self._their_ends.append(writer)
+            loop.add(reader, select.EPOLLIN, self._stream_handler(name))
+        loop.add(self._control.fileno(), select.EPOLLIN, self._event)
+
+    def hand_over(self, zygote: socket.socket, request: bytes) -> None:
+        """Send the child's ends to the zygote, which forks; close ours of them."""
+        ends = array.array("i", [self._theirs.fileno()] + self._their_ends)
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, ends)]
+        try:
+            zygote.sendmsg([request], rights)
+        finally:
+            self._theirs.close()
+            for fd in self._their_ends:
+                os.close(fd)
+            self._their_ends = []
+
+    def start(self, header: bytes, body: List[bytes]) -> None:
+        """Hand over the task: its header and what is there of its input."""
+        first = body[0] if body else b""
+        room = CHUNK - len(header)
+        self.push(
+            b"".join((b"S", LENGTH.pack(len(header)), header, first[:room])),
+        )
+        if len(first) > room:
+            self.more(first[room:])
+        for data in body[1:]:
+            self.more(data)
+
+    def more(self, data: bytes) -> None:
+        """Hand over more of the input."""
+        for start in range(0, len(data), CHUNK):
+            self.push(b"I" + data[start : start + CHUNK])
+
+    def push(self, packet: bytes) -> None:
+        """Send one packet, now or when the child has room for it."""
+        if self._out:
+            self._out.append(packet)
+            return
+        try:
+            self._control.send(packet)
+        except BlockingIOError:
+            self._out.append(packet)
+            self._loop.modify(
+                self._control.fileno(), select.EPOLLIN | select.EPOLLOUT
+            )
+        except OSError:
+            pass  # It died; the end of the process tells the rest.
+
+    def _flush(self) -> None:
+        try:
+            while self._out:
+                self._control.send(self._out[0])
+                self._out.popleft()
+        except BlockingIOError:
+            return
+        except OSError:
+            self._out.clear()
+        self._loop.modify(self._control.fileno(), select.EPOLLIN)
+
+    def _stream_handler(self, name: str) -> Callable[[int], None]:
+        def readable(_: int) -> None:
+            self._read(name)
+
+        return readable
+
+    def _read(self, name: str) -> bool:
+        fd = self._streams.get(name)
+        if fd is None:
+            return False
+        try:
+            data = os.read(fd, READ_BYTES)
+        except BlockingIOError:
+            return False
+        if not data:
+            self._close_stream(name)
+            return False
+        self.on_output(name, data)
+        return True
+
+    def drain(self) -> None:
+        """Read what both streams hold now; bounded, for others may still write."""
+        for name in ("stdout", "stderr"):
+            for _ in range(DRAIN_READS):
+                if not self._read(name):
+                    break
+
+    def _close_stream(self, name: str) -> None:
+        fd = self._streams.pop(name, None)
+        if fd is not None:
+            self._loop.remove(fd)
+            os.close(fd)
+
+    def _event(self, events: int) -> None:
+        if events & select.EPOLLOUT:
+            self._flush()
+        if events & ~select.EPOLLOUT:
+            self.receive()
+
+    def receive(self) -> bool:
+        """Take one packet of the child; False when there is none."""
+        control = self._control
+        if control.fileno() < 0:
+            return False
+        try:
+            if self.pid is None:
+                data, ancillary, _, _ = control.recvmsg(RECEIVE_BYTES, _ANCILLARY)
+                if data and not self._identify(data, ancillary):
+                    return False
+                if data:
+                    return True
+            else:
+                data = control.recv(RECEIVE_BYTES)
+        except BlockingIOError:
+            return False
+        except OSError:
+            data = b""
+        if not data:
+            # End of file, or an empty packet, which no child of ours sends.
+            self._loop.remove(control.fileno())
+            control.close()
+            if self.pid is None:
+                self.on_silent(self)
+            return False
+        self._packet(data)
+        return True
+
+    def _identify(self, data: bytes, ancillary: list) -> bool:
+        for level, kind, payload in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
+                pid, uid, _ = _CREDENTIALS.unpack(payload[: _CREDENTIALS.size])
+                if data == b"R" and pid > 1 and self.uid in (None, uid):
+                    self.pid = pid
+                    self._control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
+                    self.on_ready(self)
+                    return True
+        self.on_misuse("a child did not report ready as its own uid")
+        return False
+
+    def _packet(self, data: bytes) -> None:
+        kind = data[:1]
+        if self.answered:
+            return
+        if kind == b"E":
+            self.on_event(data[1:])
+        elif kind == b"P":
+            self._part(data[1:])
+        elif kind == b"F":
+            self._final(data)
+        else:
+            self.on_misuse("the task wrote to descriptor 3, which is the runner's")
+
+    def _part(self, data: bytes) -> None:
+        self._parts.append(data)
+        self._parts_size += len(data)
+        limit = self.result_limit + self.result_limit // 512 + CHUNK
+        if self._parts_size > limit:
+            self._parts = []
+            self.on_misuse("the task sent more result than it may")
+
+    def _final(self, data: bytes) -> None:
+        try:
+            (length,) = LENGTH.unpack_from(data, 1)
+            header = frames.object_from(data[5 : 5 + length])
+        except (struct.error, frames.Violation):
+            self.on_misuse("the task sent a malformed result")
+            return
+        body = data[5 + length :]
+        if self._parts:
+            self._part(body)
+            body = b"".join(self._parts)
+            self._parts = []
+        self.answered = True
+        self.on_answer(header, body)
+
+    def release(self) -> None:
+        """Let a child that has answered end."""
+        try:
+            self._control.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # It ended already.
+
+    def close(self) -> None:
+        """Close every descriptor of this child."""
+        for name in ("stdout", "stderr"):
+            self._close_stream(name)
+        if self._control.fileno() >= 0:
+            self._loop.remove(self._control.fileno())
+            self._control.close()

@@ -1,0 +1,270 @@
+"""Runs one task's code and turns what came of it into a result."""
+
+from __future__ import annotations
+
+import json
+import linecache
+import pickle
+import resource
+import sys
+import time
+import types
+import zlib
+from typing import Any, Callable, Dict, Optional, Tuple
+
+from . import command, report
+
+SMALL_BYTES = 16384
+LARGE_BYTES = 1048576
+SAMPLE_BYTES = 65536
+SOURCE_NAME = "<task>"
+MODULE_NAME = "slipway_task"
+
+_pickler: Any = pickle
+
+
+class Outcome:
+    """What a task hands to the supervisor.
+
+    Parameters
+    ----------
+    outcome
+        One of the outcomes that RESULT names.
+    body
+        The encoded result.
+    fields
+        Further fields of RESULT.
+    """
+
+    def __init__(self, outcome: str, body: bytes = b"", **fields: Any) -> None:
+        self.header: Dict[str, Any] = {"outcome": outcome, **fields}
+        self.body = body
+
+
+class Refused(Exception):
+    """An input that cannot be run; holds the outcome to report."""
+
+    def __init__(self, outcome: str, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+        self.kind = kind
+
+
+def load_pickler() -> Optional[str]:
+    """Import cloudpickle where it is installed; return its version."""
+    global _pickler
+    try:
+        import cloudpickle  # type: ignore[import-not-found]
+    except Exception:  # Broken or absent: plain pickle still works.
+        return None
+    _pickler = cloudpickle
+    return str(getattr(cloudpickle, "__version__", "unknown"))[:100]
+
+
+def run(header: Dict[str, Any], body: bytes) -> Outcome:
+    """Run the task in `body` and return its outcome, whatever it does."""
+    began = time.monotonic()
+    try:
+        outcome = _run(header, body)
+    except Refused as error:
+        description = {"type": error.kind, "message": str(error), "traceback": ""}
+        outcome = Outcome(error.outcome, error=description)
+    except SystemExit as error:
+        outcome = Outcome("exit", exit_code=_exit_code(error))
+    except BaseException as error:
+        outcome = Outcome("exception", error=report.describe(error))
+    outcome.header["run"] = time.monotonic() - began
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    outcome.header["usage"] = {
+        "cpu_seconds": own.ru_utime
+        + own.ru_stime
+        + children.ru_utime
+        + children.ru_stime,
+        "max_rss": max(own.ru_maxrss, children.ru_maxrss) * 1024,
+    }
+    return outcome
+
+
+def _run(header: Dict[str, Any], body: bytes) -> Outcome:
+    body = inflate(header, body)
+    kind = header["kind"]
+    if kind == "callable":
+        value = _run_callable(body)
+        return _pickled(value, header["result_limit"])
+    if kind == "source":
+        value = _run_source(_description(body))
+        return _as_json(value, header["result_limit"])
+    command.become(_description(body))
+    raise AssertionError("exec returned")
+
+
+def inflate(header: Dict[str, Any], body: bytes) -> bytes:
+    """Return the input as it was before compression, up to its limit."""
+    limit = header["inflated"]
+    if header["encoding"] == "identity":
+        if len(body) > limit:
+            raise Refused("protocol", "InputTooLarge", _too_large(limit))
+        return body
+    inflater = zlib.decompressobj()
+    try:
+        data = inflater.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise Refused("protocol", "InputCorrupt", "input: %s" % error) from None
+    if len(data) > limit:
+        raise Refused("protocol", "InputTooLarge", _too_large(limit))
+    if not inflater.eof:
+        raise Refused("protocol", "InputCorrupt", "input: the zlib stream is cut off")
+    return data
+
+
+def _too_large(limit: int) -> str:
+    return "the task's input inflates to more than %d bytes" % limit
+
+
+def _description(body: bytes) -> Dict[str, Any]:
+    try:
+        value = json.loads(bytes(body).decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise Refused("protocol", "InputCorrupt", "input: %s" % error) from None
+    if type(value) is not dict:
+        raise Refused("protocol", "InputCorrupt", "input: not a JSON object")
+    return value
+
+
+def _run_callable(body: bytes) -> Any:
+    try:
+        function, args, kwargs = pickle.loads(body)
+    except ImportError as error:
+        missing = getattr(error, "name", None) or str(error)
+        raise Refused(
+            "dependency",
+            type(error).__name__,
+            "unpickling the task needs %s, which this sandbox lacks (%s): "
+            "name it in requirements" % (missing, report.text_of(error)),
+        ) from None
+    return _awaited(function(*args, **kwargs))
+
+
+def _run_source(task: Dict[str, Any]) -> Any:
+    code = task.get("code")
+    entrypoint = task.get("entrypoint", "main")
+    args = task.get("args", [])
+    kwargs = task.get("kwargs", {})
+    if type(code) is not str or type(entrypoint) is not str:
+        raise Refused("protocol", "InputCorrupt", "input: code is not a string")
+    if type(args) is not list or type(kwargs) is not dict:
+        raise Refused("protocol", "InputCorrupt", "input: args or kwargs is malformed")
+    lines = code.splitlines(True)
+    # Without a modification time linecache never looks for the file.
+    linecache.cache[SOURCE_NAME] = (len(code), None, lines, SOURCE_NAME)
+    module = types.ModuleType(MODULE_NAME)
+    module.__file__ = SOURCE_NAME
+    sys.modules[MODULE_NAME] = module
+    exec(compile(code, SOURCE_NAME, "exec", dont_inherit=True), module.__dict__)
+    function: Optional[Callable[..., Any]] = getattr(module, entrypoint, None)
+    if not callable(function):
+        raise NameError("the code defines no function %r (entrypoint)" % entrypoint)
+    return _awaited(function(*args, **kwargs))
+
+
+def forget_source() -> None:
+    """Remove every trace of a source that was run."""
+    sys.modules.pop(MODULE_NAME, None)
+    linecache.cache.pop(SOURCE_NAME, None)
+
+
+def _awaited(value: Any) -> Any:
+    if type(value) is not types.CoroutineType:
+        return value
+    import asyncio
+
+    return asyncio.run(value)
+
+
+def _pickled(value: Any, limit: int) -> Outcome:
+    try:
+        data = _dump(value)
+    except MemoryError:
+        raise
+    except Exception as error:
+        description = report.describe(error)
+        description["message"] = (
+            "the task's result cannot be pickled: %s" % description["message"]
+        )
+        return Outcome("unpicklable", error=description)
+    return packed("pickle", data, limit)
+
+
+def _dump(value: Any) -> bytes:
+    protocol = min(pickle.HIGHEST_PROTOCOL, 5)
+    if _pickler is pickle:
+        return pickle.dumps(value, 4)
+    try:
+        return pickle.dumps(value, protocol)
+    except Exception:  # Lambdas, local classes: cloudpickle knows how.
+        return _pickler.dumps(value, protocol=protocol)
+
+
+def _as_json(value: Any, limit: int) -> Outcome:
+    try:
+        text = json.dumps(
+            value, allow_nan=False, ensure_ascii=False, separators=(",", ":")
+        )
+        data = text.encode("utf-8")
+    except (TypeError, ValueError, RecursionError) as error:
+        message = (
+            "the value that the task returned is not JSON (%s): return numbers, "
+            "strings, lists and dicts, or submit a callable" % report.text_of(error)
+        )
+        description = {"type": "TypeError", "message": message, "traceback": ""}
+        return Outcome("exception", error=description)
+    return packed("json", data, limit)
+
+
+def packed(media: str, data: bytes, limit: int) -> Outcome:
+    """Return `data` as a result, compressed where that pays."""
+    if len(data) > limit:
+        message = (
+            "the task returned %d bytes, more than the limit of %d: return less, "
+            "or raise the result limit" % (len(data), limit)
+        )
+        description = {"type": "ResultTooLarge", "message": message, "traceback": ""}
+        return Outcome("result_too_large", error=description)
+    encoding, body = compress(data)
+    return Outcome("ok", body, media=media, encoding=encoding, inflated=len(data))
+
+
+def compress(data: bytes) -> Tuple[str, bytes]:
+    """Return encoding and bytes: small as they are, large as zlib of a fit level."""
+    if len(data) < SMALL_BYTES:
+        return "identity", data
+    level = 1
+    if len(data) > LARGE_BYTES:
+        sample = data[:SAMPLE_BYTES]
+        if len(zlib.compress(sample, 1)) > len(sample) * 0.9:
+            level = 0
+    return "zlib", zlib.compress(data, level)
+
+
+def _exit_code(error: SystemExit) -> int:
+    code = error.code
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return int(code) & 0xFF
+    try:
+        print(code, file=sys.stderr)
+    except Exception:
+        pass  # A message that cannot be printed is no reason to fail otherwise.
+    return 1
+
+
+def flush_output() -> None:
+    """Push out everything that was printed, before the result is sent."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:
+            continue  # Closed or replaced by the task.
+

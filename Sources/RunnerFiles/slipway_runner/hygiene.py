@@ -1,0 +1,224 @@
+"""Proves that nothing of a finished task is left: processes, files, IPC objects.
+
+The quick check costs a few system calls and no fork. What it cannot prove clean is
+swept and scrubbed by a helper (scrub.py) and checked again.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import List, Optional, Sequence, Tuple
+
+PIDS_FILES = ("/sys/fs/cgroup/pids/pids.current", "/sys/fs/cgroup/pids.current")
+OOM_FILES = (
+    "/sys/fs/cgroup/memory/memory.oom_control",
+    "/sys/fs/cgroup/memory.events",
+)
+SYSVIPC = ("/proc/sysvipc/shm", "/proc/sysvipc/sem", "/proc/sysvipc/msg")
+MQUEUE = "/dev/mqueue"
+#: File systems that hold no files of a task.
+_NO_FILES = frozenset(
+    "proc sysfs cgroup cgroup2 devpts mqueue devtmpfs securityfs debugfs tracefs "
+    "bpf pstore configfs fusectl autofs nsfs binfmt_misc".split()
+)
+_SCAN_LIMIT = 200000
+
+
+def open_first(paths: Sequence[str]) -> Optional[int]:
+    """Open the first of `paths` that is there; None without one."""
+    for path in paths:
+        try:
+            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            continue
+    return None
+
+
+def unescape(text: str) -> str:
+    """Return a mountinfo field with its octal escapes undone."""
+    parts = text.split("\\")
+    made = parts[0].encode("utf-8", "surrogateescape")
+    for part in parts[1:]:
+        made += bytes((int(part[:3], 8) & 0xFF,))
+        made += part[3:].encode("utf-8", "surrogateescape")
+    return made.decode("utf-8", "surrogateescape")
+
+
+def writable_mounts(lines: Sequence[str]) -> List[Tuple[str, str]]:
+    """Return (path, file system) of every mount that is not read-only."""
+    found = {}
+    for line in lines:
+        left, _, right = line.partition(" - ")
+        fields, system = left.split(), right.split()
+        if len(fields) < 6 or len(system) < 3:
+            continue
+        path = unescape(fields[4])
+        options = fields[5].split(",") + system[2].split(",")
+        if "ro" in options or system[0] in _NO_FILES:
+            found.pop(path, None)  # A later mount hides an earlier one.
+        else:
+            found[path] = system[0]
+    return [(path, kind) for path, kind in found.items() if os.path.isdir(path)]
+
+
+class Hygiene:
+    """The checks of a container; every task uid of it belongs to this sandbox.
+
+    Parameters
+    ----------
+    folder
+        Where the tasks make their folders.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self.degraded: List[str] = []
+        self._pids = open_first(PIDS_FILES)
+        self._oom = open_first(OOM_FILES)
+        if self._pids is None:
+            self.degraded.append("no-pids-cgroup")
+        self._tables = [fd for fd in map(_open, SYSVIPC) if fd is not None]
+        with open("/proc/self/mountinfo", errors="surrogateescape") as mounts:
+            writable = writable_mounts(mounts.read().splitlines())
+        self.counted = [path for path, kind in writable if _counts(path, kind)]
+        self.scanned = [path for path, _ in writable if path not in self.counted]
+        self.degraded += ["writable-mount:" + path for path in self.scanned]
+        self._baseline: List[int] = []
+
+    @property
+    def mounts(self) -> List[str]:
+        """Every place that a task could have written to."""
+        return self.counted + self.scanned
+
+    def set_baseline(self) -> None:
+        """Note the files that are there before the first task."""
+        self._baseline = self._used()
+
+    def _used(self) -> List[int]:
+        used = []
+        for path in self.counted:
+            state = os.statvfs(path)
+            used.append(state.f_files - state.f_ffree)
+        return used
+
+    def processes(self) -> Optional[int]:
+        """Return how many threads the container has, by its cgroup's count."""
+        if self._pids is None:
+            return None
+        return int(os.pread(self._pids, 32, 0))
+
+    def process_limit(self) -> Optional[int]:
+        """Return the cgroup's limit of threads; None without one."""
+        fd = open_first([path[: -len("current")] + "max" for path in PIDS_FILES])
+        if fd is None:
+            return None
+        try:
+            return int(os.read(fd, 32))
+        except (OSError, ValueError):
+            return None
+        finally:
+            os.close(fd)
+
+    def oom_kills(self) -> int:
+        """Return the cgroup's count of out-of-memory kills, 0 where unknown."""
+        if self._oom is None:
+            return 0
+        for line in os.pread(self._oom, 1024, 0).split(b"\n"):
+            if line.startswith(b"oom_kill "):
+                return int(line.split()[1])
+        return 0
+
+    def stray_processes(self, expected: int, uid: int, alone: bool) -> bool:
+        """Whether a process runs that should not."""
+        if self._pids is None or not alone:
+            return uid_has_process(uid)
+        return self.processes() != expected
+
+    def stray_files(self, folders: int, uid: int, alone: bool) -> bool:
+        """Whether a file is left, `folders` being known task folders."""
+        if alone:
+            for path, base, used in zip(self.counted, self._baseline, self._used()):
+                if used != base + (folders if self._holds_folders(path) else 0):
+                    return True
+        else:
+            # The helper scans as the uid itself where other tasks write too.
+            return any(owned_by(path, uid) for path in self.mounts)
+        return any(owned_by(path, uid) for path in self.scanned)
+
+    def surplus(self, folders: int) -> int:
+        """Return how many entries there are beyond what is known."""
+        return max(0, sum(self._used()) - sum(self._baseline) - folders)
+
+    def _holds_folders(self, path: str) -> bool:
+        best = max(
+            (item for item in self.counted if _below(self.folder, item)),
+            key=len,
+            default=None,
+        )
+        return path == best
+
+    def stray_ipc(self) -> bool:
+        """Whether a System V object or a message queue is left."""
+        for fd in self._tables:
+            if os.pread(fd, 4096, 0).count(b"\n") > 1:
+                return True
+        try:
+            return bool(os.listdir(MQUEUE))
+        except OSError:
+            return False
+
+
+def _open(path: str) -> Optional[int]:
+    return open_first((path,))
+
+
+def _below(path: str, mount: str) -> bool:
+    return path == mount or path.startswith(mount.rstrip("/") + "/")
+
+
+def _counts(path: str, kind: str) -> bool:
+    try:
+        return kind == "tmpfs" and os.statvfs(path).f_files > 0
+    except OSError:
+        return False
+
+
+def uid_has_process(uid: int) -> bool:
+    """Whether a live process of `uid` is in /proc."""
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open("/proc/%s/status" % name, "rb") as status:
+                text = status.read(2048)
+        except OSError:
+            continue
+        if b"\nState:\tZ" in text or b"\nState:\tX" in text:
+            continue
+        line = text.partition(b"\nUid:")[2].partition(b"\n")[0]
+        if str(uid).encode() in line.split():
+            return True
+    return False
+
+
+def owned_by(top: str, uid: int) -> bool:
+    """Whether something below `top`, on the same file system, belongs to `uid`."""
+    seen = 0
+    stack = [top]
+    device = os.stat(top).st_dev
+    while stack:
+        try:
+            entries = list(os.scandir(stack.pop()))
+        except OSError:
+            continue  # A folder that root may not enter belongs to another uid.
+        for entry in entries:
+            seen += 1
+            try:
+                state = entry.stat(follow_symlinks=False)
+            except OSError:
+                continue
+            if state.st_uid == uid or seen > _SCAN_LIMIT:
+                return True
+            if entry.is_dir(follow_symlinks=False) and state.st_dev == device:
+                stack.append(entry.path)
+    return False

@@ -1,0 +1,182 @@
+"""One task of the host: what it needs to start, and what is kept until ACK."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, List, Optional
+
+from . import frames
+from .checks import Key
+from .joblog import LogWindow
+
+EVENT_BYTES = 65536
+EVENT_COUNT = 10000
+EVENTS_RETAINED = 1048576
+LOG_CHUNK = 65536
+STREAMS = ("stdout", "stderr")
+
+
+class Job:
+    """A START that was accepted.
+
+    Parameters
+    ----------
+    key
+        Job id, attempt and nonce.
+    fields
+        The checked fields of START.
+    """
+
+    def __init__(self, key: Key, fields: Dict[str, Any]) -> None:
+        self.key = key
+        self.fields = fields
+        self.input: List[bytes] = []
+        self.received = 0
+        self.logs = {name: LogWindow(fields["log_limit"]) for name in STREAMS}
+        self.events: List[bytes] = []
+        self.events_bytes = 0
+        self.events_dropped = 0
+        self.result: Optional[List[bytes]] = None
+        self.clean: Optional[bytes] = None
+        self.forced: Optional[str] = None
+        self.misuse: Optional[str] = None
+        self.begun = 0.0
+        #: The host gave it up when it reconnected: nothing more is sent.
+        self.dropped = False
+
+    def header(self, **fields: Any) -> Dict[str, Any]:
+        """Return a frame header that names this job first."""
+        job, attempt, nonce = self.key
+        return {"job": job, "attempt": attempt, "nonce": nonce, **fields}
+
+    @property
+    def reference(self) -> Dict[str, Any]:
+        """Job, attempt and nonce as HELLO and FAULT list them."""
+        return self.header()
+
+    def output(self, stream: str, data: bytes) -> List[bytes]:
+        """Keep output and return the frames to send now."""
+        offset, live = self.logs[stream].feed(data)
+        return self._log_frames(stream, offset, live)
+
+    def _log_frames(
+        self, stream: str, offset: int, data: bytes, skipped: int = 0
+    ) -> List[bytes]:
+        made = []
+        for start in range(0, len(data), LOG_CHUNK):
+            header = self.header(stream=stream, offset=offset + start)
+            if skipped and not start:
+                header["skipped"] = skipped
+            body = data[start : start + LOG_CHUNK]
+            made.append(frames.encode(frames.LOG, header, body))
+        return made
+
+    def tails(self) -> List[bytes]:
+        """Return the frames with the last bytes of both streams."""
+        made: List[bytes] = []
+        for stream in STREAMS:
+            tail = self.logs[stream].tail()
+            if tail is not None:
+                offset, skipped, data = tail
+                made += self._log_frames(stream, offset, data, skipped)
+        return made
+
+    def event(self, body: bytes) -> List[bytes]:
+        """Keep an event that is one JSON object; count it where it is not kept."""
+        room = self.events_bytes + len(body) <= EVENTS_RETAINED
+        if (
+            not room
+            or len(self.events) >= EVENT_COUNT
+            or len(body) > EVENT_BYTES
+            or not _is_object(body)
+        ):
+            self.events_dropped += 1
+            return []
+        self.events_bytes += len(body)
+        self.events.append(body)
+        return [self._event_frame(len(self.events), body)]
+
+    def _event_frame(self, sequence: int, body: bytes) -> bytes:
+        return frames.encode(frames.EVENT, self.header(seq=sequence), body)
+
+    def finish(self, fields: Dict[str, Any], body: bytes) -> List[bytes]:
+        """Keep the result and return the frames that carry it."""
+        made: List[bytes] = []
+        start = 0
+        while len(body) - start > frames.MAX_BODY:
+            part = body[start : start + frames.MAX_BODY]
+            header = self.header(offset=start)
+            made.append(frames.encode(frames.RESULT_PART, header, part))
+            start += len(part)
+        header = self.header(
+            **fields,
+            size=len(body),
+            log_bytes={name: self.logs[name].total for name in STREAMS},
+            events_dropped=self.events_dropped,
+        )
+        made.append(
+            frames.encode(frames.RESULT, header, body[start:] if start else body)
+        )
+        self.result = made
+        self.input = []
+        return made
+
+    def replay(self) -> List[bytes]:
+        """Return every retained frame, from the first byte of output on."""
+        made: List[bytes] = []
+        for stream in STREAMS:
+            made += self._log_frames(stream, 0, bytes(self.logs[stream].head))
+        for sequence, body in enumerate(self.events, 1):
+            made.append(self._event_frame(sequence, body))
+        if self.result is not None:
+            made += self.tails()
+            made += self.result
+        if self.clean is not None:
+            made.append(self.clean)
+        return made
+
+
+def _is_object(body: bytes) -> bool:
+    if body[:1] != b"{":
+        return False
+    try:
+        frames.object_from(body)
+    except frames.Violation:
+        return False
+    return True
+
+
+class JsonLines:
+    """Finds the lines of a stream that are JSON objects, however it is split."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._skipping = False
+
+    def feed(self, data: bytes) -> List[bytes]:
+        """Take bytes and return the whole lines that look like JSON objects."""
+        lines = (self._rest + data).split(b"\n")
+        self._rest = lines.pop()
+        if self._skipping and lines:
+            lines.pop(0)
+            self._skipping = False
+        if len(self._rest) > EVENT_BYTES:
+            self._rest = b""
+            self._skipping = True
+        return [line.strip() for line in lines if self._candidate(line)]
+
+    def last(self) -> List[bytes]:
+        """Return the last line where the stream ended without a newline."""
+        rest, self._rest = self._rest, b""
+        if self._skipping or not self._candidate(rest):
+            return []
+        return [rest.strip()]
+
+    @staticmethod
+    def _candidate(line: bytes) -> bool:
+        return line.lstrip()[:1] == b"{" and line.rstrip()[-1:] == b"}"
+
+
+def compact(value: Dict[str, Any]) -> bytes:
+    """Return `value` as compact JSON."""
+    return json.dumps(value, separators=(",", ":")).encode("ascii")

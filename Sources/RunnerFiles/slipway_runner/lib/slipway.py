@@ -1,0 +1,60 @@
+"""What a task may tell its job while it runs: events and progress.
+
+Example
+-------
+>>> import slipway
+>>> slipway.emit({"type": "note", "text": "half way"})
+>>> slipway.progress(5, 10, "five of ten")
+"""
+
+import json
+import sys
+
+__all__ = ["emit", "progress"]
+
+_LIMIT = 65536
+
+
+def emit(event: dict) -> None:
+    """Send one JSON object as an event of this job.
+
+    Parameters
+    ----------
+    event
+        A dict that JSON can hold, at most 64 KiB once encoded.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When `event` is no dict, is not JSON or is too large.
+    RuntimeError
+        Outside of a task.
+    """
+    if not isinstance(event, dict):
+        raise TypeError("an event is a dict, not %s" % type(event).__name__)
+    text = json.dumps(event, allow_nan=False, separators=(",", ":"))
+    body = text.encode("ascii")
+    if len(body) > _LIMIT:
+        raise ValueError(
+            "an event has at most %d bytes, not %d" % (_LIMIT, len(body))
+        )
+    hook = sys.modules.get("_slipway_task")
+    if hook is None:
+        raise RuntimeError("slipway.emit works inside a Slipway task only")
+    hook.emit(body)
+
+
+def progress(current: float, total: float, message: str = "") -> None:
+    """Send a progress event.
+
+    Parameters
+    ----------
+    current, total
+        How far the task is, in units of its own.
+    message
+        A short text for a person.
+    """
+    event = {"type": "progress", "current": current, "total": total}
+    if message:
+        event["message"] = message
+    emit(event)

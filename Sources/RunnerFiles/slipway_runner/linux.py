@@ -1,0 +1,168 @@
+"""The Linux calls that Python lacks, through ctypes where it is there.
+
+Everything here answers False or None without ctypes; the caller says so in HELLO.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+from typing import Any, Callable, Optional
+
+try:
+    import ctypes
+except ImportError:  # An image without libffi.
+    ctypes = None  # type: ignore[assignment]
+
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_SET_KEEPCAPS = 8
+PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
+PR_GET_TID_ADDRESS = 40
+
+CAP_SETGID = 6
+CAP_SETUID = 7
+
+_CLONE_PARENT = 0x00008000
+_CLONE_CHILD_CLEARTID = 0x00200000
+_CLONE_CHILD_SETTID = 0x01000000
+_SYS_CLONE = {"x86_64": 56, "aarch64": 220}
+_CAPABILITY_VERSION = 0x20080522
+
+
+def _load() -> Any:
+    if ctypes is None:
+        return None
+    try:
+        # PyDLL keeps the interpreter lock, which a raw clone needs.
+        return ctypes.PyDLL(None, use_errno=True)
+    except OSError:
+        return None
+
+
+_libc = _load()
+
+
+def available() -> bool:
+    """Whether the calls of this file work."""
+    return _libc is not None
+
+
+def prctl(option: int, value: int) -> bool:
+    """Call prctl with one argument; True when it succeeded."""
+    if _libc is None:
+        return False
+    return _libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) == 0
+
+
+def _no_dumps() -> None:
+    """Do nothing where prctl cannot be called."""
+
+
+def _make_allow_dumps() -> Callable[[], Any]:
+    if _libc is None:
+        return _no_dumps
+    zero = ctypes.c_ulong(0)
+    one = ctypes.c_ulong(1)
+    return functools.partial(_libc.prctl, PR_SET_DUMPABLE, one, zero, zero, zero)
+
+
+#: Makes this process dumpable, which owns /proc/self again; quick after a fork.
+allow_dumps = _make_allow_dumps()
+
+
+def set_capabilities(mask: int) -> bool:
+    """Make `mask` the effective and permitted set of this thread."""
+    if _libc is None:
+        return False
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
+    data = (ctypes.c_uint32 * 6)(mask, mask, 0, 0, 0, 0)
+    return _libc.capset(header, data) == 0
+
+
+def unbuffer_stdout() -> None:
+    """Have C code print at once, so that no result overtakes its output."""
+    if _libc is None:
+        return
+    try:
+        stream = ctypes.c_void_p.in_dll(_libc, "stdout")
+    except ValueError:
+        return  # A C library that hides it.
+    _libc.setvbuf(stream, None, 2, ctypes.c_size_t(0))
+
+
+def sibling_fork() -> Optional[Callable[[], int]]:
+    """Return a fork whose child belongs to our own parent, or None.
+
+    The kernel's CLONE_PARENT does it; C-level fork handlers do not run, so it is
+    only for a process with one thread and no library that counts on them.
+    """
+    machine = os.uname().machine
+    if _libc is None or machine not in _SYS_CLONE:
+        return None
+    flags = _CLONE_PARENT | signal.SIGCHLD
+    tid = ctypes.c_void_p(0)
+    if _libc.prctl(PR_GET_TID_ADDRESS, ctypes.byref(tid), 0, 0, 0) == 0 and tid.value:
+        # The C library caches the thread id there, as its own fork knows.
+        flags |= _CLONE_CHILD_SETTID | _CLONE_CHILD_CLEARTID
+    zero = ctypes.c_void_p(0)
+    if machine == "x86_64":
+        tail = (zero, zero, tid, zero)
+    else:
+        tail = (zero, zero, zero, tid)
+    number = ctypes.c_long(_SYS_CLONE[machine])
+    arguments = (number, ctypes.c_ulong(flags)) + tail
+    syscall = _libc.syscall
+    syscall.restype = ctypes.c_long
+    before = ctypes.pythonapi.PyOS_BeforeFork
+    in_child = ctypes.pythonapi.PyOS_AfterFork_Child
+    in_parent = ctypes.pythonapi.PyOS_AfterFork_Parent
+    for function in (before, in_child, in_parent):
+        function.restype = None
+        function.argtypes = []
+
+    def fork() -> int:
+        before()
+        pid = syscall(*arguments)
+        if pid == 0:
+            in_child()
+            return 0
+        error = ctypes.get_errno()
+        in_parent()
+        if pid < 0:
+            raise OSError(error, os.strerror(error))
+        return pid
+
+    return fork
+
+
+def remove_ipc(uid: int) -> int:
+    """Remove the System V objects of `uid`; return how many were there."""
+    removed = 0
+    for kind, call in (("shm", "shmctl"), ("sem", "semctl"), ("msg", "msgctl")):
+        for identifier in ipc_objects(kind, uid):
+            if _libc is None:
+                continue
+            function = getattr(_libc, call)
+            if kind == "sem":
+                removed += function(identifier, 0, 0) == 0
+            else:
+                removed += function(identifier, 0, None) == 0
+    return removed
+
+
+def ipc_objects(kind: str, uid: int) -> list:
+    """Return the ids of System V objects that belong to `uid`."""
+    found = []
+    try:
+        with open("/proc/sysvipc/" + kind) as table:
+            columns = table.readline().split()
+            for line in table:
+                row = dict(zip(columns, line.split()))
+                if uid in (int(row["uid"]), int(row["cuid"])):
+                    found.append(int(row[kind + "id" if kind != "msg" else "msqid"]))
+    except OSError:
+        pass  # A kernel without System V IPC has nothing to remove.
+    return found

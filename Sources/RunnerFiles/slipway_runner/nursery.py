@@ -1,0 +1,177 @@
+"""The supervisor's side of the zygote: starts it, has it warmed and asks for forks."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import select
+import signal
+import socket
+import sys
+from typing import Any, Callable, Dict, Optional
+
+from . import frames
+from .child import Child
+from .loop import Loop
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+MESSAGE_BYTES = 131072
+
+
+class Nursery:
+    """One zygote process.
+
+    Parameters
+    ----------
+    loop
+        The supervisor's loop.
+    uid
+        The zygote's uid, None where uids are not split.
+    folder
+        Where tasks make their folders.
+    """
+
+    def __init__(self, loop: Loop, uid: Optional[int], folder: str) -> None:
+        self._loop = loop
+        self._uid = uid
+        self._folder = folder
+        self._socket, theirs = socket.socketpair(
+            socket.AF_UNIX, socket.SOCK_SEQPACKET
+        )
+        self.threads = 1
+        #: "fresh", then "configuring", "ready", at last "retired".
+        self.state = "fresh"
+        self.on_ready: Callable[[Dict[str, Any]], None] = lambda _: None
+        self.on_failed: Callable[[str], None] = lambda _: None
+        self.pid = self._spawn(theirs)
+        theirs.close()
+        loop.add(self._socket.fileno(), select.EPOLLIN, self._event)
+
+    @staticmethod
+    def _spawn(theirs: socket.socket) -> int:
+        script = os.path.join(HERE, "zygote.py")
+        python = sys.executable or "/proc/self/exe"
+        argv = [python, "-I", "-B", "-X", "utf8", script]
+        pid = os.fork()
+        if pid:
+            return pid
+        try:
+            null = os.open(os.devnull, os.O_RDONLY)
+            os.dup2(null, 0)
+            os.dup2(theirs.fileno(), 3)
+            os.closerange(4, 256)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            os.execv(python, argv)
+        finally:
+            os._exit(127)
+
+    def configure(self, settings: Dict[str, Any]) -> None:
+        """Send what CONFIGURE said; `on_ready` or `on_failed` follows."""
+        message = {
+            "uid": self._uid,
+            "gid": settings["gid"],
+            "path": settings["path"],
+            "preload": settings["preload"],
+            "env": settings["env"],
+        }
+        self.state = "configuring"
+        try:
+            self._socket.send(json.dumps(message).encode("ascii"))
+        except OSError as error:
+            self.on_failed("the zygote does not listen: %s" % error)
+
+    def fork(self, uid: Optional[int], rehearse: bool) -> Child:
+        """Ask for a child and return its handle at once; it reports ready later."""
+        folder = "%s/%s" % (self._folder, secrets.token_hex(8))
+        child = Child(self._loop, uid, folder)
+        request = {"uid": uid, "folder": folder, "rehearse": rehearse}
+        try:
+            child.hand_over(self._socket, json.dumps(request).encode("ascii"))
+        except OSError as error:
+            child.close()
+            self.on_failed("the zygote does not listen: %s" % error)
+        return child
+
+    def count_threads(self) -> int:
+        """Return how many threads the zygote has now, by the kernel's count."""
+        try:
+            with open("/proc/%d/stat" % self.pid, "rb") as stat:
+                return int(stat.read().rpartition(b")")[2].split()[17])
+        except (OSError, ValueError, IndexError):
+            return self.threads
+
+    def _event(self, _: int) -> None:
+        try:
+            data = self._socket.recv(MESSAGE_BYTES)
+        except OSError:
+            data = b""
+        if not data:
+            self.close()
+            self.on_failed("the zygote ended")
+            return
+        try:
+            message = frames.object_from(data)
+        except frames.Violation as violation:
+            self.on_failed("the zygote sent %s" % violation)
+            return
+        if "failed" in message:
+            self.on_failed(str(message["failed"])[:1000])
+        elif "ready" in message and self.state == "configuring":
+            self.state = "ready"
+            self.threads = self.count_threads()
+            self.on_ready(ready_fields(message["ready"]))
+
+    def close(self) -> None:
+        """Close the socket, which ends the zygote."""
+        if self._socket.fileno() >= 0:
+            self._loop.remove(self._socket.fileno())
+            self._socket.close()
+
+    def retire(self) -> None:
+        """Kill the zygote, for another is to take its place."""
+        self.state = "retired"
+        self.close()
+        try:
+            os.kill(self.pid, signal.SIGKILL)
+        except OSError:
+            pass  # It is gone already.
+
+
+def ready_fields(told: Any) -> Dict[str, Any]:
+    """Return what READY repeats of the zygote's words, checked."""
+    told = told if type(told) is dict else {}
+    version = told.get("cloudpickle")
+    preload = told.get("preload")
+    preload = preload if type(preload) is dict else {}
+    errors = []
+    listed = preload.get("errors")
+    for item in listed[:100] if type(listed) is list else []:
+        if type(item) is dict:
+            errors.append(
+                {
+                    "module": clean(item.get("module"), 200),
+                    "message": clean(item.get("message"), 400),
+                }
+            )
+    return {
+        "cloudpickle": None if version is None else clean(version, 100),
+        "preload": {"seconds": number(preload.get("seconds")), "errors": errors},
+        "zygote_seconds": number(told.get("zygote_seconds")),
+    }
+
+
+def clean(value: Any, limit: int) -> str:
+    """Return `value` as a string of valid Unicode, at most `limit` bytes."""
+    if type(value) is not str:
+        return ""
+    data = value[:limit].encode("utf-8", "replace")[:limit]
+    return data.decode("utf-8", "ignore")
+
+
+def number(value: Any) -> float:
+    """Return `value` where it is a plausible number, else 0."""
+    if type(value) in (int, float) and 0 <= value < 1e15:
+        return value
+    return 0

@@ -1,0 +1,58 @@
+"""Describes an exception of a task: type, message and the task's own frames."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from types import TracebackType
+from typing import Dict, Optional
+
+from .limits import MESSAGE_BYTES, TRACEBACK_BYTES
+
+HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+def text_of(error: BaseException) -> str:
+    """Return ``str(error)``, even of a class whose ``__str__`` raises."""
+    try:
+        return clip(str(error), MESSAGE_BYTES)
+    except BaseException as second:
+        return "(the message is unavailable: __str__ raised %s)" % type(second).__name__
+
+
+def name_of(error: BaseException) -> str:
+    """Return the class name, with its module unless that goes without saying."""
+    kind = type(error)
+    try:
+        module, name = str(kind.__module__), str(kind.__qualname__)
+    except BaseException:
+        return "Exception"
+    if module in ("builtins", "__main__", "slipway_task"):
+        return clip(name, 500)
+    return clip(module + "." + name, 500)
+
+
+def clip(text: str, limit: int) -> str:
+    """Return `text` as valid UTF-8 of at most `limit` bytes: its head and tail."""
+    data = text.encode("utf-8", "backslashreplace")
+    if len(data) > limit:
+        half = (limit - 32) // 2
+        data = data[:half] + b"\n[...]\n" + data[-half:]
+    return data.decode("utf-8", "ignore")
+
+
+def _own_frames(trace: Optional[TracebackType]) -> Optional[TracebackType]:
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(HERE):
+        trace = trace.tb_next
+    return trace
+
+
+def describe(error: BaseException) -> Dict[str, str]:
+    """Return type, message and traceback of `error`."""
+    try:
+        trace = _own_frames(error.__traceback__)
+        lines = traceback.format_exception(type(error), error, trace)
+        text = clip("".join(lines), TRACEBACK_BYTES)
+    except BaseException as second:
+        text = "(the traceback is unavailable: %s)" % type(second).__name__
+    return {"type": name_of(error), "message": text_of(error), "traceback": text}

@@ -1,0 +1,366 @@
+"""One slot of a sandbox: runs one task at a time and is clean in between."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
+
+from . import frames, outcomes
+from .child import Child
+from .frames import Violation
+from .jobs import Job, JsonLines, compact
+from .loop import Timer
+
+if TYPE_CHECKING:
+    from .core import Supervisor
+
+IDLE, RUNNING, ENDING, SWEEPING = "idle", "running", "ending", "sweeping"
+KILL_AFTER_RESULT = 1.0
+FORK_SECONDS = 30.0
+FORK_FAILURES = 5
+DIRTY_SECONDS = 30.0
+RECHECK_SECONDS = 0.002
+HOT_SECONDS = 0.001
+
+
+class Slot:
+    """Dispatches tasks to children and proves that nothing of them stays.
+
+    Parameters
+    ----------
+    host
+        The supervisor.
+    index
+        Which slot this is.
+    uids
+        Two uids to alternate between, or None twice.
+    """
+
+    def __init__(self, host: Supervisor, index: int, uids: List[Optional[int]]) -> None:
+        self._host = host
+        self.index = index
+        self._uids = uids
+        self._turn = 0
+        self.state = IDLE
+        #: Whether tasks come so close that every processor has better things to do
+        #: than to rehearse.
+        self.hot = False
+        self.waiting: Optional[Child] = None
+        self.active: Optional[Child] = None
+        self.job: Optional[Job] = None
+        self.queued: Optional[Job] = None
+        self.helper: Optional[int] = None
+        self._timer: Optional[Timer] = None
+        self._failures = 0
+        self._lines: Optional[JsonLines] = None
+        self._oom_before = 0
+        self._usage: Dict[str, Any] = {}
+        self._ended_at = 0.0
+        self._recheck: Optional[Timer] = None
+        #: How often the helper was launched for the last task, and when it may again.
+        self.helped = 0
+        self.next_help = 0.0
+        self._swept = 0
+        self._scrubbed = 0
+        self._uid: Optional[int] = None
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether a fork was asked for that has not shown itself yet."""
+        return any(
+            child is not None and child.pid is None and child.status is None
+            for child in (self.waiting, self.active)
+        )
+
+    # Starting
+
+    def accept(self, job: Job) -> None:
+        """Run `job` now, or after the task before it is proved gone."""
+        self.hot = time.monotonic() - self._ended_at < HOT_SECONDS
+        if self.state == IDLE and self._host.ready:
+            self._dispatch(job)
+        elif self.queued is None:
+            self.queued = job
+        else:
+            raise Violation("slot %d has a task waiting already" % self.index)
+
+    def prepare(self) -> None:
+        """Serve the task that waits, or fork ahead for the next."""
+        if self.state == IDLE and self.queued is not None:
+            job, self.queued = self.queued, None
+            self._dispatch(job)
+        elif self.waiting is None and self._host.ready:
+            self.waiting = self._fork()
+
+    def fork_ahead(self) -> None:
+        """Have the next child made while this task ends."""
+        if self.waiting is None and self._host.ready:
+            self.waiting = self._fork()
+
+    def _fork(self) -> Child:
+        uid = self._uids[self._turn]
+        self._turn ^= 1
+        child = self._host.nursery.fork(uid, not self.hot)
+        child.on_ready = self._ready
+        child.on_silent = self._silent
+        child.on_misuse = self._host.zygote_failed
+        timer = self._host.loop.after(FORK_SECONDS, lambda: self._overdue(child))
+        child.timer = timer
+        return child
+
+    def _overdue(self, child: Child) -> None:
+        if child.pid is None and child in (self.waiting, self.active):
+            self._host.zygote_failed("the zygote does not fork")
+
+    def _ready(self, child: Child) -> None:
+        self._failures = 0
+        child.timer.cancel()
+        if child is self.active:
+            child.on_misuse = self._misuse
+            if child.kill_when_known:
+                self._kill(child)
+        self._host.settled()
+
+    def _silent(self, child: Child) -> None:
+        """A child went away before it was ready, so it never saw its task."""
+        child.timer.cancel()
+        child.close()
+        self._failures += 1
+        if self._failures >= FORK_FAILURES:
+            self._host.zygote_failed("children end before they are ready")
+            return
+        pause = 0.05 * self._failures
+        if child is self.waiting:
+            self.waiting = None
+            if self.state == IDLE:
+                self._host.loop.after(pause, self.prepare)
+        elif child is self.active and self.job is not None:
+            job, self.job, self.active = self.job, None, None
+            self.state = IDLE
+            self._host.loop.after(pause, lambda: self._again(job))
+        self._host.settled()
+
+    def _again(self, job: Job) -> None:
+        if job.forced:
+            self.refuse(job, outcomes.blank(job.forced))
+            self.prepare()
+        elif self.state == IDLE:
+            self._dispatch(job)
+
+    def _dispatch(self, job: Job) -> None:
+        fields = job.fields
+        if fields["kind"] == "callable" and fields["python"] not in (
+            None,
+            self._host.python,
+        ):
+            message = (
+                "the task was pickled by Python %s and this sandbox runs %s: use an "
+                "image with the same version" % (fields["python"], self._host.python)
+            )
+            result = outcomes.blank("python_mismatch")
+            result["error"] = outcomes.error("PythonMismatch", message)
+            self.refuse(job, result)
+            self.prepare()
+            return
+        child = self.waiting if self.waiting is not None else self._fork()
+        self.waiting = None
+        self.active, self.job, self.state = child, job, RUNNING
+        self._uid = child.uid
+        self._lines = JsonLines() if fields["kind"] == "command" else None
+        child.result_limit = fields["result_limit"]
+        if child.pid is not None:
+            child.on_misuse = self._misuse
+        child.on_output = self._output
+        child.on_event = self._event
+        child.on_answer = self._answer
+        job.begun = time.monotonic()
+        child.start(self._header(job), job.input)
+        job.input = []
+        self._oom_before = self._host.oom_kills()
+        if fields["timeout"] is not None:
+            timeout = fields["timeout"]
+            self._timer = self._host.loop.after(timeout, lambda: self.kill("timeout"))
+        if self.hot:
+            # One after the other: the next child is made while this one works.
+            self.fork_ahead()
+
+    def _header(self, job: Job) -> bytes:
+        fields = job.fields
+        env = dict(fields["env"])
+        env["SLIPWAY_JOB"] = job.key[0]
+        env["SLIPWAY_ATTEMPT"] = str(job.key[1])
+        return compact(
+            {
+                "kind": fields["kind"],
+                "env": env,
+                "encoding": fields["encoding"],
+                "size": fields["size"],
+                "inflated": fields["inflated"],
+                "result_limit": fields["result_limit"],
+                "rlimits": self._host.task_limits(fields["rlimits"]),
+            }
+        )
+
+    def refuse(self, job: Job, result: Dict[str, Any]) -> None:
+        """Answer for a task that never ran: RESULT and CLEAN at once."""
+        made = job.finish(result, b"")
+        job.clean = self._clean_frame(job, outcomes.blank("")["usage"], 0.0)
+        self._host.emit(job, made + [job.clean])
+
+    # While it runs
+
+    def _output(self, stream: str, data: bytes) -> None:
+        job = self.job
+        if job is None:
+            return
+        made = job.output(stream, data)
+        if self._lines is not None and stream == "stdout":
+            for line in self._lines.feed(data):
+                made += job.event(line)
+        if made and job.result is None:
+            self._host.emit(job, made)
+
+    def _event(self, body: bytes) -> None:
+        if self.job is not None:
+            self._host.emit(self.job, self.job.event(body))
+
+    def _answer(self, header: Dict[str, Any], body: bytes) -> None:
+        fields = outcomes.from_child(header)
+        if fields is None:
+            self._misuse("the task sent a malformed result")
+            return
+        if self.job is not None and not self.job.forced:
+            self._finish(fields, body)
+            self.state = ENDING
+            child = self.active
+            if child is not None:
+                child.release()
+            self._timer = self._host.loop.after(
+                KILL_AFTER_RESULT, lambda: self._kill(child)
+            )
+
+    def _finish(self, fields: Dict[str, Any], body: bytes) -> None:
+        job, child = self.job, self.active
+        if job is None or child is None or job.result is not None:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        with self._host.batch():
+            child.drain()
+            if self._lines is not None:
+                for line in self._lines.last():
+                    self._host.emit(job, job.event(line))
+            tails = job.tails()
+            self._host.emit(job, tails + job.finish(fields, body))
+
+    def _misuse(self, message: str) -> None:
+        if self.job is not None and self.job.forced is None:
+            self.job.misuse = message
+            self.kill("protocol")
+
+    def kill(self, reason: str) -> None:
+        """End the running task; RESULT names `reason` as its outcome."""
+        if self.job is None or self.job.result is not None or self.job.forced:
+            return
+        self.job.forced = reason
+        if self.active is not None:
+            self._kill(self.active)
+
+    def _kill(self, child: Optional[Child]) -> None:
+        if child is None or child.status is not None:
+            return
+        if child.pid is None:
+            child.kill_when_known = True
+            return
+        try:
+            os.kill(child.pid, signal.SIGKILL)
+        except OSError:
+            pass  # It is a zombie that the next SIGCHLD brings in.
+
+    # Afterwards
+
+    def exited(self, child: Child, status: int, usage: Any) -> None:
+        """Take the end of a child of this slot."""
+        while child.receive():
+            pass
+        child.status = status
+        if child is self.waiting:
+            self._silent(child)
+            self._host.remove_folder(child.folder)
+            return
+        job = self.job
+        if job is not None and job.result is None:
+            fields = self._fields_of_end(job, status, usage)
+            fields["run"] = time.monotonic() - job.begun
+            self._finish(fields, b"")
+        if self._timer is not None:
+            self._timer.cancel()
+        self._usage = outcomes.usage_of(usage)
+        child.close()
+        self.active = None
+        self.state = SWEEPING
+        self._ended_at = time.monotonic()
+        self.helped = 0
+        self.next_help = 0.0
+        self._swept = self._scrubbed = 0
+        self._host.remove_folder(child.folder)
+
+    def _fields_of_end(self, job: Job, status: int, usage: Any) -> Dict[str, Any]:
+        if job.forced is None:
+            oom = self._host.oom_kills() > self._oom_before
+            return outcomes.from_status(status, usage, job.fields["kind"], oom)
+        fields = outcomes.blank(job.forced)
+        fields["usage"] = outcomes.usage_of(usage)
+        if os.WIFSIGNALED(status):
+            fields["signal"] = os.WTERMSIG(status)
+        if job.misuse is not None:
+            fields["error"] = outcomes.error("ProtocolMisuse", job.misuse)
+        return fields
+
+    def adopt(self, usage: Any) -> None:
+        """Count an orphan of this slot's task that ended."""
+        self._swept += 1
+        more = outcomes.usage_of(usage)
+        if self._usage:
+            self._usage["cpu_seconds"] += more["cpu_seconds"]
+            self._usage["max_rss"] = max(self._usage["max_rss"], more["max_rss"])
+
+    def check(self) -> None:
+        """Go on towards a proof that the slot is clean."""
+        if self.state != SWEEPING or self.helper is not None or self._host.unsettled:
+            return
+        removed = self._host.clean_up(self, self._uid)
+        if removed is None:
+            self._cleaned()
+            return
+        self._scrubbed += removed
+        if time.monotonic() - self._ended_at > DIRTY_SECONDS:
+            self._host.fault("dirty", "a task's leftovers could not be removed")
+        elif self._recheck is None:
+            pause = max(RECHECK_SECONDS, self.next_help - time.monotonic())
+            self._recheck = self._host.loop.after(pause, self._check_again)
+
+    def _check_again(self) -> None:
+        self._recheck = None
+        self.check()
+
+    def _clean_frame(self, job: Job, usage: Dict[str, Any], seconds: float) -> bytes:
+        header = job.header(
+            slot=self.index,
+            usage=usage,
+            swept=self._swept,
+            scrubbed=self._scrubbed,
+            seconds=seconds,
+        )
+        return frames.encode(frames.CLEAN, header)
+
+    def _cleaned(self) -> None:
+        job, self.job = self.job, None
+        self.state = IDLE
+        if job is not None:
+            seconds = time.monotonic() - self._ended_at
+            job.clean = self._clean_frame(job, self._usage, seconds)
+            self._host.emit(job, [job.clean])
+        self._host.cleaned(self)

@@ -1,0 +1,30 @@
+"""Entry point: ``python3 -I -B supervisor.py JSON``; see docs/runner.md."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import types
+
+
+def _bootstrap() -> None:
+    package = types.ModuleType("_slipway")
+    package.__path__ = [os.path.dirname(os.path.abspath(__file__))]  # type: ignore
+    sys.modules["_slipway"] = package
+
+
+def main() -> None:
+    """Run the supervisor with the settings of the command line."""
+    _bootstrap()
+    from _slipway import linux
+    from _slipway.core import Supervisor
+
+    linux.prctl(linux.PR_SET_DUMPABLE, 0)
+    os.umask(0o022)
+    settings = json.loads(sys.argv[1])
+    Supervisor(settings).run()
+
+
+if __name__ == "__main__":
+    main()

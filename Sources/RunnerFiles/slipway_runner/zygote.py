@@ -1,0 +1,227 @@
+"""The zygote: a warmed interpreter that forks tasks when the supervisor asks.
+
+Started as ``python3 -I -B zygote.py JSON`` with its socket as descriptor 3. It gives
+up root for its own uid before it imports anything of the tenant.
+"""
+
+from __future__ import annotations
+
+import array
+import gc
+import json
+import os
+import signal
+import socket
+import sys
+import time
+import types
+from typing import Any, Callable, Dict, List, Optional
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CONTROL = 3
+MESSAGE_BYTES = 131072
+
+
+def _bootstrap() -> None:
+    package = types.ModuleType("_slipway")
+    package.__path__ = [HERE]  # type: ignore[attr-defined]
+    sys.modules["_slipway"] = package
+
+
+if __name__ == "__main__":
+    _bootstrap()
+    from _slipway import linux, task  # noqa: E402
+else:
+    from . import linux, task
+
+
+def give_up_root(uid: Optional[int], gid: Optional[int]) -> None:
+    """Become `uid` and keep only what it takes to change to a task's uid."""
+    if uid is None:
+        return
+    group = gid if gid is not None else uid
+    os.setgroups([])
+    os.setresgid(group, group, group)
+    linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
+    if not linux.available():
+        return  # Stays root with three capabilities; HELLO says "no-ctypes".
+    # With the saved uid 0 (no more than CAP_SETUID gives anyway) the kernel drops all
+    # capabilities of a child by itself when it changes to a task's uid.
+    os.setresuid(uid, uid, 0)
+    mask = (1 << linux.CAP_SETUID) | (1 << linux.CAP_SETGID)
+    if not linux.set_capabilities(mask):
+        raise OSError("capset failed")
+    linux.prctl(linux.PR_SET_DUMPABLE, 0)
+
+
+def arrange_path(extra: List[str]) -> None:
+    """Insert `extra` after the standard library, and our own module last."""
+    index = len(sys.path)
+    for position, item in enumerate(sys.path):
+        if item.endswith(("site-packages", "dist-packages")):
+            index = position
+            break
+    sys.path[index:index] = extra
+    sys.path.append(os.path.join(HERE, "lib"))
+
+
+def preload(modules: List[str]) -> List[Dict[str, str]]:
+    """Import `modules`; return what failed and why."""
+    errors = []
+    for name in modules:
+        try:
+            __import__(name)
+        except BaseException as error:  # Whatever a module raises is its own.
+            message = "%s: %s" % (type(error).__name__, _text(error))
+            errors.append({"module": name[:200], "message": message[:1000]})
+    return errors
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException:
+        return "(no message)"
+
+
+def share_text_pages() -> None:
+    """Make a fork inherit the page table of the interpreter's code.
+
+    A private file mapping is copied by fork only where it has a page of its own; else
+    every child faults the code in again. So one byte of it is written over itself.
+    """
+    try:
+        with open("/proc/self/maps") as maps:
+            lines = [line.split() for line in maps]
+        with open("/proc/self/mem", "r+b", buffering=0) as memory:
+            for line in lines:
+                if len(line) > 5 and line[5][0] == "/" and line[1].startswith("r"):
+                    address = int(line[0].partition("-")[0], 16)
+                    memory.seek(address)
+                    byte = memory.read(1)
+                    memory.seek(address)
+                    memory.write(byte)
+    except OSError:
+        pass  # Only slower.
+
+
+def reset_signals() -> None:
+    """Give every signal its default, as tasks are to find it."""
+    for number in range(1, signal.NSIG):
+        try:
+            if number == signal.SIGPIPE:
+                signal.signal(number, signal.SIG_IGN)
+            elif number == signal.SIGINT:
+                signal.signal(number, signal.default_int_handler)
+            else:
+                signal.signal(number, signal.SIG_DFL)
+        except (OSError, ValueError):
+            continue  # SIGKILL, SIGSTOP and those the C library keeps.
+    signal.set_wakeup_fd(-1)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+def thread_count() -> int:
+    """Return how many threads this process has."""
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        return 1
+
+
+def double_fork() -> int:
+    """Fork a grandchild, which the supervisor adopts; 0 in it."""
+    middle = os.fork()
+    if middle:
+        os.waitpid(middle, 0)
+        return middle
+    try:
+        if os.fork():
+            os._exit(0)
+    except BaseException:
+        os._exit(1)
+    return 0
+
+
+def configure(settings: Dict[str, Any]) -> Dict[str, Any]:
+    """Warm this interpreter as CONFIGURE asks; return what READY says."""
+    began = time.monotonic()
+    give_up_root(settings["uid"], settings["gid"])
+    arrange_path(settings["path"])
+    os.environ.clear()
+    os.environ.update(settings["env"])
+    os.umask(0o022)
+    sys.argv = [""]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    version = task.load_pickler()
+    middle = time.monotonic()
+    errors = preload(settings["preload"])
+    ended = time.monotonic()
+    reset_signals()
+    linux.unbuffer_stdout()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    gc.collect()
+    gc.freeze()
+    return {
+        "cloudpickle": version,
+        "preload": {"seconds": ended - middle, "errors": errors[:100]},
+        "zygote_seconds": ended - began,
+        "threads": thread_count(),
+    }
+
+
+def choose_fork(forced: Optional[str]) -> Callable[[], int]:
+    """Return the quickest fork that is safe with what was preloaded."""
+    if forced != "double" and thread_count() == 1:
+        quick = linux.sibling_fork()
+        if quick is not None:
+            return quick
+    return double_fork
+
+
+def serve(control: socket.socket, settings: Dict[str, Any]) -> None:
+    """Fork one task for each request, until the supervisor goes away."""
+    fork = choose_fork(settings.get("fork"))
+    highest = max(map(int, os.listdir("/proc/self/fd"))) + 16
+    space = socket.CMSG_LEN(3 * array.array("i").itemsize)
+    while True:
+        data, ancillary, _, _ = control.recvmsg(MESSAGE_BYTES, space)
+        if not data:
+            return
+        fds = array.array("i")
+        for _, _, payload in ancillary:
+            fds.frombytes(payload)
+        # Done here rather than in the child, which would pay for it in page faults.
+        request = json.loads(data)
+        task.announce(request)
+        given = list(fds)
+        last = max(highest, max(given) + 1)
+        try:
+            if fork() == 0:
+                task.enter(request, given, last)
+        except OSError as error:
+            control.send(json.dumps({"failed": str(error)}).encode())
+        for fd in given:
+            os.close(fd)
+
+
+def main() -> None:
+    """Serve the supervisor on descriptor 3."""
+    control = socket.socket(fileno=CONTROL)
+    share_text_pages()
+    linux.prctl(linux.PR_SET_DUMPABLE, 0)
+    data = control.recv(MESSAGE_BYTES)
+    if not data:
+        return
+    settings = json.loads(data)
+    try:
+        ready = configure(settings)
+    except Exception as error:  # Told to the supervisor, which ends the sandbox.
+        control.send(json.dumps({"failed": _text(error)[:1000]}).encode())
+        return
+    control.send(json.dumps({"ready": ready}).encode())
+    serve(control, settings)
+
+
+if __name__ == "__main__":
+    main()
