@@ -63,7 +63,9 @@ struct BuildFailure {
         case .hash: "what the index offers does not match the hashes"
         case .compile:
             "\(culprit.isEmpty ? "a package" : culprit) has no wheel for \(python) and could not be compiled"
-        case .offline: "no package index can be reached (\(detail.isEmpty ? "see pip's lines" : detail))"
+        case .offline:
+            (culprit.isEmpty ? "" : "\(culprit) is not in environments.find_links, and ")
+                + "no package index can be reached (\(detail.isEmpty ? "see pip's lines" : detail))"
         case .certificate: "the index's certificate is not trusted"
         case .disk: "the disk is full"
         case .memory: "the builder ran out of memory"
