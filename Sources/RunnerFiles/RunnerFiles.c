@@ -69,6 +69,9 @@ static const unsigned char scrub_py[] = {
 static const unsigned char slot_py[] = {
 #embed "slipway_runner/slot.py"
 };
+static const unsigned char spawn_py[] = {
+#embed "slipway_runner/spawn.py"
+};
 static const unsigned char supervisor_py[] = {
 #embed "slipway_runner/supervisor.py"
 };
@@ -103,6 +106,7 @@ const struct slipway_runner_file slipway_runner_files[] = {
     {"sanitation.py", sanitation_py, sizeof sanitation_py},
     {"scrub.py", scrub_py, sizeof scrub_py},
     {"slot.py", slot_py, sizeof slot_py},
+    {"spawn.py", spawn_py, sizeof spawn_py},
     {"supervisor.py", supervisor_py, sizeof supervisor_py},
     {"task.py", task_py, sizeof task_py},
     {"zygote.py", zygote_py, sizeof zygote_py},

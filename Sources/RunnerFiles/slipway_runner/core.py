@@ -9,10 +9,11 @@ import collections
 import contextlib
 import os
 import signal
+import socket
 import sys
 import time
 from importlib.machinery import EXTENSION_SUFFIXES
-from typing import Any, Deque, Dict, Iterator, List, Optional, Set
+from typing import Any, Deque, Dict, Iterator, List, Optional, Set, Tuple
 
 from . import checks, frames, linux, outcomes
 from .channel import Channel
@@ -23,6 +24,7 @@ from .loop import Loop
 from .nursery import Nursery
 from .sanitation import make_sanitation
 from .slot import IDLE, Slot
+from .spawn import spawn
 
 ENDED_REMEMBERED = 64
 UNACKNOWLEDGED = 256
@@ -36,9 +38,13 @@ class Supervisor:
     ----------
     settings
         The JSON object of the command line.
+    zygote
+        The first zygote, as `spawn` returned it.
     """
 
-    def __init__(self, settings: Dict[str, Any]) -> None:
+    def __init__(
+        self, settings: Dict[str, Any], zygote: Tuple[int, socket.socket]
+    ) -> None:
         self.settings = settings
         self.loop = Loop()
         self.python = "%d.%d" % sys.version_info[:2]
@@ -62,11 +68,12 @@ class Supervisor:
             for index in range(count)
         ]
         self.gid: Optional[int] = None
-        self.nursery = self._new_nursery()
+        self.nursery = self._new_nursery(zygote)
         self.channel = self._new_channel()
 
-    def _new_nursery(self) -> Nursery:
-        nursery = Nursery(self.loop, self._zygote_uid, self.settings["tmp"])
+    def _new_nursery(self, process: Tuple[int, socket.socket]) -> Nursery:
+        folder = self.settings["tmp"]
+        nursery = Nursery(self.loop, process, self._zygote_uid, folder)
         nursery.on_ready = self._zygote_ready
         nursery.on_failed = self.zygote_failed
         return nursery
@@ -342,7 +349,7 @@ class Supervisor:
         if self._retired or settings is None:
             return
         if self.nursery.state == "retired":
-            self.nursery = self._new_nursery()
+            self.nursery = self._new_nursery(spawn())
         if self.nursery.state == "fresh":
             self.nursery.configure(settings)
 
