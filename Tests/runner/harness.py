@@ -59,7 +59,9 @@ class Result:
         if self.header["encoding"] == "zlib":
             data = zlib.decompress(data)
         assert len(data) == self.header["inflated"]
-        return json.loads(data) if self.header["media"] == "json" else pickle.loads(data)
+        return (
+            json.loads(data) if self.header["media"] == "json" else pickle.loads(data)
+        )
 
     def text(self, stream: str = "stdout") -> bytes:
         return b"".join(data for _, _, data in self.logs[stream])
@@ -111,7 +113,9 @@ class Host:
         key = fields.pop("key", "k" + secrets.token_hex(4))
         header = {"key": key, "gid": None, "path": [], "preload": [], "env": {}}
         self.send(frames.CONFIGURE, {**header, **fields})
-        self.wait(lambda: any(n == "READY" and h["key"] == key for n, h, _ in self.others))
+        self.wait(
+            lambda: any(n == "READY" and h["key"] == key for n, h, _ in self.others)
+        )
         return next(h for n, h, _ in self.others if n == "READY" and h["key"] == key)
 
     def send(self, kind: int, header: Dict[str, Any], body: bytes = b"") -> None:

@@ -267,4 +267,3 @@ def flush_output() -> None:
             stream.flush()
         except Exception:
             continue  # Closed or replaced by the task.
-

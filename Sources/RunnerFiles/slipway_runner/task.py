@@ -54,9 +54,7 @@ def announce(request: Dict[str, Any]) -> None:
     environ["USER"] = environ["LOGNAME"] = "task"
 
 
-def enter(
-    request: Dict[str, Any], fds: List[int], highest: int
-) -> None:
+def enter(request: Dict[str, Any], fds: List[int], highest: int) -> None:
     """Turn this fresh child into a task; never returns."""
     code = EXIT_NO_CHANNEL
     try:
