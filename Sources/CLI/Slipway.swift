@@ -1,8 +1,12 @@
 import ArgumentParser
 import SlipwayCore
-import SlipwayGateway
 
+/// Runs Python tasks in warm, isolated containers.
 @main
 struct Slipway: AsyncParsableCommand {
-    func run() async throws { print(slipwayVersion) }
+    static let configuration = CommandConfiguration(
+        commandName: "slipway",
+        abstract: "Runs Python tasks and commands in warm, pooled, isolated containers.",
+        version: slipwayVersion,
+        subcommands: [ServeCommand.self, RunCommand.self, BenchCommand.self])
 }

@@ -1,4 +1,18 @@
 #ifndef SLIPWAY_CSHIM_ZLIB_H
 #define SLIPWAY_CSHIM_ZLIB_H
 #include <zlib.h>
+
+// deflateInit2 and inflateInit are macros, which Swift cannot call.
+
+static inline int slipway_deflate_init(z_stream *stream, int level, int window_bits, int memory_level) {
+    return deflateInit2(stream, level, Z_DEFLATED, window_bits, memory_level, Z_DEFAULT_STRATEGY);
+}
+
+static inline int slipway_inflate_init(z_stream *stream) {
+    return inflateInit(stream);
+}
+
+// glibc declares syncfs for _GNU_SOURCE only, which Swift's Glibc module does not set.
+int syncfs(int descriptor);
+
 #endif

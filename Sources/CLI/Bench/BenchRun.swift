@@ -1,0 +1,240 @@
+import Foundation
+import Logging
+import SlipwayCore
+import SlipwayGateway
+import Synchronization
+
+/// One run of the benchmark: an engine with its gateway, and the floor beside it.
+final class BenchRun: Sendable {
+    private static let rounds = 10
+
+    private let engine: Engine
+    private let gateway: Task<Void, any Error>
+    private let port: Int
+    private let key: String
+    private let runtime: DockerRuntime
+    private let sandboxClass: SandboxClass
+    private let base: URL
+    private let note: @Sendable (String) -> Void
+
+    init(configuration: Configuration, logger: Logger, note: @escaping @Sendable (String) -> Void) async throws {
+        self.note = note
+        let engine = try await Engine(configuration: configuration, logger: logger)
+        self.engine = engine
+        try await engine.start()
+        guard let runtime = engine.runtime("docker") as? DockerRuntime else {
+            throw EngineError(.configuration, "the benchmark needs a container engine")
+        }
+        self.runtime = runtime
+        let plan = JobPlan(BenchTasks.sourceRequest, runtime: "docker", configuration: configuration)
+        sandboxClass = plan.sandboxClass(
+            image: try await runtime.resolve(image: plan.image), ociRuntime: configuration.runtime.ociRuntime)
+        base = URL(fileURLWithPath: "/tmp/slipway-floor-\(ProcessInfo.processInfo.processIdentifier)")
+        let keys = StoreKeyDirectory(store: engine.store)
+        let (ports, continuation) = AsyncStream<Int>.makeStream()
+        let service = GatewayService(
+            service: engine, keys: keys, limits: engine.requestLimits, options: GatewayOptions(configuration),
+            eventLoopGroup: engine.eventLoopGroup, taskExecutor: engine.taskExecutor, logger: logger
+        ) { _, port in continuation.yield(port) }
+        gateway = Task { try await service.run() }
+        var bound = 0
+        for await port in ports {
+            bound = port
+            break
+        }
+        port = bound
+        let path = configuration.data.directoryPath() + "/credentials"
+        _ = try await keys.prepareDefaultTenant(
+            url: "http://127.0.0.1:\(bound)", credentialsPath: path, fallbackPath: path)
+        key = try Credentials.load(from: path)?.key ?? ""
+    }
+
+    func stop() async {
+        gateway.cancel()
+        await engine.shutdown()
+        // The floor's folder is empty by now; one that stays in /tmp does no harm.
+        try? FileManager.default.removeItem(at: base)
+    }
+
+    func report(count: Int, jobs: Int, callers: Int, cold: Int) async throws -> BenchReport {
+        var report = BenchReport()
+        note("cold starts")
+        (report.coldMilliseconds, report.rawColdMilliseconds) = try await coldStarts(cold)
+        let floor = try await FloorProgram.start(runtime, sandboxClass, below: base)
+        do {
+            try await warmUp(floor)
+            note("latency, one call every 3 ms")
+            report.paced = try await latencies(floor, count: count, pause: .milliseconds(3))
+            note("latency, back to back")
+            report.backToBack = try await latencies(floor, count: count, pause: .zero)
+        } catch {
+            await floor.stop()
+            throw error
+        }
+        await floor.stop()
+        note("throughput")
+        report.throughput = [
+            ("REST, \(callers) callers, 2 sandboxes", try await restThroughput(jobs, callers)),
+            ("embedded, \(callers) callers, 2 sandboxes", try await embeddedThroughput(jobs, callers)),
+        ]
+        report.batchMilliseconds = try await batch()
+        return report
+    }
+
+    private func warmUp(_ floor: FloorProgram) async throws {
+        for _ in 0..<20 {
+            _ = try floor.call("s", Array(BenchTasks.source.utf8))
+            _ = try floor.call("c", BenchTasks.pickle)
+        }
+        for request in [BenchTasks.sourceRequest, BenchTasks.callableRequest] {
+            for _ in 0..<20 { try await run(request) }
+        }
+    }
+
+    private func run(_ request: JobRequest) async throws {
+        let outcome = try await engine.submit(request, waitingUpTo: .seconds(120))
+        guard outcome.job.state == .completed else {
+            throw EngineError(
+                .internalFault, "a task of the benchmark ended as \(outcome.job.state): "
+                    + (outcome.job.error?.message ?? "no reason"))
+        }
+    }
+
+    private func latencies(_ floor: FloorProgram, count: Int, pause: Duration) async throws -> [BenchReport.Row] {
+        var floorSource = Sample("floor, source")
+        var floorCallable = Sample("floor, callable")
+        var source = Sample("engine, source")
+        var callable = Sample("engine, callable")
+        var rest = Sample("REST with Prefer: wait, source")
+        let client = try RESTClient(port: port)
+        let request = RESTClient.request("/v1/jobs", key: key, wait: true, body: BenchTasks.body)
+        let sourceBytes = Array(BenchTasks.source.utf8)
+        let each = max(1, count / Self.rounds)
+        for _ in 0..<Self.rounds {
+            try await measure(&floorSource, each, pause) { _ = try floor.call("s", sourceBytes) }
+            try await measure(&source, each, pause) { try await self.run(BenchTasks.sourceRequest) }
+            try await measure(&floorCallable, each, pause) { _ = try floor.call("c", BenchTasks.pickle) }
+            try await measure(&callable, each, pause) { try await self.run(BenchTasks.callableRequest) }
+            try await measure(&rest, each, pause) {
+                let answer = try client.send(request)
+                guard answer.status == 200 else {
+                    throw EngineError(
+                        .internalFault, "REST answered \(answer.status): \(String(decoding: answer.bytes, as: UTF8.self))")
+                }
+            }
+        }
+        return [
+            .init(sample: floorSource), .init(sample: source, floor: floorSource),
+            .init(sample: floorCallable), .init(sample: callable, floor: floorCallable),
+            .init(sample: rest, floor: floorSource),
+        ]
+    }
+
+    private func measure(
+        _ sample: inout Sample, _ count: Int, _ pause: Duration, _ body: () async throws -> Void
+    ) async throws {
+        let clock = ContinuousClock()
+        for _ in 0..<count {
+            if pause > .zero { usleep(UInt32(pause.components.attoseconds / 1_000_000_000_000)) }
+            let began = clock.now
+            try await body()
+            sample.add(clock.now - began)
+        }
+    }
+
+    private func restThroughput(_ jobs: Int, _ callers: Int) async throws -> Double {
+        let request = RESTClient.request("/v1/jobs", key: key, wait: true, body: BenchTasks.body)
+        let clock = ContinuousClock()
+        let each = max(1, jobs / callers)
+        let failure = Mutex<(any Error)?>(nil)
+        let port = port
+        let began = clock.now
+        await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
+            let counter = LeftCounter(left: callers, done: done)
+            for _ in 0..<callers {
+                Thread.detachNewThread {
+                    do {
+                        let client = try RESTClient(port: port)
+                        for _ in 0..<each where try client.send(request).status != 200 {
+                            throw EngineError(.internalFault, "REST did not answer 200")
+                        }
+                    } catch {
+                        failure.withLock { $0 = error }
+                    }
+                    counter.finish()
+                }
+            }
+        }
+        let took = (clock.now - began).seconds
+        if let error = failure.withLock({ $0 }) { throw error }
+        return Double(each * callers) / took
+    }
+
+    private func embeddedThroughput(_ jobs: Int, _ callers: Int) async throws -> Double {
+        let clock = ContinuousClock()
+        let each = max(1, jobs / callers)
+        let began = clock.now
+        try await withThrowingDiscardingTaskGroup { group in
+            for _ in 0..<callers {
+                group.addTask { for _ in 0..<each { try await self.run(BenchTasks.sourceRequest) } }
+            }
+        }
+        return Double(each * callers) / (clock.now - began).seconds
+    }
+
+    private func batch() async throws -> Double {
+        let one = String(decoding: BenchTasks.body, as: UTF8.self)
+        let body = Array("{\"jobs\":[\(Array(repeating: one, count: 1000).joined(separator: ","))]}".utf8)
+        let client = try RESTClient(port: port)
+        let request = RESTClient.request("/v1/jobs/batch", key: key, wait: false, body: body)
+        let clock = ContinuousClock()
+        let began = clock.now
+        let answer = try client.send(request)
+        let took = (clock.now - began).seconds * 1000
+        guard answer.status == 202 else {
+            throw EngineError(.internalFault, "the batch was answered \(answer.status)")
+        }
+        note("waiting for the batch's jobs")
+        while try await !engine.jobs(JobQuery(states: [.queued, .starting, .running], limit: 1)).jobs.isEmpty {
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        return took
+    }
+
+    private func coldStarts(_ count: Int) async throws -> (Sample, Sample) {
+        var cold = Sample("cold")
+        var raw = Sample("raw")
+        let clock = ContinuousClock()
+        for index in 0..<count {
+            let floor = try await FloorProgram.start(runtime, sandboxClass, below: base)
+            raw.add(floor.startDuration)
+            await floor.stop()
+            // Another size of /tmp is another class of sandboxes, of which none is warm.
+            var request = BenchTasks.sourceRequest
+            request.resources.tmpBytes = (32 << 20) + (index << 20)
+            let began = clock.now
+            try await run(request)
+            cold.add(clock.now - began)
+        }
+        return (cold, raw)
+    }
+}
+
+/// Resumes when the last of several threads has finished.
+private final class LeftCounter: Sendable {
+    private let left: Mutex<Int>
+    private let done: CheckedContinuation<Void, Never>
+
+    init(left: Int, done: CheckedContinuation<Void, Never>) {
+        self.left = Mutex(left)
+        self.done = done
+    }
+
+    func finish() {
+        let isLast = left.withLock { left in
+            left -= 1
+            return left == 0
+        }
+        if isLast { done.resume() }
+    }
+}

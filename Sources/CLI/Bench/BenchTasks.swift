@@ -1,0 +1,18 @@
+import SlipwayCore
+
+/// The tasks that the benchmark runs: the smallest ones, so that the way to them is what is measured.
+enum BenchTasks {
+    /// Source whose `main` returns 42.
+    static let source = "def main():\n    return 42\n"
+    /// Protocol 4 pickle of `(operator.mul, (21, 2), {})`.
+    static let pickle: [UInt8] = [
+        128, 4, 149, 31, 0, 0, 0, 0, 0, 0, 0, 140, 9, 95, 111, 112, 101, 114, 97, 116, 111, 114, 148, 140, 3, 109, 117,
+        108, 148, 147, 148, 75, 21, 75, 2, 134, 148, 125, 148, 135, 148, 46,
+    ]
+
+    static var sourceRequest: JobRequest { JobRequest(task: .source(source)) }
+    static var callableRequest: JobRequest { JobRequest(task: .callable(pickle: pickle)) }
+
+    /// The source task as a REST caller sends it.
+    static let body = Array(#"{"task":{"type":"source","code":"def main():\n    return 42\n"}}"#.utf8)
+}

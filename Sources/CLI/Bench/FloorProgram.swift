@@ -1,0 +1,70 @@
+import Foundation
+import Logging
+import SlipwayCore
+
+/// The floor: one fork for each task in the same hardened container over the same kind of socket, without an engine.
+final class FloorProgram {
+    private let runtime: DockerRuntime
+    private let handle: SandboxHandle
+    private let folder: URL
+    private let connection: BlockingSocket
+    /// From the create call to the program's connection.
+    let startDuration: Duration
+
+    private init(
+        runtime: DockerRuntime, handle: SandboxHandle, folder: URL, connection: BlockingSocket, took: Duration
+    ) {
+        self.runtime = runtime
+        self.handle = handle
+        self.folder = folder
+        self.connection = connection
+        startDuration = took
+    }
+
+    /// Starts the program in a container like a sandbox's.
+    static func start(
+        _ runtime: DockerRuntime, _ sandboxClass: SandboxClass, below base: URL
+    ) async throws -> FloorProgram {
+        let id = SandboxID()
+        let folder = base.appendingPathComponent(id.description)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let clock = ContinuousClock()
+        var began = clock.now
+        var handle: SandboxHandle?
+        let connection = try await BlockingSocket.accept(path: folder.path + "/s") {
+            began = clock.now
+            handle = try await runtime.start(
+                SandboxSpecification(
+                    id: id, sandboxClass: sandboxClass, socketFolder: folder.path,
+                    userIDs: [59_000, 59_001, 59_002], program: "floor.py")
+            ).handle
+        }
+        let took = clock.now - began
+        guard let handle else { throw EngineError(.startFailed, "the floor's container has no handle") }
+        return FloorProgram(
+            runtime: runtime, handle: handle, folder: folder, connection: connection, took: took)
+    }
+
+    /// Runs one task: kind `c` for a pickle, `s` for source.
+    func call(_ kind: Character, _ body: [UInt8]) throws -> [UInt8] {
+        let request = [kind.asciiValue ?? 0] + body
+        let length = UInt32(request.count)
+        try connection.send((0..<4).map { UInt8(truncatingIfNeeded: length >> (24 - 8 * $0)) } + request)
+        var answer: [UInt8] = []
+        while true {
+            try connection.receive(into: &answer)
+            guard answer.count >= 4 else { continue }
+            let size = answer[..<4].reduce(0) { $0 << 8 | Int($1) }
+            if answer.count >= 4 + size { return Array(answer[4...]) }
+        }
+    }
+
+    func stop() async {
+        do {
+            try await runtime.destroy(handle)
+            try FileManager.default.removeItem(at: folder)
+        } catch {
+            FileHandle.standardError.write(Data("the floor's container was not removed: \(error)\n".utf8))
+        }
+    }
+}

@@ -1,0 +1,135 @@
+/// The shipped `config.yaml` and the reference in `docs/config.md`, made from the same fields that read the file.
+package enum ConfigurationReference {
+    /// The file with every key, explained, at its default.
+    package static func yaml() -> String {
+        var lines = [
+            "# Slipway's configuration: every key, each at its default. A file may leave out whatever it does not change.",
+            "#",
+            "# Durations: 500ms, 30s, 5m, 1h30m, 7d, or a number of seconds. Sizes: 64k, 512m, 2g, or a number of bytes;",
+            "# units are powers of 1,024. Each key can be set as an environment variable, too: SLIPWAY_POOLS_DEFAULTS_MAX=8",
+            "# sets pools.defaults.max and goes before this file. docs/config.md says when to change what;",
+            "# `slipway config check` checks a file, `slipway config show` prints what is in effect.",
+        ]
+        let defaults = Configuration()
+        for key in Configuration.keys {
+            lines.append("")
+            appendYAML(key, defaults, indent: "", to: &lines)
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// The reference of all keys in Markdown.
+    package static func markdown() -> String {
+        var lines: [String] = []
+        let defaults = Configuration()
+        for section in Configuration.keys {
+            lines += ["## \(section.name)", "", section.about, ""]
+            switch section.shape {
+            case .section:
+                for key in section.children { appendMarkdown(key, defaults, to: &lines) }
+            case .value, .list:
+                appendFacts(section, defaults, to: &lines)
+            }
+        }
+        while lines.last == "" { lines.removeLast() }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static func appendYAML(
+        _ key: ConfigurationKey, _ defaults: Configuration, indent: String, to lines: inout [String]
+    ) {
+        let comment: String
+        switch key.shape {
+        case .section, .list: comment = key.about
+        case .value: comment = key.about + " " + sentence(key, defaults)
+        }
+        lines += wrapped(comment, prefix: indent + "# ", width: 108)
+        switch key.shape {
+        case .section:
+            lines.append("\(indent)\(key.name):")
+            for child in key.children { appendYAML(child, defaults, indent: indent + "  ", to: &lines) }
+        case .list:
+            lines += wrapped(
+                "Each is a mapping with the keys " + key.children.map(\.name).joined(separator: ", ")
+                    + "; only the name is needed. Example:", prefix: indent + "# ", width: 108)
+            lines.append("\(indent)#   - {name: numpy, image: example/numpy:1, memory: 2g, min_idle: 2, max: 8}")
+            lines.append("\(indent)\(key.name): []")
+        case .value:
+            lines.append("\(indent)\(key.name): \(written(key, defaults))")
+        }
+    }
+
+    /// The default as the shipped file writes it: `null` where a variable of another name may give the value, so that
+    /// the file does not hide that variable.
+    private static func written(_ key: ConfigurationKey, _ defaults: Configuration) -> String {
+        key.fallbackVariable == nil ? builtIn(key, defaults) : "null"
+    }
+
+    private static func builtIn(_ key: ConfigurationKey, _ defaults: Configuration) -> String {
+        defaults.value(at: key.path)?.inline(json: false) ?? ""
+    }
+
+    /// What may stand at a key, and what `null` stands for, as a sentence in a comment.
+    private static func sentence(_ key: ConfigurationKey, _ defaults: Configuration) -> String {
+        guard case .value(let form, let limits, let null, _) = key.shape else { return "" }
+        var text = form.prefix(1).uppercased() + form.dropFirst() + (limits.isEmpty ? "" : ", \(limits)") + "."
+        if let meaning = nullMeaning(key, null, defaults) { text += " null: \(meaning)." }
+        return text
+    }
+
+    private static func nullMeaning(_ key: ConfigurationKey, _ null: String?, _ defaults: Configuration) -> String? {
+        guard let variable = key.fallbackVariable else { return null }
+        return "$\(variable) when it is set, else \(null ?? builtIn(key, defaults))"
+    }
+
+    private static func appendMarkdown(_ key: ConfigurationKey, _ defaults: Configuration, to lines: inout [String]) {
+        lines += ["### `\(key.path.joined(separator: "."))`", "", key.about, ""]
+        switch key.shape {
+        case .section:
+            for child in key.children { appendMarkdown(child, defaults, to: &lines) }
+        case .value:
+            appendFacts(key, defaults, to: &lines)
+        case .list:
+            appendFacts(key, defaults, to: &lines)
+            lines += ["Keys of each item; those of `pools.defaults` have their defaults from there:", ""]
+            for child in key.children {
+                guard case .value(let form, let limits, let null, _) = child.shape else { continue }
+                let allowed = form + (limits.isEmpty ? "" : ", \(limits)")
+                let absent =
+                    child.isRequired ? "needed" : null.map { "else `\($0)`" } ?? "else `pools.defaults.\(child.name)`"
+                lines.append("- `\(child.name)`: \(child.about) (\(allowed); \(absent))")
+            }
+            lines.append("")
+        }
+    }
+
+    private static func appendFacts(_ key: ConfigurationKey, _ defaults: Configuration, to lines: inout [String]) {
+        if case .value(let form, let limits, let null, _) = key.shape {
+            lines.append("- Value: \(form)\(limits.isEmpty ? "" : ", \(limits)")")
+            var text = "- Default: `\(builtIn(key, defaults))`"
+            if let null, builtIn(key, defaults) == "null" { text += ", which stands for: \(null)" }
+            lines.append(text)
+        } else {
+            lines.append("- Value: a list of mappings")
+            lines.append("- Default: `\(builtIn(key, defaults))`")
+        }
+        var variables = "- Environment: `\(key.variable)`"
+        if let variable = key.fallbackVariable {
+            variables += "; `\(variable)` where the file leaves it out or writes `null`"
+        }
+        lines += [variables, "- When to change it: \(key.tune)", ""]
+    }
+
+    private static func wrapped(_ text: String, prefix: String, width: Int) -> [String] {
+        var lines: [String] = []
+        var line = ""
+        for word in text.split(separator: " ") {
+            if !line.isEmpty, prefix.count + line.count + 1 + word.count > width {
+                lines.append(prefix + line)
+                line = ""
+            }
+            line += (line.isEmpty ? "" : " ") + word
+        }
+        return lines + [prefix + line]
+    }
+}

@@ -1,0 +1,87 @@
+extension Configuration {
+    /// How the Docker engine is reached.
+    public struct Docker: Sendable, Hashable {
+        /// The address of the engine; nil for the local socket, see `address`.
+        public var host: String?
+        /// The longest wait for a connection.
+        public var connectTimeout = Duration.seconds(5)
+        /// The longest wait for the answer to one request.
+        public var requestTimeout = Duration.seconds(60)
+        /// How often an idempotent request is tried again.
+        public var retries = 4
+        /// The wait before the first of these tries; it doubles each time.
+        public var retryBase = Duration.milliseconds(100)
+        /// The failures in a row after which the engine counts as down.
+        public var circuitFailures = 5
+        /// The wait before an engine that counts as down is asked again.
+        public var circuitCooldown = Duration.seconds(2)
+        /// The file with the authority that signed the engine's certificate.
+        public var tlsCA: String?
+        /// The file with the client's certificate.
+        public var tlsCert: String?
+        /// The file with the client certificate's key.
+        public var tlsKey: String?
+
+        /// The section with every value at its default.
+        public init() {}
+
+        /// The address of the engine: `host`, or the local socket.
+        public var address: String { host ?? "unix:///var/run/docker.sock" }
+    }
+}
+
+extension Configuration.Docker: ConfigurationSection {
+    package static var fields: [ConfigurationField<Self>] {
+        Field.value(
+            "host", \.host, .optional(.url("unix", "tcp"), null: "unix:///var/run/docker.sock"),
+            "Address of the Docker engine.",
+            tune: "Set it for an engine on another socket, such as Podman's, or on another machine.",
+            fallback: "DOCKER_HOST")
+        Field.value(
+            "connect_timeout", \.connectTimeout, .duration(.milliseconds(100) ... .minutes(5)),
+            "Longest wait for a connection to the engine.",
+            tune: "Raise it for an engine behind a slow network.")
+        Field.value(
+            "request_timeout", \.requestTimeout, .duration(.seconds(1) ... .hours(1)),
+            "Longest wait for the answer to one request.",
+            tune: "Raise it when creating or starting containers takes minutes on a loaded machine.")
+        Field.value(
+            "retries", \.retries, .integer(0...20),
+            "How often a request that may be repeated is tried again.",
+            tune: "Raise it when the engine restarts often; 0 reports every failure at once.")
+        Field.value(
+            "retry_base", \.retryBase, .duration(.milliseconds(1) ... .minutes(1)),
+            "Wait before the first of these tries. It doubles each time and is varied at random.",
+            tune: "Raise it when retries arrive before the engine is back.")
+        Field.value(
+            "circuit_failures", \.circuitFailures, .integer(1...1000),
+            "Failures in a row after which the engine counts as down: /readyz says so and requests fail at once.",
+            tune: "Lower it to notice an engine that is down sooner.")
+        Field.value(
+            "circuit_cooldown", \.circuitCooldown, .duration(.milliseconds(100) ... .minutes(10)),
+            "Wait before an engine that counts as down is asked again.",
+            tune: "Lower it to resume sooner, raise it to write fewer log lines during an outage.")
+        Field.value(
+            "tls_ca", \.tlsCA, .optional(.path, null: "no TLS"),
+            "File with the authority that signed the engine's certificate, for tcp:// with TLS.",
+            tune: "Set all three files for an engine on another machine. An open port gives everybody root.")
+        Field.value(
+            "tls_cert", \.tlsCert, .optional(.path, null: "no client certificate"),
+            "File with the client's certificate.",
+            tune: "Set it together with tls_key.")
+        Field.value(
+            "tls_key", \.tlsKey, .optional(.path, null: "no client certificate"),
+            "File with the key of the client's certificate.",
+            tune: "Set it together with tls_cert, readable by the engine's user only.")
+    }
+
+    package func check() -> [ConfigurationConflict] {
+        if tlsCert != nil, tlsKey == nil {
+            return [.init("tls_key", with: "tls_cert", message: "is missing: tls_cert needs its key")]
+        }
+        if tlsKey != nil, tlsCert == nil {
+            return [.init("tls_cert", with: "tls_key", message: "is missing: tls_key needs its certificate")]
+        }
+        return []
+    }
+}

@@ -1,0 +1,78 @@
+extension Configuration {
+    /// The REST gateway: where it listens and what it takes at most.
+    public struct Gateway: Sendable, Hashable {
+        /// The address to listen on.
+        public var host = "127.0.0.1"
+        /// The port; 0 for any free one.
+        public var port = 7433
+        /// The longest `Prefer: wait`.
+        public var waitMax = Duration.seconds(60)
+        /// The longest request line.
+        public var requestLineMaxBytes = Int.kibibytes(8)
+        /// The most headers.
+        public var headerCountMax = 100
+        /// The most bytes of all headers.
+        public var headerBytesMax = Int.kibibytes(16)
+        /// The longest time until a request's headers are there.
+        public var headerTimeout = Duration.seconds(10)
+        /// The longest pause within a request's body.
+        public var bodyTimeout = Duration.seconds(30)
+        /// The largest JSON body, payloads not counted.
+        public var jsonBodyMaxBytes = Int.mebibytes(1)
+        /// The deepest nesting of a JSON body.
+        public var jsonDepthMax = 32
+        /// The most connections at a time.
+        public var connectionsMax = 1024
+
+        /// The section with every value at its default.
+        public init() {}
+    }
+}
+
+extension Configuration.Gateway: ConfigurationSection {
+    package static var fields: [ConfigurationField<Self>] {
+        Field.value(
+            "host", \.host, .word("an address or a host name", extra: ".:-", max: 253, leading: ":"),
+            "Address on which the gateway listens.",
+            tune: "Set 0.0.0.0 only behind a proxy with TLS: keys travel in every request.")
+        Field.value(
+            "port", \.port, .integer(0...65_535),
+            "Port on which the gateway listens; 0 takes any free one.",
+            tune: "Change it when another service has it.")
+        Field.value(
+            "wait_max", \.waitMax, .duration(.seconds(0) ... .hours(1)),
+            "Longest Prefer: wait that is honoured.",
+            tune: "Keep it below the timeout of a proxy in front.")
+        Field.value(
+            "request_line_max", \.requestLineMaxBytes, .size(256 ... .mebibytes(1)),
+            "Longest request line; a longer one is answered 414.",
+            tune: "Leave it, unless clients send very long queries.")
+        Field.value(
+            "header_count_max", \.headerCountMax, .integer(8...10_000),
+            "Most headers of a request; more are answered 431.",
+            tune: "Raise it when proxies in front add many.")
+        Field.value(
+            "header_bytes_max", \.headerBytesMax, .size(.kibibytes(1) ... .mebibytes(1)),
+            "Most bytes of all headers of a request; more are answered 431.",
+            tune: "Raise it when proxies in front add large ones.")
+        Field.value(
+            "header_timeout", \.headerTimeout, .duration(.milliseconds(100) ... .minutes(10)),
+            "Longest time until the headers of a request are there; then 408.",
+            tune: "Raise it for clients on very slow networks.")
+        Field.value(
+            "body_timeout", \.bodyTimeout, .duration(.milliseconds(100) ... .hours(1)),
+            "Longest pause within the body of a request; then 408.",
+            tune: "Raise it for clients on very slow networks.")
+        Field.value(
+            "json_body_max", \.jsonBodyMaxBytes, .size(.kibibytes(1) ... .gibibytes(1)),
+            "Largest JSON body, its payloads not counted; larger ones are answered 413.",
+            tune: "Raise it for batches with long sources.")
+        Field.value(
+            "json_depth_max", \.jsonDepthMax, .integer(4...512),
+            "Deepest nesting of a JSON body.", tune: "Raise it for arguments that are nested deeper.")
+        Field.value(
+            "connections_max", \.connectionsMax, .integer(1...1_000_000),
+            "Connections that may be open at a time.",
+            tune: "Raise it, with the process's open-file limit, for many waiting clients.")
+    }
+}

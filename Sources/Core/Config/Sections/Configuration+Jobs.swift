@@ -1,0 +1,99 @@
+extension Configuration {
+    /// The jobs: how they are claimed, and how much of everything one may have.
+    public struct Jobs: Sendable, Hashable {
+        /// When the claim of a job is durable.
+        public var claim = Claim.overlapped
+        /// The longest run of a job that does not say.
+        public var defaultTimeout = Duration.hours(1)
+        /// The longest wait in the queue of a job that does not say.
+        public var queueTimeout = Duration.hours(24)
+        /// The jobs that may wait, per tenant.
+        public var queueMax = 100_000
+        /// The jobs of one batch.
+        public var batchMax = 1000
+        /// The most attempts that a job may ask for.
+        public var maxAttemptsMax = 20
+        /// The events kept of one job.
+        public var eventsMax = 10_000
+        /// The output kept of each stream.
+        public var logLimitBytes = Int.mebibytes(1)
+        /// The largest result.
+        public var resultLimitBytes = Int.mebibytes(64)
+        /// The largest payload as it is sent.
+        public var payloadEncodedMaxBytes = Int.mebibytes(64)
+        /// The largest payload after inflating.
+        public var payloadInflatedMaxBytes = Int.mebibytes(256)
+        /// The largest compressed payload that rides in the job's row until it is safe as a file.
+        public var inlineMaxBytes = Int.kibibytes(16)
+        /// How long running jobs may take to end at shutdown.
+        public var drainTimeout = Duration.seconds(30)
+
+        /// When the claim of a job is durable.
+        public enum Claim: String, Sendable, CaseIterable {
+            /// A first attempt without an idempotency key may start while its claim is written.
+            case overlapped
+            /// Every claim is on disk before the task starts.
+            case strict
+        }
+
+        /// The section with every value at its default.
+        public init() {}
+    }
+}
+
+extension Configuration.Jobs: ConfigurationSection {
+    package static var fields: [ConfigurationField<Self>] {
+        Field.value(
+            "claim", \.claim, .choice,
+            "When the claim of a job is on disk. overlapped: a first attempt without an Idempotency-Key may start "
+                + "while its claim is written, and both are awaited before any answer. strict: always before it starts.",
+            tune: "strict costs about a millisecond; choose it when tasks act on the outside world.")
+        Field.value(
+            "default_timeout", \.defaultTimeout, .duration(.milliseconds(1) ... .days(365)),
+            "Longest run of a job that does not say.",
+            tune: "Lower it to what your tasks take, and one that hangs frees its sandbox sooner.")
+        Field.value(
+            "queue_timeout", \.queueTimeout, .duration(.seconds(1) ... .days(365)),
+            "Longest wait in the queue of a job that does not say; then it ends as expired.",
+            tune: "Lower it when late answers are of no use.")
+        Field.value(
+            "queue_max", \.queueMax, .integer(1...10_000_000),
+            "Jobs that may wait, per tenant; further ones are answered 429.",
+            tune: "Lower it to push back on callers sooner.")
+        Field.value(
+            "batch_max", \.batchMax, .integer(1...100_000),
+            "Jobs in one batch.", tune: "Raise it together with gateway.json_body_max.")
+        Field.value(
+            "max_attempts_max", \.maxAttemptsMax, .integer(1...1000),
+            "Most attempts that a job may ask for.",
+            tune: "Lower it when failing jobs crowd out others.")
+        Field.value(
+            "events_max", \.eventsMax, .integer(10...1_000_000),
+            "Events kept of one job; the oldest progress goes first.",
+            tune: "Raise it for tasks that report every step.")
+        Field.value(
+            "log_limit", \.logLimitBytes, .size(.kibibytes(4) ... .gibibytes(1)),
+            "Output kept of each of stdout and stderr: its head and its tail.",
+            tune: "Raise it for tasks whose whole output matters.")
+        Field.value(
+            "result_limit", \.resultLimitBytes, .size(.kibibytes(1) ... .gibibytes(1)),
+            "Largest result, pickled and before compression.",
+            tune: "Raise it for large results, together with sandbox.memory.")
+        Field.value(
+            "payload_encoded_max", \.payloadEncodedMaxBytes, .size(.kibibytes(1) ... .gibibytes(1)),
+            "Largest payload as it is sent, compressed and in base64.",
+            tune: "Lower it to refuse large uploads sooner.")
+        Field.value(
+            "payload_inflated_max", \.payloadInflatedMaxBytes, .size(.kibibytes(1) ... .gibibytes(4)),
+            "Largest payload after inflating.",
+            tune: "Lower it to bound what a small upload can turn into.")
+        Field.value(
+            "inline_max", \.inlineMaxBytes, .size(0 ... .mebibytes(1)),
+            "Largest compressed payload or result that rides in the job's row until its file is known to be on disk.",
+            tune: "Raise it when most payloads are a little larger and each waits for its own fsync.")
+        Field.value(
+            "drain_timeout", \.drainTimeout, .duration(.seconds(0) ... .hours(24)),
+            "How long running jobs may take to end when the engine stops.",
+            tune: "Keep it below the time that your service manager waits before it kills.")
+    }
+}

@@ -1,0 +1,172 @@
+extension Configuration {
+    /// The pools of warm sandboxes.
+    public struct Pools: Sendable, Hashable {
+        /// The policy of classes that nobody declared, and of what a declared class leaves out.
+        public var defaults = PoolPolicy()
+        /// The sandboxes of all pools that may start at the same time.
+        public var startingMax = 2
+        /// The declared classes.
+        public var classes: [PoolClass] = []
+
+        /// The section with every value at its default.
+        public init() {}
+    }
+}
+
+/// How a pool keeps sandboxes warm.
+public struct PoolPolicy: Sendable, Hashable {
+    /// The idle sandboxes kept ready.
+    public var minIdle = 1
+    /// The most sandboxes, idle and busy.
+    public var max = 4
+    /// How long a sandbox beyond `minIdle` stays idle before it is removed.
+    public var idleTTL = Duration.minutes(10)
+    /// The tasks after which a sandbox is replaced.
+    public var maxUses = 10_000
+    /// The age at which an idle sandbox is replaced.
+    public var maxAge = Duration.hours(6)
+    /// What happens to a job when the pool is full.
+    public var onExhausted = Exhaustion.queue
+    /// The wait after the first failed start; it doubles with each failure in a row.
+    public var startBackoff = Duration.milliseconds(500)
+    /// The longest such wait.
+    public var startBackoffMax = Duration.seconds(30)
+    /// The longest start, from create to the runner's first word.
+    public var startTimeout = Duration.seconds(60)
+
+    /// What happens to a job when every sandbox of its pool is busy and the pool is at its maximum.
+    public enum Exhaustion: String, Sendable, CaseIterable {
+        /// The job waits.
+        case queue
+        /// The job gets a sandbox beyond the maximum, which is removed after it.
+        case cold
+        /// The job fails at once.
+        case reject
+    }
+
+    /// The policy with every value at its default.
+    public init() {}
+}
+
+/// A declared class of sandboxes: what they are made of and how they are kept warm.
+public struct PoolClass: Sendable, Hashable {
+    /// The name, unique among the classes.
+    public var name = ""
+    /// The image; nil for the sandbox section's.
+    public var image: String?
+    /// The processors; nil for the sandbox section's.
+    public var cpus: Double?
+    /// The memory; nil for the sandbox section's.
+    public var memoryBytes: Int?
+    /// The policy: what the class says over `pools.defaults`.
+    public var policy: PoolPolicy
+
+    /// A class that differs in nothing yet from a policy.
+    public init(name: String = "", policy: PoolPolicy) {
+        self.name = name
+        self.policy = policy
+    }
+}
+
+extension Configuration.Pools: ConfigurationSection {
+    package static var fields: [ConfigurationField<Self>] {
+        Field.section(
+            "defaults", \.defaults,
+            "Policy of pools that no class declares, and of what a class leaves out.")
+        Field.value(
+            "starting_max", \.startingMax, .integer(1...256),
+            "Sandboxes of all pools together that may start at the same time.",
+            tune: "Raise it on machines with many cores: each start keeps about one busy for 300 ms.")
+        Field.list(
+            "classes", \.classes, max: 256, new: { PoolClass(policy: $0.defaults) },
+            "Classes of sandboxes that are kept warm under policies of their own.",
+            tune: "Declare one for each image and size that your jobs ask for often.")
+    }
+
+    package func check() -> [ConfigurationConflict] {
+        var names: Set<String> = []
+        return classes.enumerated().compactMap { index, item in
+            guard !names.insert(item.name).inserted else { return nil }
+            return .init(
+                "classes[\(index)].name", message: "is the name of an earlier class, too: \(shown(item.name))")
+        }
+    }
+}
+
+extension PoolPolicy: ConfigurationSection {
+    package static var fields: [ConfigurationField<Self>] {
+        Field.value(
+            "min_idle", \.minIdle, .integer(0...1000),
+            "Idle sandboxes that are kept ready.",
+            tune: "Raise it when bursts of jobs wait for starts (about 350 ms each); 0 keeps nothing warm.")
+        Field.value(
+            "max", \.max, .integer(1...10_000),
+            "Most sandboxes of the pool, idle and busy.",
+            tune: "Raise it towards the number of cores for tasks that compute, beyond it for tasks that wait.")
+        Field.value(
+            "idle_ttl", \.idleTTL, .duration(.seconds(1) ... .days(30)),
+            "How long a sandbox beyond min_idle stays idle before it is removed.",
+            tune: "Lower it to give memory back sooner, raise it when jobs come in waves.")
+        Field.value(
+            "max_uses", \.maxUses, .integer(1...1_000_000_000),
+            "Tasks after which a sandbox is replaced.",
+            tune: "Lower it when preloaded libraries leak memory; 1 gives each task a new sandbox.")
+        Field.value(
+            "max_age", \.maxAge, .duration(.seconds(10) ... .days(365)),
+            "Age at which an idle sandbox is replaced.",
+            tune: "Lower it to pick up rebuilt images sooner.")
+        Field.value(
+            "on_exhausted", \.onExhausted, .choice,
+            "What happens to a job when the pool is full. queue: it waits. cold: it gets a sandbox of its own beyond "
+                + "max. reject: it fails at once.",
+            tune: "reject suits callers with a second place to go; cold suits rare, urgent jobs.")
+        Field.value(
+            "start_backoff", \.startBackoff, .duration(.milliseconds(10) ... .minutes(10)),
+            "Wait after a failed start. It doubles with each failure in a row.",
+            tune: "Raise it when failing starts load the machine.")
+        Field.value(
+            "start_backoff_max", \.startBackoffMax, .duration(.milliseconds(10) ... .hours(1)),
+            "Longest such wait.",
+            tune: "Lower it to recover sooner after an outage.")
+        Field.value(
+            "start_timeout", \.startTimeout, .duration(.seconds(1) ... .hours(1)),
+            "Longest start of a sandbox, from its creation to the runner's first word.",
+            tune: "Raise it on slow or heavily loaded machines.")
+    }
+
+    package func check() -> [ConfigurationConflict] {
+        var conflicts: [ConfigurationConflict] = []
+        if minIdle > max {
+            conflicts.append(.init("min_idle", with: "max", message: "must not exceed max (\(max)), but is \(minIdle)"))
+        }
+        if startBackoff > startBackoffMax {
+            let message = "must not exceed start_backoff_max (\(Quantity.text(startBackoffMax)))"
+            conflicts.append(.init("start_backoff", with: "start_backoff_max", message: message))
+        }
+        return conflicts
+    }
+}
+
+extension PoolClass: ConfigurationSection {
+    package static var fields: [ConfigurationField<Self>] {
+        Field.value(
+            "name", \.name, .word("a name of letters, digits, - and _", extra: "-_", max: 64),
+            "Name of the class, as jobs and /v1/pools use it.",
+            tune: "Choose a name that says what the class is for.", required: true)
+        Field.value(
+            "image", \.image, .optional(.image, null: "sandbox.image"),
+            "Image of the class.", tune: "Name an image with the libraries that its jobs import.")
+        Field.value(
+            "cpus", \.cpus, .optional(.number(0.01...1024), null: "sandbox.cpus"),
+            "Processors of its sandboxes.", tune: "As sandbox.cpus.")
+        Field.value(
+            "memory", \.memoryBytes,
+            .optional(.size(.mebibytes(16) ... .tebibytes(64)), null: "sandbox.memory"),
+            "Memory of its sandboxes.", tune: "As sandbox.memory.")
+        PoolPolicy.fields.map { $0.lifted(\.policy) }
+    }
+
+    package func check() -> [ConfigurationConflict] {
+        policy.check()
+    }
+}

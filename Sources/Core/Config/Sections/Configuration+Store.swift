@@ -1,0 +1,43 @@
+extension Configuration {
+    /// The job database.
+    public struct Store: Sendable, Hashable {
+        /// The longest wait for another connection's lock.
+        public var busyTimeout = Duration.seconds(5)
+        /// The most changes in one commit.
+        public var commitBatchMax = 512
+        /// The size to which the write-ahead log is grown at the start.
+        public var walPrewarmBytes = Int.mebibytes(4)
+        /// The longest time until small payload files are made durable.
+        public var flushInterval = Duration.seconds(2)
+        /// The small payload files after which they are made durable at once.
+        public var flushBatch = 5000
+
+        /// The section with every value at its default.
+        public init() {}
+    }
+}
+
+extension Configuration.Store: ConfigurationSection {
+    package static var fields: [ConfigurationField<Self>] {
+        Field.value(
+            "busy_timeout", \.busyTimeout, .duration(.milliseconds(10) ... .minutes(10)),
+            "Longest wait for the database's lock.",
+            tune: "Raise it when backups hold the database for long.")
+        Field.value(
+            "commit_batch_max", \.commitBatchMax, .integer(1...100_000),
+            "Most changes that share one commit, and so one fsync.",
+            tune: "Lower it when single commits take too long on a slow disk.")
+        Field.value(
+            "wal_prewarm", \.walPrewarmBytes, .size(0 ... .gibibytes(1)),
+            "Size to which the write-ahead log is grown at start: commits into a grown file are faster.",
+            tune: "Raise it when more than this is written between two checkpoints; 0 switches it off.")
+        Field.value(
+            "flush_interval", \.flushInterval, .duration(.milliseconds(10) ... .minutes(10)),
+            "Longest time until the files of small payloads are synced in one go. Until then their rows hold a copy.",
+            tune: "Raise it on disks with slow syncs; the database grows a little.")
+        Field.value(
+            "flush_batch", \.flushBatch, .integer(1...1_000_000),
+            "Unsynced files after which they are synced without waiting for the interval.",
+            tune: "Lower it to keep the database small under bursts.")
+    }
+}

@@ -1,0 +1,128 @@
+import Foundation
+import NIOCore
+
+/// A job that has not ended, as the engine knows it; confined to the engine's loop.
+final class ActiveJob {
+    /// Where the job is between the states that are visible outside.
+    enum Phase {
+        /// Its image or environment is looked for.
+        case preparing
+        /// It waits for a sandbox.
+        case waiting
+        /// Its retry waits for the back-off to pass.
+        case backingOff
+        /// A sandbox is its own; the claim is being committed.
+        case claiming
+        /// START was sent.
+        case running
+        /// It ended; the end is being committed.
+        case finishing
+        /// The end is durable.
+        case ended
+    }
+
+    /// The input in the form that travels to the runner.
+    struct Input {
+        var bytes: [UInt8]
+        var isZlib: Bool
+    }
+
+    /// Inputs above this size are read again from the store when they are needed.
+    static let inputKeptBytes = 65_536
+
+    /// What readers see.
+    var job: Job
+    /// The request with its defaults.
+    let plan: JobPlan
+    /// Tries in all.
+    let maxAttempts: Int
+    /// The wait before the second try in seconds.
+    let backoffSeconds: Double
+    /// Jobs of higher priority go first.
+    let priority: Int
+    /// Where it is.
+    var phase = Phase.preparing
+    /// Whether its row is in the store, or on its way there with the claim.
+    var isInserted = false
+    /// Whether the submit had an idempotency key: its claim is then durable before START.
+    var isKeyed = false
+    /// The input, while it is kept in memory.
+    var input: Input?
+    /// The input as it rests.
+    var storedInput: StoredArtifact?
+    /// The attempt under way.
+    var reference: TaskReference?
+    /// Its place in the pool's queue.
+    var request: RequestID?
+    /// Whether the next claim repeats the attempt, because its START never left.
+    var repeatsAttempt = false
+    /// Parts of a long result.
+    var resultParts: [UInt8] = []
+    /// Everything that happened to it.
+    var events: [EventRecord] = []
+    /// Bytes of output seen for each stream, to skip what a reconnected supervisor repeats.
+    var logOffsets: [LogStream: Int] = [:]
+    /// The last event number of the runner that was taken.
+    var runnerSequence = 0
+    /// Text of each stream that ends within a character.
+    var assemblers: [LogStream: TextAssembler] = [:]
+    /// Followers of its events.
+    var followers: [Int: AsyncStream<JobEvent>.Continuation] = [:]
+    /// Delivered when the job's row is durable.
+    let committed = Signal<Void>()
+    /// Delivered when the job's end is durable.
+    let ended = Signal<JobOutcome>()
+    /// When it was submitted, claimed and handed to the runner.
+    var submittedAt: NIODeadline
+    var claimedAt: NIODeadline?
+    var startedAt: NIODeadline?
+    /// When it is given up while it waits.
+    var queueDeadline: NIODeadline
+    /// When the host ends it although the runner should have.
+    var hostDeadline: NIODeadline?
+    /// The task that runs it, for Swift handlers.
+    var directTask: Task<Void, Never>?
+
+    init(
+        job: Job, plan: JobPlan, maxAttempts: Int, backoffSeconds: Double, priority: Int, now: NIODeadline,
+        queueSeconds: Double
+    ) {
+        self.job = job
+        self.plan = plan
+        self.maxAttempts = maxAttempts
+        self.backoffSeconds = backoffSeconds
+        self.priority = priority
+        submittedAt = now
+        queueDeadline = now + .nanoseconds(Int64(min(queueSeconds, 1e9) * 1e9))
+    }
+
+    /// Notes an event and hands it to the followers.
+    func emit(_ content: EventContent, at time: Date = Date()) {
+        let record = EventRecord(sequence: events.count + 1, time: time, content: content)
+        events.append(record)
+        guard !followers.isEmpty else { return }
+        let event = record.event(of: job.id)
+        for follower in followers.values { follower.yield(event) }
+    }
+
+    /// Whether something was said that cannot be told from the job's row.
+    var hasJournal: Bool {
+        attemptCount > 1
+            || events.contains { record in
+                if case .update = record.content { false } else { true }
+            }
+    }
+
+    private var attemptCount: Int { job.attempt }
+}
+
+extension ActiveJob {
+    /// Emits what is left of text that ended within a character.
+    func flushText() {
+        for stream in [LogStream.stdout, .stderr] {
+            let rest = assemblers[stream]?.finish() ?? ""
+            assemblers[stream] = nil
+            if !rest.isEmpty { emit(.log(stream, rest)) }
+        }
+    }
+}

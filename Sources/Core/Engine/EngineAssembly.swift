@@ -1,0 +1,124 @@
+import Foundation
+import Logging
+import NIOPosix
+
+/// Puts an engine together from its configuration.
+struct EngineAssembly {
+    let configuration: Configuration
+    let handlers: [any TaskHandler]
+    let logger: Logger
+    let environment: [String: String]
+
+    /// Makes every part; the first that cannot be made ends it.
+    func parts(executor: LoopExecutor, offload: NIOThreadPool) async throws -> EngineParts {
+        let folders = try EngineFolders(configuration: configuration, environment: environment)
+        let artifacts = try ArtifactStore(options: .init(folder: folders.artifacts.path))
+        let store = try JobStore(options: storeOptions(folders), artifacts: artifacts)
+        let engineID = try engineID(in: store)
+        let runner = try RunnerFiles.install(below: folders.data.appendingPathComponent("runner")).path
+        var runtimes: [String: any SandboxRuntime] = [
+            "process": ProcessRuntime(
+                options: .init(
+                    python: configuration.runtime.python, runnerFolder: runner,
+                    heartbeatSeconds: configuration.runner.heartbeat.seconds,
+                    reconnectSeconds: configuration.runner.redial.seconds),
+                folder: folders.sandboxes.path, logger: logger)
+        ]
+        let choice = try chooseRuntime()
+        var environments: (any EnvironmentProvider)?
+        if choice == "docker" {
+            let client = DockerClient(endpoint: try endpoint(), options: dockerOptions())
+            let provider = try await environmentStore(folders, engineID: engineID, client: client)
+            environments = provider.provider
+            runtimes["docker"] = DockerRuntime(
+                client: client,
+                options: .init(
+                    engineID: engineID, runnerFolder: runner, environmentsFolder: provider.folder,
+                    heartbeatSeconds: configuration.runner.heartbeat.seconds,
+                    reconnectSeconds: configuration.runner.redial.seconds, seccompProfile: try seccompProfile()),
+                logger: logger)
+        } else {
+            environments = try await environmentStore(folders, engineID: engineID, client: nil).provider
+            logger.warning(
+                "no container engine is used: tasks run as local processes, which is no security boundary")
+        }
+        let named = Dictionary(handlers.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        return EngineParts(
+            executor: executor, configuration: configuration, store: store, artifacts: artifacts,
+            runtimes: runtimes, defaultRuntime: choice, environments: environments, handlers: named,
+            secrets: SecretDirectory(configuration.secrets, environment: environment),
+            validator: RequestChecker(
+                configuration: configuration, handlers: Array(named.keys), runtimes: Array(runtimes.keys)),
+            policy: PoolRules.table(configuration.pools), logger: logger, folders: folders, offload: offload)
+    }
+
+    private func storeOptions(_ folders: EngineFolders) -> JobStore.Options {
+        JobStore.Options(
+            path: folders.data.appendingPathComponent("jobs.sqlite").path,
+            busyTimeoutMilliseconds: Int(configuration.store.busyTimeout.seconds * 1000),
+            walBytes: configuration.store.walPrewarmBytes, commitBatchMax: configuration.store.commitBatchMax,
+            queueMax: configuration.jobs.queueMax, readers: 4,
+            flushIntervalMilliseconds: Int(configuration.store.flushInterval.seconds * 1000),
+            flushBatch: configuration.store.flushBatch, checkLimitBytes: 64 << 20)
+    }
+
+    private func dockerOptions() -> DockerClient.Options {
+        var options = DockerClient.Options()
+        options.timeouts = CurlTimeouts(
+            connect: configuration.docker.connectTimeout, total: configuration.docker.requestTimeout)
+        return options
+    }
+
+    private func endpoint() throws -> DockerEndpoint {
+        try DockerEndpoint.resolve(configured: configuration.docker.host, environment: environment)
+    }
+
+    /// `auto` takes Docker where its socket is, whether it answers at this moment or not: a job must not lose its
+    /// isolation because an engine restarts.
+    private func chooseRuntime() throws -> String {
+        switch configuration.runtime.default {
+        case .docker: return "docker"
+        case .process: return "process"
+        case .auto:
+            guard case .unix(let path) = try endpoint().address else { return "docker" }
+            let isNamed = configuration.docker.host != nil || environment["DOCKER_HOST"] != nil
+            return isNamed || FileManager.default.fileExists(atPath: path) ? "docker" : "process"
+        }
+    }
+
+    private func seccompProfile() throws -> String? {
+        guard let path = configuration.sandbox.seccomp else { return nil }
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw EngineError(.configuration, "sandbox.seccomp: cannot read \(path)")
+        }
+        return String(decoding: data, as: UTF8.self)
+    }
+
+    /// The engine's identifier belongs to its data folder: only its own leftovers are ever removed.
+    private func engineID(in store: JobStore) throws -> String {
+        if let known = try store.metaBlocking("engine_id") { return known }
+        let made = UUID().uuidString.lowercased()
+        try store.performBlocking(.setMeta(key: "engine_id", value: made))
+        return made
+    }
+}
+
+extension PoolRules {
+    /// The rules of each class of sandboxes as the configuration has them.
+    static func table(_ pools: Configuration.Pools) -> @Sendable (SandboxClass) -> PoolRules {
+        { sandboxClass in
+            let declared = pools.classes.first { entry in
+                (entry.image == nil || entry.image == sandboxClass.image)
+                    && (entry.cpus == nil || entry.cpus == sandboxClass.cpus)
+                    && (entry.memoryBytes == nil || entry.memoryBytes == sandboxClass.memoryBytes)
+            }
+            let policy = declared?.policy ?? pools.defaults
+            return PoolRules(
+                minIdle: policy.minIdle, max: policy.max, idleTTL: policy.idleTTL.seconds, maxUses: policy.maxUses,
+                maxAge: policy.maxAge.seconds,
+                onExhausted: .init(rawValue: policy.onExhausted.rawValue) ?? .queue,
+                startBackoff: policy.startBackoff.seconds, startBackoffMax: policy.startBackoffMax.seconds,
+                startingMax: pools.startingMax)
+        }
+    }
+}

@@ -1,0 +1,237 @@
+import Foundation
+import NIOCore
+
+extension EngineCore {
+    /// Takes a job into the engine and looks for its place to run.
+    func enter(_ job: ActiveJob) {
+        if jobs.updateValue(job, forKey: job.job.id) == nil { jobCounts[job.job.tenant, default: 0] += 1 }
+        if job.events.isEmpty {
+            job.emit(.update(.queued, attempt: job.job.attempt, message: nil, error: nil), at: job.job.createdAt)
+        }
+        if job.job.kind == .handler {
+            runDirect(job)
+        } else if let place = readyPlace(of: job) {
+            requestSandbox(job, place.sandboxClass, place.specialisation)
+        } else {
+            job.phase = .preparing
+            let id = job.job.id
+            spawn { await $0.prepare(id) }
+        }
+    }
+
+    /// Asks the pool for a sandbox; a free one is granted within this call.
+    func requestSandbox(_ job: ActiveJob, _ sandboxClass: SandboxClass, _ specialisation: Specialisation) {
+        let request = RequestID(nextRequest)
+        nextRequest += 1
+        job.request = request
+        job.phase = .waiting
+        requests[request] = job
+        tellPool(.request(request, sandboxClass, specialisation, priority: job.priority, weight: 1))
+    }
+
+    /// Gives a job its sandbox: claims it durably and sends START.
+    func dispatch(_ job: ActiveJob, to sandbox: Sandbox, start: Job.Start) {
+        if let wanted = job.plan.python, let hello = sandbox.hello, hello.pythonMinor != wanted {
+            tellPool(.released(sandbox.id, clean: true, reason: "the Python versions differ"))
+            fail(
+                job,
+                JobError(
+                    kind: .protocol, type: "PythonMismatch",
+                    message: "the callable was pickled by Python \(wanted), but the image "
+                        + "\(sandbox.sandboxClass.image.isEmpty ? "of this runtime" : sandbox.sandboxClass.image) has "
+                        + "Python \(hello.pythonMinor): use an image with Python \(wanted), or send source"))
+            return
+        }
+        guard fits(job, sandbox) else {
+            tellPool(.released(sandbox.id, clean: true, reason: "it lacks cloudpickle"))
+            job.phase = .preparing
+            let id = job.job.id
+            spawn { await $0.prepare(id) }
+            return
+        }
+        guard let input = job.input else {
+            sandbox.job = job
+            job.phase = .claiming
+            let (id, sandboxID) = (job.job.id, sandbox.id)
+            spawn { await $0.loadInput(of: id, then: sandboxID, start) }
+            return
+        }
+        claim(job, for: sandbox, start: start, input: input)
+    }
+
+    private func claim(_ job: ActiveJob, for sandbox: Sandbox, start: Job.Start, input: ActiveJob.Input) {
+        if !job.repeatsAttempt { job.job.attempt += 1 }
+        job.repeatsAttempt = false
+        let reference = TaskReference(
+            job: job.job.id.description, attempt: job.job.attempt, nonce: TaskReference.makeNonce())
+        job.reference = reference
+        job.claimedAt = .now()
+        job.phase = .claiming
+        job.job.state = .starting
+        job.job.sandbox = sandbox.id.description
+        job.job.start = start
+        job.job.timings.queued = seconds(from: job.submittedAt, to: job.claimedAt)
+        sandbox.job = job
+        counters.starts[start, default: 0] += 1
+        let id = job.job.id
+        if mayOverlap(job) {
+            storeClaim(job, sandbox) { core, result in core.claimed(id, reference, result, overlapped: true) }
+            sendStart(job, in: sandbox, input: input)
+        } else {
+            storeClaim(job, sandbox) { core, result in core.claimed(id, reference, result, overlapped: false) }
+        }
+    }
+
+    /// Whether START may leave before the claim is durable: a first attempt without an idempotency key.
+    private func mayOverlap(_ job: ActiveJob) -> Bool {
+        configuration.jobs.claim == .overlapped && job.job.attempt == 1 && !job.isKeyed && !needsDurableFile(job)
+    }
+
+    private func storeClaim(
+        _ job: ActiveJob, _ sandbox: Sandbox,
+        then next: @escaping @Sendable (isolated EngineCore, Result<StoreOutcome, EngineError>) -> Void
+    ) {
+        if job.isInserted {
+            let claim = JobClaim(
+                attempt: JobAttempt(id: job.job.id, attempt: job.job.attempt), sandbox: sandbox.id.description,
+                nonce: Array((job.reference?.nonce ?? "").utf8), start: job.job.start, bootID: folders.bootID,
+                at: Date())
+            commit(.claim(claim), then: next)
+            return
+        }
+        job.isInserted = true
+        if needsDurableFile(job) {
+            let id = job.job.id
+            spawn { core in
+                guard let job = core.jobs[id] else { return }
+                do {
+                    try await core.makeInputDurable(job)
+                    core.commit(.insert([try core.row(of: job)], idempotency: nil), then: next)
+                } catch {
+                    next(core, .failure(error as? EngineError ?? EngineError(.internalFault, "\(error)")))
+                }
+            }
+            return
+        }
+        do {
+            commit(.insert([try row(of: job)], idempotency: nil), then: next)
+        } catch {
+            next(self, .failure(error as? EngineError ?? EngineError(.internalFault, "\(error)")))
+        }
+    }
+
+    /// Goes on when a claim is durable.
+    private func claimed(
+        _ id: JobID, _ reference: TaskReference, _ result: Result<StoreOutcome, EngineError>, overlapped: Bool
+    ) {
+        guard let job = jobs[id], job.reference == reference else { return }
+        switch result {
+        case .success(.applied(false)):
+            // Somebody else moved the row: only a fault of ours can do that.
+            logger.error("a claim found its job in another state", metadata: ["job": "\(id)"])
+            giveUp(job, EngineError(.internalFault, "the job's claim was not accepted by the store"))
+        case .success:
+            noteStore(nil)
+            job.committed.succeed(())
+            guard !overlapped, job.phase == .claiming else { return }
+            guard let sandbox = job.sandbox(in: sandboxes), let input = job.input else {
+                retryUnstarted(job)
+                return
+            }
+            sendStart(job, in: sandbox, input: input)
+        case .failure(let error):
+            noteStore(error)
+            giveUp(job, error)
+        }
+    }
+
+    /// Sends START, unless the job was cancelled meanwhile.
+    private func sendStart(_ job: ActiveJob, in sandbox: Sandbox, input: ActiveJob.Input) {
+        guard let reference = job.reference, sandbox.job === job else { return }
+        if job.job.cancelRequested {
+            releaseUnused(sandbox)
+            end(job, .cancelled)
+            return
+        }
+        var env = job.plan.env
+        env["SLIPWAY_JOB_ID"] = job.job.id.description
+        env["SLIPWAY_ATTEMPT"] = String(job.job.attempt)
+        for name in job.plan.secrets { env[name] = secrets.value(of: name) }
+        let start = RunnerCommand.Start(
+            reference: reference, kind: job.job.kind, name: job.job.name, timeoutSeconds: job.plan.timeoutSeconds,
+            env: env, isZlib: input.isZlib, inflatedLimitBytes: configuration.jobs.payloadInflatedMaxBytes,
+            resultLimitBytes: configuration.jobs.resultLimitBytes,
+            logLimitBytes: configuration.jobs.logLimitBytes, python: job.plan.python, openFiles: job.plan.openFiles)
+        guard sandbox.link?.send(.start(start, input: input.bytes)) == true else {
+            sandbox.job = nil
+            tellPool(.lost(sandbox.id, reason: "its connection was lost"))
+            retryUnstarted(job)
+            return
+        }
+        job.phase = .running
+        job.job.state = .running
+        job.startedAt = .now()
+        job.job.startedAt = Date()
+        job.job.timings.start = seconds(from: job.claimedAt, to: job.startedAt)
+        job.hostDeadline =
+            .now() + .nanoseconds(Int64((job.plan.timeoutSeconds + hostGraceSeconds) * 1e9))
+        if input.bytes.count > ActiveJob.inputKeptBytes, job.storedInput?.inline == nil { job.input = nil }
+        job.emit(
+            .update(.running, attempt: job.job.attempt, message: nil, error: nil),
+            at: job.job.startedAt ?? Date())
+    }
+
+    /// Gives a sandbox back that ran nothing.
+    func releaseUnused(_ sandbox: Sandbox) {
+        sandbox.job = nil
+        tellPool(.released(sandbox.id, clean: true, reason: "not used"))
+    }
+
+    /// How much later than the runner the host itself ends a job.
+    var hostGraceSeconds: Double { configuration.runner.killGrace.seconds + 4 }
+
+    private func loadInput(of id: JobID, then sandboxID: SandboxID, _ start: Job.Start) async {
+        guard let job = jobs[id] else { return }
+        do {
+            let input = try await readInput(of: job)
+            guard let sandbox = sandboxes[sandboxID], sandbox.job === job, job.phase == .claiming else {
+                retryUnstarted(job)
+                return
+            }
+            job.input = input
+            claim(job, for: sandbox, start: start, input: input)
+        } catch {
+            if let sandbox = sandboxes[sandboxID], sandbox.job === job { releaseUnused(sandbox) }
+            let failure = error as? EngineError
+            fail(
+                job,
+                JobError(
+                    kind: failure?.code == .artifactCorrupt ? .artifactCorrupt : .lost,
+                    message: failure?.message ?? "the task's input cannot be read: \(error)"))
+        }
+    }
+
+    func readInput(of job: ActiveJob) async throws -> ActiveJob.Input {
+        guard let stored = job.storedInput else { throw EngineError(.internalFault, "the job has no input") }
+        let (id, artifacts) = (job.job.id, artifacts)
+        let limit = configuration.jobs.payloadEncodedMaxBytes * 2
+        return try await offload.runIfActive {
+            let text = try stored.inline ?? artifacts.read(id, .input, digest: stored.digest, limit: limit)
+            return .init(bytes: try PayloadCodec.decodeBase64(text), isZlib: true)
+        }
+    }
+
+    func seconds(from start: NIODeadline?, to end: NIODeadline?) -> Double? {
+        guard let start, let end else { return nil }
+        return max(0, Double((end - start).nanoseconds) * 1e-9)
+    }
+}
+
+extension ActiveJob {
+    /// The sandbox that runs the job.
+    func sandbox(in sandboxes: [SandboxID: Sandbox]) -> Sandbox? {
+        guard let text = job.sandbox, let id = SandboxID(text), let sandbox = sandboxes[id], sandbox.job === self
+        else { return nil }
+        return sandbox
+    }
+}

@@ -1,0 +1,250 @@
+import Foundation
+import NIOCore
+
+extension EngineCore {
+    /// How a job ends, before it is stored.
+    struct Ending: Sendable {
+        var state: JobState
+        var error: JobError?
+        var exitCode: Int?
+        var usage: Job.Usage?
+        var media: JobResult.Media?
+        var plain: [UInt8] = []
+        var packed: PackedPayload?
+    }
+
+    /// Takes the result of an attempt.
+    func finish(_ job: ActiveJob, _ result: RunnerMessage.Result, body: ByteBuffer, sandbox: Sandbox) {
+        var bytes = job.resultParts
+        job.resultParts = []
+        bytes.append(contentsOf: body.readableBytesView)
+        guard bytes.count == result.sizeBytes, bytes.count <= configuration.jobs.resultLimitBytes else {
+            violated(sandbox, "a result of \(bytes.count) bytes that announced \(result.sizeBytes)")
+            failAttempt(job, JobError(kind: .protocol, message: "the sandbox announced another size of the result"))
+            return
+        }
+        job.flushText()
+        job.job.timings.run = seconds(from: job.startedAt, to: .now())
+        var ending = Self.ending(of: result, job: job)
+        if let cpu = result.cpuSeconds {
+            ending.usage = Job.Usage(cpuSeconds: cpu, maxRSSBytes: result.maxRSSBytes ?? 0)
+        }
+        if ending.state == .error, mayRetry(job, ending.error) {
+            sandbox.link?.send(job.reference.map { .acknowledge($0) } ?? .shutdown)
+            retry(job, ending.error)
+            return
+        }
+        guard ending.state == .completed else {
+            end(job, ending)
+            return
+        }
+        packResult(job, bytes, isZlib: result.isZlib, ending)
+    }
+
+    /// Packs a result for rest, on another thread when it is large, and ends the job with it.
+    private func packResult(_ job: ActiveJob, _ bytes: [UInt8], isZlib: Bool, _ ending: Ending) {
+        job.phase = .finishing
+        let limit = configuration.jobs.resultLimitBytes
+        let id = job.job.id
+        if bytes.count <= Self.offloadBytes, !isZlib {
+            finishPacked(id, Result { try Self.pack(bytes, isZlib: false, limit: limit, ending) })
+            return
+        }
+        let artifacts = artifacts
+        let inlineMax = configuration.jobs.inlineMaxBytes
+        spawn { core in
+            do {
+                let packed = try await core.offload.runIfActive {
+                    let ending = try Self.pack(bytes, isZlib: isZlib, limit: limit, ending)
+                    if let text = ending.packed?.text, text.count > inlineMax {
+                        try artifacts.writeDurably(id, .result, text: text)
+                    }
+                    return ending
+                }
+                core.finishPacked(id, .success(packed))
+            } catch {
+                core.finishPacked(id, .failure(error))
+            }
+        }
+    }
+
+    private func finishPacked(_ id: JobID, _ result: Result<Ending, any Error>) {
+        guard let job = jobs[id], job.phase == .finishing else { return }
+        switch result {
+        case .success(let ending):
+            end(job, ending)
+        case .failure(let error):
+            let failure = error as? EngineError
+            if failure?.code == .storageFull {
+                noteStore(failure)
+            }
+            end(
+                job,
+                Ending(
+                    state: .error,
+                    error: JobError(
+                        kind: failure?.code == .storageFull ? .lost : .protocol,
+                        message: "the result cannot be kept: \(failure?.message ?? "\(error)")")))
+        }
+    }
+
+    private static func pack(_ bytes: [UInt8], isZlib: Bool, limit: Int, _ ending: Ending) throws -> Ending {
+        var ending = ending
+        if isZlib {
+            let packed = try PayloadCodec.pack(zlib: bytes, inflatedLimit: limit * 16)
+            ending.packed = packed
+            ending.plain = try PayloadCodec.inflated(zlib: bytes, limit: limit * 16)
+        } else {
+            ending.plain = bytes
+            ending.packed = try PayloadCodec.pack(bytes)
+        }
+        return ending
+    }
+
+    /// Ends a job in a state without a result.
+    func end(_ job: ActiveJob, _ state: JobState) { end(job, Ending(state: state)) }
+
+    /// Ends a job with an error.
+    func fail(_ job: ActiveJob, _ error: JobError) { end(job, Ending(state: .error, error: error)) }
+
+    /// Stores the end of a job and tells everybody who waits for it.
+    func end(_ job: ActiveJob, _ ending: Ending) {
+        guard job.phase != .ended else { return }
+        job.phase = .finishing
+        job.directTask = nil
+        if let request = job.request {
+            requests[request] = nil
+            job.request = nil
+            tellPool(.cancelRequest(request))
+        }
+        guard job.job.state.allows(ending.state) else {
+            logger.error(
+                "an illegal transition was refused",
+                metadata: ["job": "\(job.job.id)", "from": "\(job.job.state)", "to": "\(ending.state)"])
+            return
+        }
+        let now = Date()
+        job.flushText()
+        job.job.finishedAt = now
+        job.job.error = ending.error
+        job.job.exitCode = ending.exitCode
+        job.job.usage = ending.usage
+        job.job.timings.total = seconds(from: job.submittedAt, to: .now())
+        job.emit(.update(ending.state, attempt: job.job.attempt, message: nil, error: ending.error), at: now)
+        storeEnd(job, ending, at: now)
+    }
+
+    private func storeEnd(_ job: ActiveJob, _ ending: Ending, at now: Date) {
+        let id = job.job.id
+        do {
+            let journal = try job.hasJournal ? PayloadCodec.pack(Journal.encode(job.events)) : nil
+            if let journal, journal.text.count > configuration.jobs.inlineMaxBytes {
+                let artifacts = artifacts
+                spawn { core in
+                    do {
+                        try await core.offload.runIfActive {
+                            try artifacts.writeDurably(id, .journal, text: journal.text)
+                        }
+                        core.commitEnd(id, ending, StoredArtifact(journal, inline: false), at: now)
+                    } catch {
+                        core.logger.error(
+                            "a job's logs could not be stored", metadata: ["job": "\(id)", "reason": "\(error)"])
+                        core.commitEnd(id, ending, nil, at: now)
+                    }
+                }
+                return
+            }
+            commitEnd(id, ending, journal.map { StoredArtifact($0, inline: true) }, at: now)
+        } catch {
+            logger.error("a job's logs could not be packed", metadata: ["job": "\(id)", "reason": "\(error)"])
+            commitEnd(id, ending, nil, at: now)
+        }
+    }
+
+    private func commitEnd(_ id: JobID, _ ending: Ending, _ journal: StoredArtifact?, at now: Date) {
+        guard let job = jobs[id] else { return }
+        let result = ending.packed.map {
+            StoredArtifact($0, inline: $0.text.count <= configuration.jobs.inlineMaxBytes)
+        }
+        let finish = JobFinish(
+            attempt: JobAttempt(id: id, attempt: job.job.attempt), state: ending.state, error: ending.error,
+            exitCode: ending.exitCode, usage: ending.usage, timings: job.job.timings, startedAt: job.job.startedAt,
+            finishedAt: now, result: result, resultMedia: ending.media, journal: journal)
+        commit(.finish(finish)) { core, outcome in core.ended(id, ending, outcome, journal, at: now) }
+    }
+
+    /// Goes on when the end of a job is durable, or tries again when the disk has no room.
+    private func ended(
+        _ id: JobID, _ ending: Ending, _ outcome: Result<StoreOutcome, EngineError>, _ journal: StoredArtifact?,
+        at now: Date
+    ) {
+        guard let job = jobs[id] else { return }
+        switch outcome {
+        case .failure(let error):
+            noteStore(error)
+            loop.scheduleTask(in: .seconds(1)) {
+                self.assumeIsolated { $0.commitEnd(id, ending, journal, at: now) }
+            }
+        case .success(let outcome):
+            noteStore(nil)
+            if outcome != .applied(true) {
+                logger.error("the end of a job was not accepted by the store", metadata: ["job": "\(id)"])
+            }
+            settle(job, ending)
+        }
+    }
+
+    /// Tells everybody that a job has ended for good.
+    private func settle(_ job: ActiveJob, _ ending: Ending) {
+        job.phase = .ended
+        job.job.state = ending.state
+        acknowledge(job)
+        switch ending.state {
+        case .completed: counters.completed += 1
+        case .cancelled: counters.cancelled += 1
+        case .error, .queued, .starting, .running: counters.failed += 1
+        }
+        forget(job)
+        let result = ending.media.map { JobResult(media: $0, bytes: ending.plain, exitCode: ending.exitCode) }
+        job.committed.succeed(())
+        job.ended.succeed(JobOutcome(job: job.job, result: result, packedText: ending.packed?.text))
+        for follower in job.followers.values { follower.finish() }
+        job.followers = [:]
+    }
+
+    /// Lets the runner drop the result, which is durable here.
+    private func acknowledge(_ job: ActiveJob) {
+        guard let reference = job.reference, let text = job.job.sandbox, let id = SandboxID(text) else { return }
+        sandboxes[id]?.link?.send(.acknowledge(reference))
+    }
+
+    /// Takes a job out of the engine's memory.
+    func forget(_ job: ActiveJob) {
+        guard jobs.removeValue(forKey: job.job.id) != nil else { return }
+        let left = jobCounts[job.job.tenant, default: 1] - 1
+        jobCounts[job.job.tenant] = left > 0 ? left : nil
+    }
+
+    /// Ends a job whose submission could not be stored: nobody was told that it was accepted.
+    func abort(_ job: ActiveJob, _ error: EngineError) {
+        if let request = job.request {
+            requests[request] = nil
+            job.request = nil
+            tellPool(.cancelRequest(request))
+        }
+        if let sandbox = job.sandbox(in: sandboxes) {
+            if job.phase == .running, let reference = job.reference {
+                sandbox.cleaning = reference
+                sandbox.job = nil
+                sandbox.link?.send(.cancel(reference, reason: "cancelled"))
+            } else {
+                releaseUnused(sandbox)
+            }
+        }
+        job.phase = .ended
+        forget(job)
+        job.committed.fail(error)
+        job.ended.fail(error)
+        for follower in job.followers.values { follower.finish() }
+    }
+}

@@ -1,0 +1,101 @@
+import Foundation
+import NIOCore
+
+extension EngineCore {
+    /// Takes up an earlier run's jobs and fills the pools.
+    package func start() async throws {
+        for (name, runtime) in runtimes {
+            do {
+                try await runtime.check()
+                noteRuntime(name, fault: nil)
+            } catch {
+                noteRuntime(name, fault: (error as? EngineError)?.message ?? "\(error)")
+            }
+        }
+        try await recover()
+        spawn { await $0.watch() }
+        spawn { await $0.purge() }
+        spawn { await $0.warm() }
+    }
+
+    /// Keeps stem cells of the default image, so that the first job finds one.
+    private func warm() async {
+        let plan = JobPlan(
+            JobRequest(task: .source("")), runtime: defaultRuntime, configuration: configuration)
+        while !isStopped {
+            do {
+                let image = try await resolveImage(of: plan)
+                tellPool(
+                    .declare(plan.sandboxClass(image: image, ociRuntime: configuration.runtime.ociRuntime)))
+                return
+            } catch {
+                let failure = error as? EngineError
+                logger.warning(
+                    "the default image is not available",
+                    metadata: ["image": "\(plan.image)", "reason": "\(failure?.message ?? "\(error)")"])
+                guard (try? await Task.sleep(for: .seconds(5))) != nil else { return }
+            }
+        }
+    }
+
+    /// Removes finished jobs and idempotency keys when their time has come.
+    private func purge() async {
+        while !isStopped {
+            do {
+                let old = try await store.finished(
+                    before: Date() - configuration.data.retention.seconds, limit: 1000)
+                if !old.isEmpty {
+                    try await store.perform(.purge(old))
+                    logger.info("removed old jobs", metadata: ["jobs": "\(old.count)"])
+                }
+                try await store.perform(
+                    .forgetKeys(before: Date() - configuration.data.idempotencyRetention.seconds))
+                if old.count == 1000 { continue }
+                try await Task.sleep(for: .seconds(60))
+            } catch is CancellationError {
+                return
+            } catch {
+                logger.warning("old jobs could not be removed", metadata: ["reason": "\(error)"])
+                guard (try? await Task.sleep(for: .seconds(60))) != nil else { return }
+            }
+        }
+    }
+
+    /// Takes no more jobs, waits for those that run, and removes every sandbox that runs none.
+    package func stop() async {
+        guard !isStopped else { return }
+        isDraining = true
+        let deadline = NIODeadline.now() + .nanoseconds(Int64(configuration.jobs.drainTimeout.seconds * 1e9))
+        while NIODeadline.now() < deadline, jobs.values.contains(where: \.isUnderWay) {
+            guard (try? await Task.sleep(for: .milliseconds(20))) != nil else { break }
+        }
+        for job in jobs.values where job.phase == .running && job.directTask == nil {
+            logger.notice("a running task is handed over", metadata: ["job": "\(job.job.id)"])
+        }
+        tellPool(.drain)
+        let removal = NIODeadline.now() + .seconds(15)
+        while NIODeadline.now() < removal, sandboxes.values.contains(where: { $0.job == nil }) {
+            guard (try? await Task.sleep(for: .milliseconds(10))) != nil else { break }
+        }
+        isStopped = true
+        poolTimer?.cancel()
+        for task in work.values { task.cancel() }
+        for sandbox in sandboxes.values { sandbox.link?.close() }
+        for job in jobs.values {
+            job.directTask?.cancel()
+            for follower in job.followers.values { follower.finish() }
+            job.ended.fail(EngineError(.draining, "the engine stopped before the job ended"))
+            job.committed.fail(EngineError(.draining, "the engine stopped"))
+        }
+    }
+}
+
+extension ActiveJob {
+    /// Whether the job runs or its end is being stored.
+    var isUnderWay: Bool {
+        switch phase {
+        case .claiming, .running, .finishing: true
+        case .preparing, .waiting, .backingOff, .ended: false
+        }
+    }
+}

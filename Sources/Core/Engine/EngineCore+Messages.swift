@@ -1,0 +1,186 @@
+import Foundation
+import NIOCore
+
+extension EngineCore {
+    /// Takes what a sandbox's link reports.
+    func received(_ event: SandboxLink.Event, from id: SandboxID) {
+        guard let sandbox = sandboxes[id], !sandbox.isClosing else { return }
+        sandbox.lastHeard = .now()
+        switch event {
+        case .message(let message):
+            handle(message, from: sandbox)
+        case .disconnected:
+            disconnected(sandbox)
+        case .violation(let reason):
+            violated(sandbox, reason)
+        }
+    }
+
+    private func handle(_ message: RunnerMessage, from sandbox: Sandbox) {
+        switch message {
+        case .heartbeat:
+            break
+        case .hello(let hello):
+            greeted(sandbox, hello)
+        case .ready(let ready):
+            guard let waiting = sandbox.readySignal, waiting.key == ready.key else {
+                violated(sandbox, "READY without CONFIGURE")
+                return
+            }
+            waiting.signal.succeed(ready)
+        case .log(let reference, let stream, let offset, let skipped, let bytes):
+            guard let job = current(reference, in: sandbox, "LOG") else { return }
+            appendLog(job, stream, offset: offset, skipped: skipped, bytes)
+        case .event(let reference, let sequence, let bytes):
+            guard let job = current(reference, in: sandbox, "EVENT") else { return }
+            appendEvent(job, sequence: sequence, bytes)
+        case .resultPart(let reference, let offset, let bytes):
+            guard let job = current(reference, in: sandbox, "RESULT_PART") else { return }
+            guard offset <= job.resultParts.count,
+                offset + bytes.readableBytes <= configuration.jobs.resultLimitBytes + Frame.bodyLimitBytes
+            else {
+                violated(sandbox, "RESULT_PART at offset \(offset)")
+                return
+            }
+            job.resultParts.removeSubrange(offset...)
+            job.resultParts.append(contentsOf: bytes.readableBytesView)
+        case .result(let reference, let result, let body):
+            guard let job = current(reference, in: sandbox, "RESULT") else { return }
+            sandbox.cleaning = reference
+            sandbox.job = nil
+            finish(job, result, body: body, sandbox: sandbox)
+        case .clean(let reference, _):
+            cleaned(sandbox, reference)
+        case .fault(let code, let message, let unstarted):
+            faulted(sandbox, code: code, message: message, unstarted: unstarted)
+        }
+    }
+
+    /// The job that a task frame is about; anything else than the sandbox's own attempt is a violation.
+    private func current(_ reference: TaskReference, in sandbox: Sandbox, _ frame: String) -> ActiveJob? {
+        if let job = sandbox.job, job.reference == reference, job.phase == .running { return job }
+        // What was on its way when the attempt ended here, by a time-out or a lost connection, is not a violation.
+        if sandbox.cleaning == reference || sandbox.forgotten == reference { return nil }
+        violated(sandbox, "\(frame) for an attempt that does not run here")
+        return nil
+    }
+
+    private func greeted(_ sandbox: Sandbox, _ hello: RunnerMessage.Hello) {
+        guard hello.sandbox == sandbox.id.description else {
+            violated(sandbox, "HELLO of another sandbox")
+            return
+        }
+        if !sandbox.helloSignal.isSet {
+            sandbox.helloSignal.succeed(hello)
+            return
+        }
+        // A supervisor that dialled again after a loss.
+        sandbox.disconnectedAt = nil
+        resume(sandbox, hello)
+    }
+
+    /// Agrees with a supervisor that dialled again on what goes on.
+    func resume(_ sandbox: Sandbox, _ hello: RunnerMessage.Hello) {
+        let known = hello.running + hello.results + hello.queued
+        guard let job = sandbox.job, let reference = job.reference else {
+            sandbox.link?.send(.welcome(resume: []))
+            if sandbox.cleaning == nil, !known.isEmpty {
+                tellPool(.lost(sandbox.id, reason: "it ran something that the engine does not know"))
+            }
+            return
+        }
+        if known.contains(reference) {
+            sandbox.link?.send(.welcome(resume: [reference]))
+            if job.job.cancelRequested { sandbox.link?.send(.cancel(reference, reason: "cancelled")) }
+        } else if job.phase == .running {
+            // START was lost with the connection: the runner has never seen this attempt.
+            sandbox.link?.send(.welcome(resume: []))
+            releaseUnused(sandbox)
+            retryUnstarted(job)
+        }
+    }
+
+    private func cleaned(_ sandbox: Sandbox, _ reference: TaskReference) {
+        guard sandbox.cleaning == reference else {
+            violated(sandbox, "CLEAN without a RESULT")
+            return
+        }
+        sandbox.cleaning = nil
+        tellPool(.released(sandbox.id, clean: true, reason: ""))
+    }
+
+    private func faulted(_ sandbox: Sandbox, code: String, message: String, unstarted: [TaskReference]) {
+        logger.warning(
+            "a supervisor reports a fault",
+            metadata: ["sandbox": "\(sandbox.id)", "code": "\(code)", "reason": "\(message)"])
+        if let job = sandbox.job, let reference = job.reference, unstarted.contains(reference) {
+            sandbox.job = nil
+            retryUnstarted(job)
+        }
+        if code == "dirty", sandbox.cleaning != nil {
+            sandbox.cleaning = nil
+            tellPool(.released(sandbox.id, clean: false, reason: message))
+        } else {
+            lose(sandbox, reason: "the supervisor gave up: \(message)")
+        }
+    }
+
+    private func disconnected(_ sandbox: Sandbox) {
+        sandbox.disconnectedAt = .now()
+        guard sandbox.helloSignal.isSet else { return }
+        let id = sandbox.id
+        spawn { await $0.examine(id, because: "its connection was lost") }
+    }
+
+    /// Ends a sandbox whose supervisor broke the protocol.
+    func violated(_ sandbox: Sandbox, _ reason: String) {
+        counters.violations += 1
+        logger.error(
+            "a sandbox broke the protocol", metadata: ["sandbox": "\(sandbox.id)", "reason": "\(reason)"])
+        if let job = sandbox.job {
+            sandbox.job = nil
+            job.resultParts = []
+            failAttempt(
+                job, JobError(kind: .protocol, message: "the sandbox broke the runner protocol: \(reason)"))
+        }
+        lose(sandbox, reason: "protocol violation: \(reason)")
+    }
+
+    private func appendLog(_ job: ActiveJob, _ stream: LogStream, offset: Int, skipped: Int, _ bytes: ByteBuffer) {
+        let seen = job.logOffsets[stream, default: 0]
+        let end = offset + bytes.readableBytes
+        guard end > seen else { return }
+        var assembler = job.assemblers[stream] ?? TextAssembler()
+        var text = ""
+        if offset > seen, skipped > 0 {
+            text = assembler.finish() + "\n[... \(offset - seen) bytes left out ...]\n"
+        }
+        let fresh = bytes.readableBytesView.dropFirst(max(0, seen - offset))
+        text += assembler.append(fresh)
+        job.assemblers[stream] = assembler
+        job.logOffsets[stream] = end
+        if !text.isEmpty { job.emit(.log(stream, text)) }
+    }
+
+    private func appendEvent(_ job: ActiveJob, sequence: Int, _ bytes: ByteBuffer) {
+        guard sequence > job.runnerSequence, job.events.count < configuration.jobs.eventsMax + 1000 else { return }
+        job.runnerSequence = sequence
+        guard let content = EventContent(emitted: Array(bytes.readableBytesView)) else { return }
+        job.emit(content)
+    }
+}
+
+extension EventContent {
+    /// Names that belong to the envelope of an event.
+    private static let reserved: Set<String> = ["type", "job_id", "seq", "time"]
+
+    /// Reads what a task emitted; nil when it is not a JSON object.
+    init?(emitted bytes: [UInt8]) {
+        // A task's own faulty event is dropped, as the runner's documentation says.
+        guard case .object(let members)? = try? JSONValue(parsing: bytes) else { return nil }
+        var type = "event"
+        if case .string(let name)? = members["type"], !name.isEmpty, name.utf8.count <= 64 { type = name }
+        let rest = members.filter { !Self.reserved.contains($0.key) }.sorted { $0.key < $1.key }
+        self = .emitted(type: type, members: rest.map { ($0.key, $0.value.serialized()) })
+    }
+}

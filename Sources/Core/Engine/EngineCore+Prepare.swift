@@ -1,0 +1,107 @@
+import Foundation
+import NIOCore
+
+extension EngineCore {
+    /// Where a job can run: the kind of sandbox and what it is prepared for.
+    struct Place {
+        var sandboxClass: SandboxClass
+        var specialisation: Specialisation
+    }
+
+    /// The place of a job whose image is known and whose environment is installed; nil when either must be awaited.
+    func readyPlace(of job: ActiveJob) -> Place? {
+        guard let image = images.fresh(runtime: job.plan.runtime, reference: job.plan.image) else { return nil }
+        let need = need(of: job, image)
+        guard need.isNone else {
+            guard let environments, let key = environments.installed(need) else { return nil }
+            return place(of: job, image, environment: key)
+        }
+        // The small environment serves every task once it is there, so that all of a tenant share their sandboxes.
+        let shared = images.lacksCloudpickle(image) ? environments?.installed(need.withCloudpickle) : nil
+        return place(of: job, image, environment: shared)
+    }
+
+    private func place(of job: ActiveJob, _ image: ResolvedImage, environment: String?) -> Place {
+        Place(
+            sandboxClass: job.plan.sandboxClass(image: image, ociRuntime: configuration.runtime.ociRuntime),
+            specialisation: Specialisation(
+                tenant: job.job.tenant, environment: environment, preload: job.plan.preload))
+    }
+
+    private func need(of job: ActiveJob, _ image: ResolvedImage) -> EnvironmentNeed {
+        let lacks = environments != nil && images.lacksCloudpickle(image)
+        return EnvironmentNeed(
+            tenant: job.job.tenant, runtime: job.plan.runtime, image: image, requirements: job.plan.requirements,
+            needsCloudpickle: lacks && (job.job.kind == .callable || !job.plan.requirements.isEmpty))
+    }
+
+    /// Finds the image and installs the environment of a job, then looks for its sandbox.
+    func prepare(_ id: JobID) async {
+        guard let job = jobs[id], job.phase == .preparing else { return }
+        do {
+            let image = try await resolveImage(of: job.plan)
+            let need = need(of: job, image)
+            var environment: String?
+            if !need.isNone {
+                guard let environments else {
+                    throw EngineError(.dependency, "this runtime installs no requirements")
+                }
+                let group = try await groupID(of: job.job.tenant)
+                job.emit(
+                    .update(.queued, attempt: job.job.attempt, message: "installing the environment", error: nil))
+                environment = try await environments.provide(need, groupID: group)
+            }
+            guard jobs[id] === job, job.phase == .preparing else { return }
+            let place =
+                environment == nil
+                ? readyPlace(of: job) ?? place(of: job, image, environment: nil)
+                : place(of: job, image, environment: environment)
+            requestSandbox(job, place.sandboxClass, place.specialisation)
+        } catch {
+            prepareFailed(job, error)
+        }
+    }
+
+    private func prepareFailed(_ job: ActiveJob, _ error: any Error) {
+        guard jobs[job.job.id] === job, job.phase == .preparing else { return }
+        let failure = error as? EngineError ?? EngineError(.internalFault, "\(error)")
+        switch failure.code {
+        case .containerEngineUnavailable:
+            // The job waits for the engine as it would for a sandbox, until its queue_timeout.
+            noteRuntime(job.plan.runtime, fault: failure.message)
+            let id = job.job.id
+            loop.scheduleTask(in: .seconds(1)) {
+                self.assumeIsolated { core in core.spawn { await $0.prepare(id) } }
+            }
+        case .dependency:
+            fail(job, JobError(kind: .dependency, message: failure.message))
+        default:
+            fail(job, JobError(kind: .startFailed, message: failure.message))
+        }
+    }
+
+    /// Finds the image of a plan, from memory or from its runtime.
+    func resolveImage(of plan: JobPlan) async throws -> ResolvedImage {
+        if let known = images.fresh(runtime: plan.runtime, reference: plan.image) { return known }
+        guard let runtime = runtimes[plan.runtime] else {
+            throw EngineError(.notSupported, "the runtime '\(plan.runtime)' is not available here")
+        }
+        let image = try await runtime.resolve(image: plan.image)
+        images.store(image, runtime: plan.runtime)
+        return image
+    }
+
+    /// Notes whether an image has cloudpickle of its own.
+    func learn(_ sandbox: Sandbox) {
+        guard sandbox.specialisation?.environment == nil else { return }
+        let image = ResolvedImage(
+            reference: sandbox.sandboxClass.image, digest: sandbox.sandboxClass.imageID)
+        images.note(image, hasCloudpickle: sandbox.cloudpickle != nil)
+    }
+
+    /// Whether a sandbox can run a job; a callable needs cloudpickle, and gets an environment with it otherwise.
+    func fits(_ job: ActiveJob, _ sandbox: Sandbox) -> Bool {
+        guard job.job.kind == .callable, sandbox.cloudpickle == nil, environments != nil else { return true }
+        return sandbox.specialisation?.environment != nil
+    }
+}

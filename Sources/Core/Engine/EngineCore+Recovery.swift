@@ -1,0 +1,206 @@
+import Foundation
+import NIOCore
+
+/// A sandbox as the job store remembers it, so that a restarted engine can take it back.
+struct SandboxMemory: Codable, Sendable {
+    var sandboxClass: SandboxClass
+    var specialisation: Specialisation?
+    var userIDs: [Int]
+}
+
+extension EngineCore {
+    /// Remembers a sandbox durably, before any claim that names it: the store commits in order.
+    func remember(_ sandbox: Sandbox, peer: Int32) {
+        let memory = SandboxMemory(
+            sandboxClass: sandbox.sandboxClass, specialisation: sandbox.specialisation, userIDs: sandbox.userIDs)
+        do {
+            let key = String(decoding: try JSONEncoder().encode(memory), as: UTF8.self)
+            let record = SandboxRecord(
+                id: sandbox.id.description, runtime: sandbox.sandboxClass.runtime,
+                container: sandbox.handle?.reference, tenant: sandbox.specialisation?.tenant, poolKey: key,
+                socketPath: sandbox.folder, pid: Int(peer), createdAt: Date())
+            sandbox.peer = peer
+            commit(.putSandbox(record)) { core, result in core.noteFailure(result) }
+        } catch {
+            logger.error("a sandbox could not be remembered", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    /// Forgets a sandbox that is gone.
+    func forget(_ id: SandboxID) {
+        commit(.removeSandboxes([id.description])) { core, result in core.noteFailure(result) }
+    }
+
+    /// Takes up what an earlier process of this engine left: jobs, and sandboxes that still run them.
+    func recover() async throws {
+        let store = store
+        let rows = try await offload.runIfActive { try store.unfinishedBlocking() }
+        let records = try await offload.runIfActive { try store.sandboxesBlocking() }
+        var claimed: [String: [JobRow]] = [:]
+        for row in rows where row.job.state != .queued { claimed[row.job.sandbox ?? "", default: []].append(row) }
+        await withDiscardingTaskGroup { group in
+            for record in records {
+                guard let row = claimed.removeValue(forKey: record.id)?.first else { continue }
+                group.addTask { await self.takeBack(record, running: row) }
+            }
+        }
+        for row in claimed.values.joined() { settleLost(row, "the engine was restarted while the task ran") }
+        await removeLeftovers(records)
+        for row in rows where row.job.state == .queued { reenter(row) }
+        if !rows.isEmpty {
+            logger.notice("took up jobs of an earlier run", metadata: ["jobs": "\(rows.count)"])
+        }
+    }
+
+    private func takeBack(_ record: SandboxRecord, running row: JobRow) async {
+        let reason = "the engine was restarted and the sandbox did not come back"
+        guard let id = SandboxID(record.id), let runtime = runtimes[record.runtime],
+            let memory = try? JSONDecoder().decode(SandboxMemory.self, from: Data(record.poolKey.utf8)),
+            let specialisation = memory.specialisation, let reference = record.container, let pid = record.pid
+        else {
+            settleLost(row, reason)
+            return
+        }
+        let handle = SandboxHandle(id: id, reference: reference)
+        let sandbox = Sandbox(
+            id: id, sandboxClass: memory.sandboxClass, userIDs: memory.userIDs,
+            folder: folders.sandboxFolder(id).path)
+        sandbox.handle = handle
+        sandbox.specialisation = specialisation
+        sandbox.peer = Int32(truncatingIfNeeded: pid)
+        userIDs.reserve(memory.userIDs)
+        do {
+            if case .gone(let why) = try await runtime.inspect(handle) {
+                throw EngineError(.lost, why)
+            }
+        } catch let error as EngineError where error.code == .lost {
+            userIDs.give(memory.userIDs)
+            settleLost(row, "\(reason): \(error.message)")
+            return
+        } catch {
+            logger.warning("a sandbox's condition is not known", metadata: ["reason": "\(error)"])
+        }
+        sandboxes[id] = sandbox
+        do {
+            let link = makeLink(of: sandbox)
+            try await link.listen()
+            link.expect(peer: sandbox.peer)
+            guard
+                let hello = try await sandbox.helloSignal.wait(upTo: configuration.runner.reconnectGrace, on: loop)
+            else { throw EngineError(.lost, reason) }
+            sandbox.hello = hello
+            try adopt(sandbox, hello, row)
+        } catch {
+            tellPool(.adopted(id, memory.sandboxClass, specialisation, leased: true, uses: 1))
+            tellPool(.lost(id, reason: "\(error)"))
+            settleLost(row, reason)
+        }
+    }
+
+    /// Goes on with a job whose sandbox came back.
+    private func adopt(_ sandbox: Sandbox, _ hello: RunnerMessage.Hello, _ row: JobRow) throws {
+        let job = try activeJob(of: row)
+        let nonce = String(decoding: row.nonce ?? [], as: UTF8.self)
+        let reference = TaskReference(job: job.job.id.description, attempt: job.job.attempt, nonce: nonce)
+        guard let specialisation = sandbox.specialisation else { return }
+        let known = hello.running + hello.results + hello.queued
+        tellPool(.adopted(sandbox.id, sandbox.sandboxClass, specialisation, leased: true, uses: 1))
+        jobs[job.job.id] = job
+        jobCounts[job.job.tenant, default: 0] += 1
+        job.reference = reference
+        job.claimedAt = .now()
+        job.emit(.update(.queued, attempt: 0, message: nil, error: nil), at: job.job.createdAt)
+        guard known.contains(reference) else {
+            // The runner has never seen this attempt: START did not leave the earlier process.
+            sandbox.link?.send(.welcome(resume: []))
+            job.phase = .claiming
+            tellPool(.released(sandbox.id, clean: known.isEmpty, reason: "not used"))
+            retryUnstarted(job)
+            return
+        }
+        job.phase = .running
+        job.job.state = .running
+        job.startedAt = .now()
+        job.job.startedAt = job.job.startedAt ?? Date()
+        job.hostDeadline = .now() + .nanoseconds(Int64((job.plan.timeoutSeconds + hostGraceSeconds) * 1e9))
+        sandbox.job = job
+        job.emit(.update(.running, attempt: job.job.attempt, message: "the engine was restarted", error: nil))
+        sandbox.link?.send(.welcome(resume: [reference]))
+        if job.job.cancelRequested { sandbox.link?.send(.cancel(reference, reason: "cancelled")) }
+        logger.notice(
+            "a running task was taken back",
+            metadata: ["job": "\(job.job.id)", "sandbox": "\(sandbox.id)"])
+    }
+
+    /// Ends, or tries again, a job whose sandbox did not come back.
+    private func settleLost(_ row: JobRow, _ reason: String) {
+        do {
+            let job = try activeJob(of: row)
+            jobs[job.job.id] = job
+            jobCounts[job.job.tenant, default: 0] += 1
+            job.emit(.update(.queued, attempt: 0, message: nil, error: nil), at: job.job.createdAt)
+            job.phase = .claiming
+            if job.job.cancelRequested {
+                end(job, .cancelled)
+            } else {
+                counters.lost += 1
+                failAttempt(job, JobError(kind: .lost, message: reason))
+            }
+        } catch {
+            logger.error(
+                "a stored job cannot be read", metadata: ["job": "\(row.job.id)", "reason": "\(error)"])
+        }
+    }
+
+    private func reenter(_ row: JobRow) {
+        do {
+            let job = try activeJob(of: row)
+            // The row's attempt is the next one, unless none has begun.
+            job.repeatsAttempt = job.job.attempt > 0
+            if job.job.cancelRequested {
+                jobs[job.job.id] = job
+                jobCounts[job.job.tenant, default: 0] += 1
+                end(job, .cancelled)
+            } else {
+                enter(job)
+            }
+        } catch {
+            logger.error(
+                "a stored job cannot be read", metadata: ["job": "\(row.job.id)", "reason": "\(error)"])
+        }
+    }
+
+    private func activeJob(of row: JobRow) throws -> ActiveJob {
+        let plan = try JobPlan(decoding: row.options)
+        let now = Date().timeIntervalSince1970 * 1000
+        let queueSeconds = row.queueDeadlineMilliseconds.map { max(0, (Double($0) - now) / 1000) } ?? 86_400
+        let age = TimeAmount.nanoseconds(Int64(max(0, Date().timeIntervalSince(row.job.createdAt)) * 1e9))
+        let job = ActiveJob(
+            job: row.job, plan: plan, maxAttempts: row.maxAttempts,
+            backoffSeconds: Double(row.backoffMilliseconds) / 1000, priority: row.priority, now: .now(),
+            queueSeconds: queueSeconds)
+        let uptime = NIODeadline.now().uptimeNanoseconds
+        job.submittedAt = .uptimeNanoseconds(uptime - min(uptime, UInt64(age.nanoseconds)))
+        job.storedInput = row.input
+        job.isInserted = true
+        job.committed.succeed(())
+        return job
+    }
+
+    /// Removes sandboxes that nobody needs: an earlier process of this engine started them.
+    private func removeLeftovers(_ records: [SandboxRecord]) async {
+        for (name, runtime) in runtimes {
+            do {
+                for handle in try await runtime.leftovers() where sandboxes[handle.id] == nil {
+                    logger.info("removing a leftover sandbox", metadata: ["sandbox": "\(handle.id)"])
+                    try await runtime.destroy(handle)
+                    folders.removeSandboxFolder(handle.id)
+                }
+            } catch {
+                noteRuntime(name, fault: (error as? EngineError)?.message ?? "\(error)")
+            }
+        }
+        let gone = records.map(\.id).filter { id in SandboxID(id).map { sandboxes[$0] == nil } ?? true }
+        if !gone.isEmpty { commit(.removeSandboxes(gone)) { core, result in core.noteFailure(result) } }
+    }
+}

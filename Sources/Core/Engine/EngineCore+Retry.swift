@@ -1,0 +1,103 @@
+import Foundation
+import NIOCore
+
+extension EngineCore {
+    /// Whether a failure of the current attempt leads to another one.
+    func mayRetry(_ job: ActiveJob, _ error: JobError?) -> Bool {
+        guard let error, job.job.attempt < job.maxAttempts, !job.job.cancelRequested, !isDraining else {
+            return false
+        }
+        switch error.kind {
+        case .exception, .exit, .timeout, .oom, .lost, .startFailed: return true
+        case .protocol: return error.type == nil
+        case .dependency, .artifactCorrupt, .expired: return false
+        }
+    }
+
+    /// Ends an attempt with an error: by another attempt, or by the end of the job.
+    func failAttempt(_ job: ActiveJob, _ error: JobError) {
+        guard job.phase == .running || job.phase == .claiming else { return }
+        if mayRetry(job, error) { retry(job, error) } else { fail(job, error) }
+    }
+
+    /// Puts a job back for its next attempt, after the back-off.
+    func retry(_ job: ActiveJob, _ error: JobError?) {
+        counters.retried += 1
+        let factor = Double(1 << min(20, max(0, job.job.attempt - 1)))
+        let delay = min(job.backoffSeconds * factor, 3600)
+        putBack(job, sameAttempt: false, delay: delay, because: error)
+    }
+
+    /// Puts a job back whose START provably never reached a runner: the attempt does not count.
+    func retryUnstarted(_ job: ActiveJob) {
+        guard job.phase == .claiming || job.phase == .running else { return }
+        putBack(job, sameAttempt: true, delay: 0, because: nil)
+    }
+
+    private func putBack(_ job: ActiveJob, sameAttempt: Bool, delay: Double, because error: JobError?) {
+        let attempt = JobAttempt(id: job.job.id, attempt: job.job.attempt)
+        job.flushText()
+        job.phase = .backingOff
+        job.reference = nil
+        job.logOffsets = [:]
+        job.runnerSequence = 0
+        job.resultParts = []
+        job.hostDeadline = nil
+        job.job.state = .queued
+        job.repeatsAttempt = sameAttempt
+        job.job.sandbox = nil
+        job.emit(
+            .update(
+                .queued, attempt: attempt.attempt, message: error.map { "trying again: \($0.message)" },
+                error: error))
+        let notBefore = delay > 0 ? Int64((Date().timeIntervalSince1970 + delay) * 1000) : nil
+        let id = job.job.id
+        commit(.requeue(attempt, notBeforeMilliseconds: notBefore, sameAttempt: sameAttempt)) { core, result in
+            if case .failure(let error) = result { core.noteStore(error) }
+            core.scheduleReentry(id, after: delay)
+        }
+    }
+
+    private func scheduleReentry(_ id: JobID, after delay: Double) {
+        loop.scheduleTask(in: .nanoseconds(Int64(delay * 1e9))) {
+            self.assumeIsolated { core in
+                guard let job = core.jobs[id], job.phase == .backingOff else { return }
+                if job.job.cancelRequested { core.end(job, .cancelled) } else { core.enter(job) }
+            }
+        }
+    }
+
+    /// Ends a job whose claim could not be stored.
+    func giveUp(_ job: ActiveJob, _ error: EngineError) {
+        if job.committed.isSet {
+            // The submit was accepted: the job goes on when the store does.
+            if let sandbox = job.sandbox(in: sandboxes) {
+                if job.phase == .running, let reference = job.reference {
+                    sandbox.cleaning = reference
+                    sandbox.job = nil
+                    sandbox.link?.send(.cancel(reference, reason: "cancelled"))
+                } else {
+                    releaseUnused(sandbox)
+                }
+            }
+            putBack(job, sameAttempt: true, delay: 1, because: nil)
+        } else {
+            abort(job, error)
+        }
+    }
+
+    /// Gives up a sandbox; its job is tried again or ends as lost.
+    func lose(_ sandbox: Sandbox, reason: String, kind: JobError.Kind = .lost) {
+        guard !sandbox.isClosing else { return }
+        if let job = sandbox.job {
+            sandbox.job = nil
+            counters.lost += 1
+            logger.warning(
+                "a running job was lost",
+                metadata: ["job": "\(job.job.id)", "sandbox": "\(sandbox.id)", "reason": "\(reason)"])
+            failAttempt(job, JobError(kind: kind, message: "the sandbox was lost while the task ran: \(reason)"))
+        }
+        sandbox.cleaning = nil
+        tellPool(.lost(sandbox.id, reason: reason))
+    }
+}

@@ -1,0 +1,225 @@
+import Foundation
+import NIOCore
+
+extension EngineCore {
+    /// How often a starting sandbox is looked at while its supervisor has not dialled yet.
+    private static let startCheck = Duration.milliseconds(300)
+
+    /// Starts a sandbox and waits for its supervisor.
+    func startSandbox(_ id: SandboxID, _ sandboxClass: SandboxClass) async {
+        guard let runtime = runtimes[sandboxClass.runtime], !isStopped else {
+            tellPool(.startFailed(id, reason: "the runtime \(sandboxClass.runtime) is not available"))
+            return
+        }
+        do {
+            let sandbox = try makeSandbox(id, sandboxClass)
+            let link = makeLink(of: sandbox)
+            sandbox.isStarting = true
+            defer { finishedStarting(sandbox) }
+            try await link.listen()
+            let started = try await runtime.start(
+                SandboxSpecification(
+                    id: id, sandboxClass: sandboxClass, socketFolder: sandbox.folder, userIDs: sandbox.userIDs))
+            sandbox.handle = started.handle
+            guard !sandbox.isClosing else { return }
+            remember(sandbox, peer: started.peer)
+            link.expect(peer: started.peer)
+            let hello = try await firstHello(of: sandbox, runtime)
+            guard hello.protocolVersion == Int(Frame.version) else {
+                throw EngineError(.startFailed, "the runner speaks protocol \(hello.protocolVersion)")
+            }
+            link.send(.welcome(resume: []))
+            if !hello.degraded.isEmpty {
+                logger.warning(
+                    "a sandbox is degraded", metadata: ["sandbox": "\(id)", "missing": "\(hello.degraded)"])
+            }
+            logger.debug("sandbox started", metadata: ["sandbox": "\(id)", "image": "\(sandboxClass.image)"])
+            noteRuntime(sandboxClass.runtime, fault: nil)
+            tellPool(.started(id))
+        } catch {
+            await startFailed(id, sandboxClass, error)
+        }
+    }
+
+    private func makeSandbox(_ id: SandboxID, _ sandboxClass: SandboxClass) throws -> Sandbox {
+        let own = sandboxClass.runtime == SandboxClass.processRuntime ? [] : try userIDs.take()
+        let sandbox = Sandbox(
+            id: id, sandboxClass: sandboxClass, userIDs: own, folder: folders.sandboxFolder(id).path)
+        sandboxes[id] = sandbox
+        try folders.makeSandboxFolder(id)
+        return sandbox
+    }
+
+    /// Makes the link of a sandbox; its events come back here.
+    func makeLink(of sandbox: Sandbox) -> SandboxLink {
+        let id = sandbox.id
+        let link = SandboxLink(path: sandbox.folder + "/s", loop: loop, logger: logger) { event in
+            self.assumeIsolated { $0.received(event, from: id) }
+        }
+        sandbox.link = link
+        return link
+    }
+
+    /// Waits for the supervisor's first frame, watching that the sandbox lives.
+    func firstHello(of sandbox: Sandbox, _ runtime: any SandboxRuntime) async throws -> RunnerMessage.Hello {
+        let deadline = NIODeadline.now() + .nanoseconds(Int64(configuration.runner.helloTimeout.seconds * 1e9))
+        while NIODeadline.now() < deadline {
+            if let hello = try await sandbox.helloSignal.wait(upTo: Self.startCheck, on: loop) {
+                sandbox.hello = hello
+                return hello
+            }
+            guard let handle = sandbox.handle, !sandbox.isClosing else { break }
+            if case .gone(let reason) = try await runtime.inspect(handle) {
+                throw EngineError(.startFailed, "the sandbox ended before its runner was ready: \(reason)")
+            }
+        }
+        throw EngineError(
+            .startFailed, "the sandbox's runner did not answer within \(configuration.runner.helloTimeout)")
+    }
+
+    private func startFailed(_ id: SandboxID, _ sandboxClass: SandboxClass, _ error: any Error) async {
+        if sandboxes[id]?.isClosing == true { return }
+        var message = (error as? EngineError)?.message ?? "\(error)"
+        if let sandbox = sandboxes[id], let handle = sandbox.handle, let runtime = runtimes[sandboxClass.runtime] {
+            let lines = await runtime.diagnose(handle).trimmingCharacters(in: .whitespacesAndNewlines)
+            if !lines.isEmpty { message += "; its last output: \(lines.suffix(1000))" }
+        }
+        logger.warning(
+            "a sandbox did not start", metadata: ["sandbox": "\(id)", "reason": "\(message)"])
+        if (error as? EngineError)?.code == .containerEngineUnavailable {
+            noteRuntime(sandboxClass.runtime, fault: message)
+        }
+        tellPool(.startFailed(id, reason: message))
+    }
+
+    /// Prepares a sandbox for a tenant and its environment.
+    func specialise(_ id: SandboxID, for specialisation: Specialisation) async {
+        guard let sandbox = sandboxes[id], let link = sandbox.link else {
+            tellPool(.specialiseFailed(id, reason: "the sandbox is gone"))
+            return
+        }
+        do {
+            let key = TaskReference.makeNonce()
+            let signal = Signal<RunnerMessage.Ready>()
+            sandbox.readySignal = (key, signal)
+            let path = try specialisation.environment.map { [try environmentPath(of: $0, in: sandbox)] } ?? []
+            let configured = RunnerCommand.Configuration(
+                key: key, groupID: sandbox.userIDs.isEmpty ? nil : try await groupID(of: specialisation.tenant),
+                path: path, preload: specialisation.preload)
+            guard link.send(.configure(configured)) else {
+                throw EngineError(.lost, "the sandbox's connection is lost")
+            }
+            guard
+                let ready = try await signal.wait(upTo: configuration.runner.configureTimeout, on: loop)
+            else {
+                throw EngineError(
+                    .startFailed,
+                    "the sandbox was not prepared within \(configuration.runner.configureTimeout); fewer preloaded "
+                        + "modules, or a longer runner.configure_timeout, may help")
+            }
+            sandbox.cloudpickle = ready.cloudpickle
+            sandbox.specialisation = specialisation
+            remember(sandbox, peer: sandbox.peer)
+            learn(sandbox)
+            for failure in ready.preloadErrors {
+                logger.warning(
+                    "a module could not be preloaded", metadata: ["sandbox": "\(id)", "reason": "\(failure)"])
+            }
+            tellPool(.specialised(id))
+        } catch {
+            tellPool(.specialiseFailed(id, reason: (error as? EngineError)?.message ?? "\(error)"))
+        }
+    }
+
+    private func environmentPath(of key: String, in sandbox: Sandbox) throws -> String {
+        guard let environments else { throw EngineError(.dependency, "environments are not available") }
+        return environments.path(of: key, runtime: sandbox.sandboxClass.runtime)
+    }
+
+    /// The group that owns a tenant's environments.
+    func groupID(of tenant: TenantID) async throws -> Int {
+        if let known = groups[tenant] { return known }
+        let range = configuration.sandbox.groupRange
+        let number = try await groupNumber(of: tenant)
+        guard number < range.count else {
+            throw EngineError(
+                .limitExceeded, "there are more tenants than groups: enlarge sandbox.group_range (\(range.count))")
+        }
+        groups[tenant] = range.first + number
+        return range.first + number
+    }
+
+    /// The tenant's place in the range of groups: given once, kept for ever.
+    private func groupNumber(of tenant: TenantID) async throws -> Int {
+        if let pending = groupLookups[tenant] { return try await pending.value }
+        let (store, offload) = (store, offload)
+        // One at a time, so that no two tenants get one number.
+        let earlier = lastGroupLookup
+        let ordered = Task {
+            _ = await earlier?.result
+            return try await offload.runIfActive {
+                if let known = try store.metaBlocking("group:\(tenant)").flatMap({ Int($0) }) { return known }
+                let next = try store.metaBlocking("groups").flatMap { Int($0) } ?? 0
+                try store.performBlocking(.setMeta(key: "groups", value: "\(next + 1)"))
+                try store.performBlocking(.setMeta(key: "group:\(tenant)", value: "\(next)"))
+                return next
+            }
+        }
+        groupLookups[tenant] = ordered
+        lastGroupLookup = ordered
+        defer { groupLookups[tenant] = nil }
+        return try await ordered.value
+    }
+
+    /// Removes a sandbox; the pool hears of it when nothing of it is left.
+    func destroySandbox(_ id: SandboxID, reason: String) {
+        guard let sandbox = sandboxes[id] else {
+            tellPool(.removed(id))
+            return
+        }
+        sandbox.isClosing = true
+        sandbox.link?.close()
+        sandbox.helloSignal.fail(EngineError(.lost, "the sandbox is being removed: \(reason)"))
+        sandbox.readySignal?.signal.fail(EngineError(.lost, "the sandbox is being removed: \(reason)"))
+        logger.debug("removing a sandbox", metadata: ["sandbox": "\(id)", "reason": "\(reason)"])
+        if !sandbox.isStarting { spawn { await $0.remove(id) } }
+    }
+
+    /// Removes a sandbox that was given up while its runtime was making it.
+    private func finishedStarting(_ sandbox: Sandbox) {
+        sandbox.isStarting = false
+        let id = sandbox.id
+        if sandbox.isClosing, sandboxes[id] === sandbox { spawn { await $0.remove(id) } }
+    }
+
+    private func remove(_ id: SandboxID) async {
+        guard let sandbox = sandboxes[id] else { return }
+        if let handle = sandbox.handle, let runtime = runtimes[sandbox.sandboxClass.runtime] {
+            do {
+                try await runtime.destroy(handle)
+            } catch {
+                logger.warning("a sandbox could not be removed", metadata: ["sandbox": "\(id)", "reason": "\(error)"])
+                tellPool(.removeFailed(id, reason: "\(error)"))
+                return
+            }
+        }
+        guard sandboxes.removeValue(forKey: id) != nil else { return }
+        if !sandbox.userIDs.isEmpty { userIDs.give(sandbox.userIDs) }
+        folders.removeSandboxFolder(id)
+        forget(id)
+        tellPool(.removed(id))
+    }
+
+    /// Notes whether a runtime answers.
+    func noteRuntime(_ name: String, fault: String?) {
+        let was = runtimeFaults[name]
+        runtimeFaults[name] = fault
+        guard (was == nil) != (fault == nil) else { return }
+        if let fault {
+            logger.error("a runtime does not answer", metadata: ["runtime": "\(name)", "reason": "\(fault)"])
+        } else {
+            logger.notice("a runtime answers again", metadata: ["runtime": "\(name)"])
+        }
+        if name != SandboxClass.processRuntime { tellPool(.enginesUp(fault == nil)) }
+    }
+}

@@ -1,0 +1,78 @@
+import NIOCore
+
+extension EngineCore {
+    /// The pools of sandboxes, with the counts of one tenant or of all.
+    package func pools(for tenant: TenantID? = nil) -> [PoolStatus] { pool.status(for: tenant, now: poolNow) }
+
+    /// Whether jobs can run now.
+    package func readiness() -> Readiness {
+        var reasons: [String] = []
+        if isDraining { reasons.append("the engine is shutting down") }
+        if let storeFault { reasons.append("the job store takes no writes (\(storeFault.code.rawValue))") }
+        let fault = runtimeFaults[defaultRuntime]
+        if fault != nil { reasons.append("the \(defaultRuntime) runtime does not answer") }
+        return Readiness(
+            ready: reasons.isEmpty, reasons: reasons,
+            containerEngine: fault == nil ? defaultRuntime : "\(defaultRuntime) does not answer")
+    }
+
+    /// Counts and gauges in the text format of Prometheus.
+    package func metricsText() -> String {
+        var text = MetricsText()
+        text.counter("slipway_jobs_submitted_total", "Jobs accepted since the start.", counters.submitted)
+        text.family("slipway_jobs_ended_total", "counter", "Jobs ended since the start, by state.")
+        text.sample("slipway_jobs_ended_total", ["state": "completed"], counters.completed)
+        text.sample("slipway_jobs_ended_total", ["state": "error"], counters.failed)
+        text.sample("slipway_jobs_ended_total", ["state": "cancelled"], counters.cancelled)
+        text.counter("slipway_attempts_retried_total", "Attempts followed by another one.", counters.retried)
+        text.counter("slipway_attempts_lost_total", "Attempts lost with their sandbox.", counters.lost)
+        text.counter("slipway_protocol_violations_total", "Sandboxes that broke the protocol.", counters.violations)
+        text.family("slipway_sandbox_grants_total", "counter", "Sandboxes given to jobs, by how they came about.")
+        for start in [Job.Start.warm, .stem, .cold] {
+            text.sample("slipway_sandbox_grants_total", ["start": start.rawValue], counters.starts[start] ?? 0)
+        }
+        text.gauge("slipway_jobs_unfinished", "Jobs that have not ended.", jobs.count)
+        text.gauge("slipway_jobs_waiting", "Jobs that wait for a sandbox.", requests.count)
+        text.family("slipway_sandboxes", "gauge", "Sandboxes by image and what they do.")
+        for status in pools() {
+            let counts = [
+                ("warm", status.warm), ("busy", status.busy), ("stem", status.stem), ("starting", status.starting),
+                ("destroying", status.destroying),
+            ]
+            for (state, count) in counts {
+                text.sample(
+                    "slipway_sandboxes", ["image": status.image, "runtime": status.runtime, "state": state], count)
+            }
+        }
+        text.gauge("slipway_ready", "Whether jobs can run: 1 or 0.", readiness().ready ? 1 : 0)
+        return text.text
+    }
+}
+
+/// Builds the text format of Prometheus (exposition format 0.0.4).
+struct MetricsText {
+    private(set) var text = ""
+
+    mutating func counter(_ name: String, _ help: String, _ value: Int) {
+        family(name, "counter", help)
+        sample(name, [:], value)
+    }
+
+    mutating func gauge(_ name: String, _ help: String, _ value: Int) {
+        family(name, "gauge", help)
+        sample(name, [:], value)
+    }
+
+    mutating func family(_ name: String, _ type: String, _ help: String) {
+        text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
+    }
+
+    mutating func sample(_ name: String, _ labels: [String: String], _ value: Int) {
+        let pairs = labels.sorted { $0.key < $1.key }.map { "\($0.key)=\"\(Self.escaped($0.value))\"" }
+        text += name + (pairs.isEmpty ? "" : "{\(pairs.joined(separator: ","))}") + " \(value)\n"
+    }
+
+    private static func escaped(_ value: String) -> String {
+        value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
+    }
+}

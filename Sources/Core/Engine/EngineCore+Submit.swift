@@ -1,0 +1,278 @@
+import Foundation
+import NIOCore
+
+extension EngineCore {
+    /// Inputs above this size are checked and packed on another thread.
+    static let offloadBytes = 131_072
+
+    /// A request that has passed every check, with its input packed.
+    struct Accepted {
+        var job: ActiveJob
+        var key: IdempotencyClaim?
+    }
+
+    /// Submits a job and waits for its end, up to a limit.
+    package func submit(
+        _ request: JobRequest, tenant: TenantID, idempotency: IdempotencyKey?, waitingUpTo limit: Duration?
+    ) async throws -> JobOutcome {
+        let (job, input) = try await accept(request, tenant: tenant)
+        let key = try hold(idempotency, of: tenant)
+        defer { release(idempotency, of: tenant) }
+        job.isKeyed = key != nil
+        job.input = input
+        if let key {
+            if let earlier = try await insertKeyed([job], key: key).first {
+                return try await replay(earlier, tenant: tenant, waitingUpTo: limit)
+            }
+        } else {
+            enter(job)
+            if !job.isInserted { insert(job) }
+        }
+        return try await answer(job, waitingUpTo: limit)
+    }
+
+    /// Submits several jobs, all or none, in one commit.
+    package func submit(
+        batch requests: [JobRequest], tenant: TenantID, idempotency: IdempotencyKey?
+    ) async throws -> [Job] {
+        guard (1...configuration.jobs.batchMax).contains(requests.count) else {
+            throw EngineError(
+                .invalidRequest, "a batch holds 1 to \(configuration.jobs.batchMax) jobs, this one \(requests.count)")
+        }
+        var accepted: [ActiveJob] = []
+        var faults: [EngineError.Fault] = []
+        var first: EngineError?
+        for (index, request) in requests.enumerated() {
+            do {
+                let (job, input) = try await accept(request, tenant: tenant, others: accepted.count)
+                job.input = input
+                job.isKeyed = true
+                accepted.append(job)
+            } catch let error as EngineError where !error.faults.isEmpty {
+                first = first ?? error
+                faults += error.faults.map {
+                    EngineError.Fault(pointer: "/jobs/\(index)\($0.pointer)", code: $0.code, detail: $0.detail)
+                }
+            }
+        }
+        if let first { throw EngineError(first.code, first.message, faults: faults) }
+        let key = try hold(idempotency, of: tenant)
+        defer { release(idempotency, of: tenant) }
+        let earlier = try await insertKeyed(accepted, key: key)
+        guard earlier.isEmpty else {
+            var jobs: [Job] = []
+            for id in earlier { jobs.append(try await self.job(id, tenant: tenant)) }
+            return jobs
+        }
+        return accepted.map(\.job)
+    }
+
+    /// Checks a request and makes its job; nothing is stored yet.
+    private func accept(
+        _ request: JobRequest, tenant: TenantID, others: Int = 0
+    ) async throws -> (ActiveJob, ActiveJob.Input) {
+        guard !isDraining else {
+            throw EngineError(
+                .draining, "the engine is shutting down and takes no more jobs", retryAfterSeconds: 5)
+        }
+        if let storeFault { throw storeFault }
+        try validator.check(request)
+        guard jobCounts[tenant, default: 0] + others < configuration.jobs.queueMax else {
+            throw EngineError(
+                .queueFull, "the tenant has \(configuration.jobs.queueMax) unfinished jobs (jobs.queue_max)",
+                retryAfterSeconds: 1)
+        }
+        let (stored, input) = try await pack(request.task.input)
+        let runtime = request.task.kind == .handler ? "direct" : request.handler ?? defaultRuntime
+        let plan = JobPlan(request, runtime: runtime, configuration: configuration)
+        let job = ActiveJob(
+            job: Job(
+                id: JobID(), tenant: tenant, name: request.name, kind: request.task.kind, handler: runtime,
+                state: .queued, createdAt: Date(), labels: request.labels),
+            plan: plan, maxAttempts: request.retry.maxAttempts, backoffSeconds: request.retry.backoff.seconds,
+            priority: request.priority, now: .now(),
+            queueSeconds: (request.queueTimeout ?? configuration.jobs.queueTimeout).seconds)
+        job.storedInput = stored
+        counters.submitted += 1
+        return (job, input)
+    }
+
+    /// Packs an input for rest, checks one that came packed, and keeps the form that travels.
+    private func pack(_ input: TaskSpec.Input) async throws -> (StoredArtifact, ActiveJob.Input) {
+        let limits = PackLimits(configuration.jobs)
+        let size =
+            switch input {
+            case .plain(let bytes): bytes.count
+            case .packed(let text): text.count
+            }
+        if size <= Self.offloadBytes { return try limits.pack(input) }
+        return try await offload.runIfActive { try limits.pack(input) }
+    }
+
+    /// Takes an idempotency key for the time until its commit.
+    private func hold(_ key: IdempotencyKey?, of tenant: TenantID) throws -> IdempotencyClaim? {
+        guard let key else { return nil }
+        guard keysInFlight.insert("\(tenant)/\(key.text)").inserted else {
+            throw EngineError(
+                .keyInFlight, "a request with this idempotency key is being committed", retryAfterSeconds: 1)
+        }
+        return IdempotencyClaim(key: key.text, requestHash: key.requestHash)
+    }
+
+    private func release(_ key: IdempotencyKey?, of tenant: TenantID) {
+        if let key { keysInFlight.remove("\(tenant)/\(key.text)") }
+    }
+
+    /// Stores jobs as queued before anything runs; gives the earlier jobs when the key was used for them.
+    private func insertKeyed(_ accepted: [ActiveJob], key: IdempotencyClaim?) async throws -> [JobID] {
+        var rows: [JobRow] = []
+        for job in accepted {
+            try await makeInputDurable(job)
+            rows.append(try row(of: job))
+            job.isInserted = true
+        }
+        let outcome = try await store.perform(.insert(rows, idempotency: key))
+        switch outcome {
+        case .replay(let ids): return ids
+        case .keyReused:
+            throw EngineError(.keyReused, "this idempotency key was used with another request")
+        case .done, .applied, .changed, .missing:
+            for job in accepted {
+                job.committed.succeed(())
+                enter(job)
+            }
+            return []
+        }
+    }
+
+    /// Stores a job that could not be claimed at once.
+    private func insert(_ job: ActiveJob) {
+        job.isInserted = true
+        if needsDurableFile(job) {
+            let id = job.job.id
+            spawn { await $0.insertLarge(id) }
+            return
+        }
+        do {
+            let id = job.job.id
+            commit(.insert([try row(of: job)], idempotency: nil)) { core, result in core.inserted(id, result) }
+        } catch {
+            abort(job, error as? EngineError ?? EngineError(.internalFault, "\(error)"))
+        }
+    }
+
+    private func insertLarge(_ id: JobID) async {
+        guard let job = jobs[id] else { return }
+        do {
+            try await makeInputDurable(job)
+            commit(.insert([try row(of: job)], idempotency: nil)) { core, result in core.inserted(id, result) }
+        } catch {
+            abort(job, error as? EngineError ?? EngineError(.internalFault, "\(error)"))
+        }
+    }
+
+    /// Notes that a job's row is durable, or that it could not be stored.
+    func inserted(_ id: JobID, _ result: Result<StoreOutcome, EngineError>) {
+        guard let job = jobs[id] else { return }
+        switch result {
+        case .success:
+            noteStore(nil)
+            job.committed.succeed(())
+        case .failure(let error):
+            noteStore(error)
+            abort(job, error)
+        }
+    }
+
+    /// Whether the input needs its file before the row.
+    func needsDurableFile(_ job: ActiveJob) -> Bool {
+        guard let stored = job.storedInput else { return false }
+        return stored.encodedSize > configuration.jobs.inlineMaxBytes
+    }
+
+    /// Writes a large input's file; afterwards the row need not carry it.
+    func makeInputDurable(_ job: ActiveJob) async throws {
+        guard needsDurableFile(job), let text = job.storedInput?.inline else { return }
+        let id = job.job.id
+        let artifacts = artifacts
+        try await offload.runIfActive { try artifacts.writeDurably(id, .input, text: text) }
+        job.storedInput?.inline = nil
+    }
+
+    /// Answers a submitter when the job is durable, and with its end when that comes in time.
+    private func answer(_ job: ActiveJob, waitingUpTo limit: Duration?) async throws -> JobOutcome {
+        guard let limit, limit > .zero else {
+            _ = try await job.committed.wait(upTo: .seconds(86_400), on: loop)
+            return JobOutcome(job: job.job, result: nil)
+        }
+        // The end is committed after the claim, in the same order, so its arrival covers both.
+        if let outcome = try await job.ended.wait(upTo: limit, on: loop) { return outcome }
+        _ = try await job.committed.wait(upTo: .seconds(86_400), on: loop)
+        return JobOutcome(job: job.job, result: nil)
+    }
+
+    private func replay(_ id: JobID, tenant: TenantID, waitingUpTo limit: Duration?) async throws -> JobOutcome {
+        try await wait(for: id, tenant: tenant, upTo: limit ?? .zero)
+    }
+
+    /// The row of a job as it is now.
+    func row(of job: ActiveJob) throws -> JobRow {
+        JobRow(
+            job: job.job, maxAttempts: job.maxAttempts, backoffMilliseconds: Int(job.backoffSeconds * 1000),
+            priority: job.priority, timeoutMilliseconds: Int(job.plan.timeoutSeconds * 1000),
+            queueDeadlineMilliseconds: Int64(Date().timeIntervalSince1970 * 1000)
+                + (job.queueDeadline - .now()).nanoseconds / 1_000_000,
+            options: try encodedPlan(job.plan), nonce: job.reference.map { Array($0.nonce.utf8) },
+            bootID: folders.bootID, input: job.storedInput)
+    }
+
+    /// Encodes a plan; jobs of one kind share theirs.
+    private func encodedPlan(_ plan: JobPlan) throws -> [UInt8] {
+        if let known = plans[plan] { return known }
+        let bytes = try plan.encoded()
+        if plans.count >= 256 { plans = [:] }
+        plans[plan] = bytes
+        return bytes
+    }
+}
+
+/// How inputs are checked and packed, apart from the engine's state.
+private struct PackLimits: Sendable {
+    let encoded: Int
+    let inflated: Int
+    let inline: Int
+
+    init(_ jobs: Configuration.Jobs) {
+        encoded = jobs.payloadEncodedMaxBytes
+        inflated = jobs.payloadInflatedMaxBytes
+        inline = jobs.inlineMaxBytes
+    }
+
+    func pack(_ input: TaskSpec.Input) throws -> (StoredArtifact, ActiveJob.Input) {
+        switch input {
+        case .plain(let bytes):
+            guard bytes.count <= inflated else {
+                throw EngineError(
+                    .payloadTooLarge, "the task's input has \(bytes.count) bytes, more than \(inflated)")
+            }
+            let packed = try PayloadCodec.pack(bytes)
+            return (StoredArtifact(packed, inline: true), .init(bytes: bytes, isZlib: false))
+        case .packed(let text):
+            do {
+                if text.count <= EngineCore.offloadBytes {
+                    let bytes = try PayloadCodec.unpack(text: text, inflatedLimit: inflated, encodedLimit: encoded)
+                    let packed = PackedPayload(text: text, plainSize: bytes.count)
+                    return (StoredArtifact(packed, inline: true), .init(bytes: bytes, isZlib: false))
+                }
+                let packed = try PayloadCodec.admit(text: text, inflatedLimit: inflated, encodedLimit: encoded)
+                let zlib = try PayloadCodec.decodeBase64(text)
+                return (StoredArtifact(packed, inline: true), .init(bytes: zlib, isZlib: true))
+            } catch let error as EngineError where error.code == .invalidRequest {
+                let faults = error.faults.map {
+                    EngineError.Fault(pointer: "/task/data", code: $0.code, detail: $0.detail)
+                }
+                throw EngineError(.invalidRequest, error.message, faults: faults)
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+import Foundation
+import NIOCore
+
+extension EngineCore {
+    /// Looks at deadlines and heartbeats once a second.
+    func watch() async {
+        while !isStopped {
+            do {
+                try await Task.sleep(for: .seconds(1))
+            } catch {
+                return
+            }
+            checkJobs()
+            checkSandboxes()
+            checkRuntimes()
+        }
+    }
+
+    private func checkJobs() {
+        let now = NIODeadline.now()
+        for job in Array(jobs.values) {
+            switch job.phase {
+            case .preparing, .waiting, .backingOff:
+                guard job.queueDeadline < now, job.isInserted else { continue }
+                fail(job, JobError(kind: .expired, message: "the job waited longer than its queue_timeout"))
+            case .running:
+                guard let deadline = job.hostDeadline, deadline < now else { continue }
+                overdue(job)
+            case .claiming, .finishing, .ended:
+                continue
+            }
+        }
+    }
+
+    /// Ends a job that its runner should have ended: the sandbox goes with it.
+    private func overdue(_ job: ActiveJob) {
+        job.hostDeadline = nil
+        guard let sandbox = job.sandbox(in: sandboxes) else {
+            if let task = job.directTask {
+                task.cancel()
+                if !job.job.cancelRequested {
+                    fail(job, JobError(kind: .timeout, message: "the handler ran longer than its timeout"))
+                }
+            }
+            return
+        }
+        logger.warning(
+            "a job outlived its deadline and its sandbox is removed",
+            metadata: ["job": "\(job.job.id)", "sandbox": "\(sandbox.id)"])
+        sandbox.job = nil
+        sandbox.forgotten = job.reference
+        if job.job.cancelRequested {
+            end(job, .cancelled)
+        } else {
+            failAttempt(
+                job,
+                JobError(
+                    kind: .timeout, message: "the task ran longer than its timeout of \(job.plan.timeoutSeconds) s"))
+        }
+        tellPool(.lost(sandbox.id, reason: "its task did not end"))
+    }
+
+    private func checkSandboxes() {
+        let now = NIODeadline.now()
+        let quiet = TimeAmount.nanoseconds(Int64(configuration.runner.heartbeat.seconds * 4e9))
+        for sandbox in Array(sandboxes.values) {
+            guard sandbox.hello != nil, !sandbox.isClosing, now - sandbox.lastHeard > quiet else { continue }
+            let id = sandbox.id
+            spawn { await $0.examine(id, because: "it is silent") }
+        }
+    }
+
+    /// Asks the runtime about a sandbox that is silent or disconnected; a miss is a question, not a verdict.
+    func examine(_ id: SandboxID, because symptom: String) async {
+        guard let sandbox = sandboxes[id], !sandbox.isClosing, !sandbox.isInspected, let handle = sandbox.handle,
+            let runtime = runtimes[sandbox.sandboxClass.runtime]
+        else { return }
+        sandbox.isInspected = true
+        defer { sandbox.isInspected = false }
+        let condition: SandboxCondition?
+        do {
+            condition = try await runtime.inspect(handle)
+        } catch {
+            // An engine that does not answer says nothing about the sandbox; silence is judged below.
+            condition = nil
+        }
+        guard sandboxes[id] === sandbox, !sandbox.isClosing else { return }
+        switch condition {
+        case .gone(let reason)?:
+            lose(sandbox, reason: reason, kind: reason.contains("out of memory") ? .oom : .lost)
+        case .paused?:
+            lose(sandbox, reason: "somebody paused it")
+        case .running?, nil:
+            let silence = NIODeadline.now() - sandbox.lastHeard
+            if silence.nanoseconds > Int64(configuration.runner.silence.seconds * 1e9) {
+                lose(sandbox, reason: "it was silent for \(configuration.runner.silence)")
+            } else if let since = sandbox.disconnectedAt,
+                (NIODeadline.now() - since).nanoseconds > Int64(configuration.runner.reconnectGrace.seconds * 1e9)
+            {
+                lose(sandbox, reason: "its connection was lost and it did not dial again")
+            } else if sandbox.disconnectedAt != nil {
+                loop.scheduleTask(in: .milliseconds(500)) {
+                    self.assumeIsolated { core in
+                        guard core.sandboxes[id]?.disconnectedAt != nil else { return }
+                        core.spawn { await $0.examine(id, because: symptom) }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Asks runtimes that did not answer whether they do now.
+    private func checkRuntimes() {
+        for (name, runtime) in runtimes where runtimeFaults[name] != nil && !runtimeChecks.contains(name) {
+            runtimeChecks.insert(name)
+            spawn { core in
+                do {
+                    try await runtime.check()
+                    core.noteRuntime(name, fault: nil)
+                } catch {
+                    core.noteRuntime(name, fault: (error as? EngineError)?.message ?? "\(error)")
+                }
+                core.runtimeChecks.remove(name)
+            }
+        }
+    }
+}

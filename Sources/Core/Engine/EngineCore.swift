@@ -1,0 +1,138 @@
+import Foundation
+import Logging
+import NIOCore
+import NIOPosix
+
+/// The engine's state and decisions, confined to one event loop.
+///
+/// The pure machines decide (`PoolMachine`, `JobState`); this actor performs what they decide: it talks to the
+/// runtimes, to the supervisors and to the job store. It runs on the loop that the sandboxes' channels use, so a
+/// warm job crosses no thread but the store's writer.
+package actor EngineCore {
+    nonisolated let executor: LoopExecutor
+    /// The loop, as the executor of everything here.
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    let configuration: Configuration
+    let store: JobStore
+    let artifacts: ArtifactStore
+    let runtimes: [String: any SandboxRuntime]
+    let defaultRuntime: String
+    let environments: (any EnvironmentProvider)?
+    let handlers: [String: any TaskHandler]
+    let secrets: SecretDirectory
+    let validator: RequestChecker
+    let logger: Logger
+    let folders: EngineFolders
+    let offload: NIOThreadPool
+
+    /// Jobs that have not ended.
+    var jobs: [JobID: ActiveJob] = [:]
+    /// How many of them each tenant has.
+    var jobCounts: [TenantID: Int] = [:]
+    /// Jobs that wait in the pool, by their place.
+    var requests: [RequestID: ActiveJob] = [:]
+    var nextRequest: UInt64 = 1
+    var nextFollower = 0
+    var pool: PoolMachine
+    var sandboxes: [SandboxID: Sandbox] = [:]
+    var userIDs: UserIDAllocator
+    var groups: [TenantID: Int] = [:]
+    var groupLookups: [TenantID: Task<Int, any Error>] = [:]
+    var lastGroupLookup: Task<Int, any Error>?
+    var images = ImageCache()
+    /// Encoded plans of recent jobs.
+    var plans: [JobPlan: [UInt8]] = [:]
+    /// Work that outlives a call: starts, removals, preparations.
+    var work: [UInt64: Task<Void, Never>] = [:]
+    var nextWork: UInt64 = 0
+    var poolTimer: Scheduled<Void>?
+    var poolTimerAt = Double.infinity
+    /// Idempotency keys whose first request is being committed.
+    var keysInFlight: Set<String> = []
+    var isDraining = false
+    var isStopped = false
+    /// Why the last question to each runtime failed; nil for one that answered.
+    var runtimeFaults: [String: String] = [:]
+    /// Runtimes that are being asked at this moment.
+    var runtimeChecks: Set<String> = []
+    /// Why the store does not take writes at present.
+    var storeFault: EngineError?
+    var counters = EngineCounters()
+
+    init(parts: EngineParts) {
+        executor = parts.executor
+        configuration = parts.configuration
+        store = parts.store
+        artifacts = parts.artifacts
+        runtimes = parts.runtimes
+        defaultRuntime = parts.defaultRuntime
+        environments = parts.environments
+        handlers = parts.handlers
+        secrets = parts.secrets
+        validator = parts.validator
+        logger = parts.logger
+        folders = parts.folders
+        offload = parts.offload
+        pool = PoolMachine(policy: parts.policy)
+        userIDs = UserIDAllocator(range: parts.configuration.sandbox.userRange)
+    }
+
+    var loop: any EventLoop { executor.loop }
+
+    /// Runs work that outlives the call that began it; it is cancelled when the engine stops.
+    func spawn(_ body: @escaping @Sendable (isolated EngineCore) async -> Void) {
+        let number = nextWork
+        nextWork += 1
+        work[number] = Task(executorPreference: executor) {
+            await body(self)
+            await self.ended(work: number)
+        }
+    }
+
+    private func ended(work number: UInt64) { work[number] = nil }
+
+    /// Commits an operation and continues here when it is durable or has failed.
+    func commit(
+        _ operation: StoreOperation,
+        then next: @escaping @Sendable (isolated EngineCore, Result<StoreOutcome, EngineError>) -> Void
+    ) {
+        let loop = executor.loop
+        store.submit(operation) { result in
+            loop.execute { self.assumeIsolated { next($0, result) } }
+        }
+    }
+
+    /// Monotonic seconds for the pool's clock.
+    var poolNow: Double { Double(NIODeadline.now().uptimeNanoseconds) * 1e-9 }
+}
+
+/// What an engine is put together from.
+struct EngineParts {
+    var executor: LoopExecutor
+    var configuration: Configuration
+    var store: JobStore
+    var artifacts: ArtifactStore
+    var runtimes: [String: any SandboxRuntime]
+    var defaultRuntime: String
+    var environments: (any EnvironmentProvider)?
+    var handlers: [String: any TaskHandler]
+    var secrets: SecretDirectory
+    var validator: RequestChecker
+    var policy: @Sendable (SandboxClass) -> PoolRules
+    var logger: Logger
+    var folders: EngineFolders
+    var offload: NIOThreadPool
+}
+
+/// Counts since the start, for metrics.
+struct EngineCounters: Sendable {
+    var submitted = 0
+    var completed = 0
+    var failed = 0
+    var cancelled = 0
+    var retried = 0
+    var lost = 0
+    var violations = 0
+    var starts: [Job.Start: Int] = [:]
+}

@@ -1,0 +1,76 @@
+import Foundation
+
+/// A request with every default filled in: all that a later attempt, or a later process, needs to run it.
+package struct JobPlan: Sendable, Hashable, Codable {
+    /// The runtime that provides the sandbox, or `direct`.
+    package var runtime: String
+    /// The image's name; empty where the runtime has none.
+    package var image: String
+    package var cpus: Double
+    package var memoryBytes: Int
+    package var pids: Int
+    package var tmpBytes: Int
+    package var shmBytes: Int
+    package var openFiles: Int
+    package var network: String
+    package var mounts: [JobRequest.Mount]
+    package var requirements: [String]
+    package var preload: [String]
+    package var env: [String: String]
+    package var secrets: [String]
+    /// The Python that pickled a callable, such as `3.11`.
+    package var python: String?
+    /// The Swift handler of a task of kind `handler`.
+    package var handlerName: String?
+    package var timeoutSeconds: Double
+
+    /// Fills in the configured defaults.
+    package init(_ request: JobRequest, runtime: String, configuration: Configuration) {
+        let sandbox = configuration.sandbox
+        self.runtime = runtime
+        image = runtime == "docker" ? request.image ?? sandbox.image : ""
+        cpus = request.resources.cpus ?? sandbox.cpus
+        memoryBytes = request.resources.memoryBytes ?? sandbox.memoryBytes
+        pids = request.resources.pids ?? sandbox.pids
+        tmpBytes = request.resources.tmpBytes ?? sandbox.tmpBytes
+        shmBytes = request.resources.shmBytes ?? sandbox.shmBytes
+        openFiles = request.resources.openFiles ?? sandbox.openFiles
+        network = request.network ?? sandbox.network.rawValue
+        mounts = request.mounts
+        requirements = request.requirements
+        preload = request.preload
+        env = request.env
+        secrets = request.secrets
+        python = request.task.python
+        handlerName = request.task.handlerName
+        timeoutSeconds = (request.timeout ?? configuration.jobs.defaultTimeout).seconds
+    }
+
+    /// The plan as it rests in the job store.
+    package func encoded() throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        return Array(try encoder.encode(self))
+    }
+
+    /// Reads a plan from the job store.
+    package init(decoding bytes: [UInt8]) throws {
+        self = try JSONDecoder().decode(JobPlan.self, from: Data(bytes))
+    }
+
+    /// What is fixed when a sandbox for this plan is created.
+    package func sandboxClass(image: ResolvedImage, ociRuntime: String?) -> SandboxClass {
+        SandboxClass(
+            runtime: runtime, image: image.reference, imageID: image.digest, cpus: cpus, memoryBytes: memoryBytes,
+            pids: pids, tmpBytes: tmpBytes, shmBytes: shmBytes, openFiles: openFiles, network: network,
+            mounts: mounts.map { .init(source: $0.source, target: $0.target, writable: $0.writable) },
+            ociRuntime: ociRuntime)
+    }
+}
+
+extension Duration {
+    /// The duration in seconds.
+    package var seconds: Double {
+        Double(components.seconds) + Double(components.attoseconds) * 1e-18
+    }
+}

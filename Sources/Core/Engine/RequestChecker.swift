@@ -1,0 +1,41 @@
+/// Checks requests against the configuration: the same rules for embedders and for REST.
+package struct RequestChecker: Sendable {
+    /// What requests may ask for.
+    package let limits: RequestLimits
+
+    init(configuration: Configuration, handlers: [String], runtimes: [String]) {
+        var limits = RequestLimits()
+        limits.cpus = configuration.limits.cpus
+        limits.memoryBytes = configuration.limits.memoryBytes
+        limits.pids = configuration.limits.pids
+        limits.tmpBytes = configuration.limits.tmpBytes
+        limits.shmBytes = configuration.limits.shmBytes
+        limits.openFiles = configuration.limits.openFiles
+        limits.timeout = configuration.limits.timeout
+        limits.attempts = configuration.jobs.maxAttemptsMax
+        limits.images = configuration.sandbox.imageAllow
+        limits.defaultImage = configuration.sandbox.image
+        limits.mounts = configuration.sandbox.mountAllow
+        limits.networks = ["none", configuration.sandbox.network.rawValue]
+        limits.handlers = Set(runtimes + ["direct"])
+        limits.taskHandlers = Set(handlers)
+        limits.secrets = Set(configuration.secrets.keys)
+        limits.deniedEnvironment = Set(configuration.sandbox.envDeny)
+        self.limits = limits
+    }
+
+    /// Throws every fault of a request at once.
+    func check(_ request: JobRequest) throws {
+        let faults = JobRequestValidator.validate(request, limits: limits)
+        guard let first = faults.first else { return }
+        let code: EngineError.Code =
+            switch first.code {
+            case "limit-exceeded": .limitExceeded
+            case "not-allowed": .notAllowed
+            case "not-supported": .notSupported
+            default: .invalidRequest
+            }
+        let same = faults.allSatisfy { $0.code == first.code }
+        throw EngineError(same ? code : .invalidRequest, first.detail, faults: faults)
+    }
+}

@@ -1,0 +1,53 @@
+import NIOCore
+
+/// A sandbox as the engine knows it; confined to the engine's loop.
+final class Sandbox {
+    /// Its identifier.
+    let id: SandboxID
+    /// What was fixed at its creation.
+    let sandboxClass: SandboxClass
+    /// Its own user ids; empty where the runtime has none.
+    let userIDs: [Int]
+    /// The host's folder of its socket.
+    let folder: String
+    /// The channel to its supervisor.
+    var link: SandboxLink?
+    /// How the runtime finds it, once it was started.
+    var handle: SandboxHandle?
+    /// The supervisor's process id as the host sees it.
+    var peer: Int32 = 0
+    /// The supervisor's first frame, once it has connected.
+    var hello: RunnerMessage.Hello?
+    /// The version of cloudpickle that its zygote imported.
+    var cloudpickle: String?
+    /// The tenant and environment that it was prepared for.
+    var specialisation: Specialisation?
+    /// The job that runs in it.
+    var job: ActiveJob?
+    /// The attempt that has sent its result and is not verified clean yet.
+    var cleaning: TaskReference?
+    /// An attempt that the host ended by itself: what still comes of it is ignored.
+    var forgotten: TaskReference?
+    /// When anything was last heard of it.
+    var lastHeard: NIODeadline
+    /// When its connection was lost; nil while it is connected.
+    var disconnectedAt: NIODeadline?
+    /// Whether a question about its condition is under way.
+    var isInspected = false
+    /// Whether its runtime is still making it: it is then removed by whoever starts it.
+    var isStarting = false
+    /// Whether it is being destroyed.
+    var isClosing = false
+    /// The supervisor's HELLO of the next connection.
+    var helloSignal = Signal<RunnerMessage.Hello>()
+    /// The supervisor's READY to the last CONFIGURE.
+    var readySignal: (key: String, signal: Signal<RunnerMessage.Ready>)?
+
+    init(id: SandboxID, sandboxClass: SandboxClass, userIDs: [Int], folder: String) {
+        self.id = id
+        self.sandboxClass = sandboxClass
+        self.userIDs = userIDs
+        self.folder = folder
+        lastHeard = .now()
+    }
+}

@@ -1,0 +1,24 @@
+import Foundation
+
+/// The values of configured secrets, read when they are needed and kept nowhere.
+struct SecretDirectory: Sendable {
+    private let sources: [String: SecretSource]
+    private let environment: [String: String]
+
+    init(_ sources: [String: SecretSource], environment: [String: String]) {
+        self.sources = sources
+        self.environment = environment
+    }
+
+    /// The value of a secret; empty when its source has none.
+    func value(of name: String) -> String {
+        switch sources[name] {
+        case .environment(let variable)?: environment[variable] ?? ""
+        case .file(let path)?:
+            FileManager.default.contents(atPath: path).map {
+                String(decoding: $0, as: UTF8.self).trimmingCharacters(in: .newlines)
+            } ?? ""
+        case nil: ""
+        }
+    }
+}

@@ -1,0 +1,35 @@
+/// What the pool machine is told.
+///
+/// Replies may be late, doubled, or about sandboxes that are unknown by now: those are ignored.
+package enum PoolEvent: Sendable {
+    /// A job needs a sandbox; its tenant is the specialisation's, `weight` is the tenant's share (at least 1).
+    case request(RequestID, SandboxClass, Specialisation, priority: Int, weight: Int)
+    /// The job needs it no more; without effect once granted, a granted sandbox is given back by `released`.
+    case cancelRequest(RequestID)
+    /// The sandbox runs, is connected and belongs to nobody yet.
+    case started(SandboxID)
+    /// The sandbox could not be started; what is left of it is destroyed.
+    case startFailed(SandboxID, reason: String)
+    /// The sandbox has its specialisation.
+    case specialised(SandboxID)
+    /// The sandbox could not take its specialisation; it is destroyed.
+    case specialiseFailed(SandboxID, reason: String)
+    /// The lease is over; `clean` says that the runner verified it.
+    case released(SandboxID, clean: Bool, reason: String)
+    /// The sandbox is gone or broken, in whatever state it was.
+    case lost(SandboxID, reason: String)
+    /// Nothing is left of a sandbox that was to be destroyed.
+    case removed(SandboxID)
+    /// The destruction did not succeed; it is ordered again after a pause.
+    case removeFailed(SandboxID, reason: String)
+    /// A sandbox of an earlier run of this engine reconnected.
+    case adopted(SandboxID, SandboxClass, Specialisation, leased: Bool, uses: Int)
+    /// Stem cells of this class are kept from now on.
+    case declare(SandboxClass)
+    /// The time asked for by `wake` has come.
+    case tick
+    /// No more sandboxes: requests are refused, free sandboxes destroyed, leased ones after their lease.
+    case drain
+    /// Whether the container engine answers; while it does not, only `process` sandboxes start.
+    case enginesUp(Bool)
+}

@@ -1,0 +1,179 @@
+/// Decides which sandboxes are started, leased, prepared and destroyed, and who gets them.
+///
+/// A pure value: no I/O, no clock, no randomness of its own. Whoever owns it tells it what happened, in any order,
+/// and does what it answers, in the answered order. Identical events give identical actions.
+package struct PoolMachine: Sendable {
+    private let policy: @Sendable (SandboxClass) -> PoolRules
+    private var shared: PoolShared
+    private var pools: [ClassPool] = []
+    private var slots: [SandboxClass: Int] = [:]
+    private var freeSlots: [Int] = []
+    private var slotOfSandbox: [SandboxID: Int] = [:]
+    private var slotOfRequest: [RequestID: Int] = [:]
+    /// Classes that want to start more sandboxes than may start at the same time, in the order of their turns.
+    private var blocked: [Int] = []
+
+    /// Makes a machine without sandboxes.
+    ///
+    /// - Parameters:
+    ///   - engineUp: Whether the container engine answers at present.
+    ///   - waitingMax: The most requests that wait, over all classes; further ones are refused.
+    ///   - makeID: Makes a new identifier for each sandbox.
+    ///   - policy: The policy of a class, asked once when the class is first seen.
+    package init(
+        engineUp: Bool = true, waitingMax: Int = 1_000_000,
+        makeID: @escaping @Sendable () -> SandboxID = { SandboxID() },
+        policy: @escaping @Sendable (SandboxClass) -> PoolRules
+    ) {
+        self.policy = policy
+        shared = PoolShared(isEngineUp: engineUp, waitingMax: waitingMax, makeID: makeID)
+    }
+
+    /// Whether no sandbox is left and no request waits.
+    package var isEmpty: Bool { slotOfSandbox.isEmpty && slotOfRequest.isEmpty }
+
+    /// Takes note of an event and says what to do.
+    ///
+    /// - Parameter now: Seconds of a monotonic clock.
+    package mutating func handle(_ event: PoolEvent, now: Double) -> [PoolAction] {
+        shared.now = Swift.max(now, shared.now)
+        shared.mayStart = blocked.isEmpty ? Int.max : 0
+        switch event {
+        case .request(let id, let sandboxClass, let specialisation, let priority, let weight):
+            request(id, sandboxClass, specialisation, priority: priority, weight: weight)
+        case .cancelRequest(let id):
+            if let slot = slotOfRequest[id] { update(slot) { $0.cancel(id, &$1) } }
+        case .started(let id): update(id) { $0.started(id, &$1) }
+        case .startFailed(let id, let reason): update(id) { $0.startFailed(id, reason, &$1) }
+        case .specialised(let id): update(id) { $0.specialised(id, &$1) }
+        case .specialiseFailed(let id, let reason):
+            update(id) { $0.specialiseFailed(id, reason, because: .specialiseFailed, &$1) }
+        case .released(let id, let clean, _): update(id) { $0.released(id, clean: clean, &$1) }
+        case .lost(let id, let reason): update(id) { $0.lost(id, reason, &$1) }
+        case .removed(let id): update(id) { $0.removed(id, &$1) }
+        case .removeFailed(let id, _): update(id) { $0.removeFailed(id, &$1) }
+        case .adopted(let id, let sandboxClass, let specialisation, let leased, let uses):
+            guard slotOfSandbox[id] == nil else { break }
+            update(slot(of: sandboxClass)) { $0.adopt(id, specialisation, leased: leased, uses: uses, &$1) }
+        case .declare(let sandboxClass):
+            update(slot(of: sandboxClass)) { $0.declare(&$1) }
+        case .tick: tick()
+        case .drain:
+            shared.isDraining = true
+            for slot in pools.indices { update(slot) { $0.drain(&$1) } }
+        case .enginesUp(let isUp):
+            shared.isEngineUp = isUp
+            for slot in pools.indices { update(slot) { $0.engineChanged(&$1) } }
+        }
+        serveBlocked()
+        let actions = shared.actions
+        shared.actions = []
+        return actions
+    }
+
+    /// A snapshot of each class that is in use or declared, in the order in which they came up.
+    ///
+    /// - Parameter tenant: Counts only what belongs to this tenant, and what belongs to nobody.
+    package func status(for tenant: TenantID? = nil, now: Double) -> [PoolStatus] {
+        pools.filter { !$0.isRetired }.map { $0.status(for: tenant, now: now) }
+    }
+
+    /// What every sandbox is doing, for tests and diagnosis.
+    package var phases: [SandboxID: SandboxPhase] {
+        pools.reduce(into: [:]) { phases, pool in
+            for (id, sandbox) in pool.sandboxes { phases[id] = sandbox.state.phase }
+        }
+    }
+
+    /// The earliest time at which something has to be done without an event, for tests and diagnosis.
+    package var nextDeadline: Double? { pools.compactMap { $0.deadline(shared) }.min() }
+
+    /// What does not agree in the machine's books, for tests; nil when all does.
+    package func audit() -> String? {
+        let sandboxes = pools.reduce(0) { $0 + $1.total }
+        let requests = pools.reduce(0) { $0 + $1.waiting.count + $1.preparing.count }
+        let starting = pools.reduce(0) { $0 + $1.count(.starting) }
+        guard sandboxes == slotOfSandbox.count else { return "the index of sandboxes is wrong" }
+        guard requests == slotOfRequest.count else { return "the index of requests is wrong" }
+        guard starting == shared.starting else { return "\(shared.starting) counted as starting, it is \(starting)" }
+        return pools.lazy.compactMap { $0.audit() }.first
+    }
+
+    private mutating func request(
+        _ id: RequestID, _ sandboxClass: SandboxClass, _ specialisation: Specialisation, priority: Int, weight: Int
+    ) {
+        guard slotOfRequest[id] == nil else { return }
+        guard !shared.isDraining else { return shared.reject(id, .draining, "The engine is shutting down.") }
+        guard slotOfRequest.count < shared.waitingMax else {
+            return shared.reject(
+                id, .queueFull, "Too many jobs wait for a sandbox (\(shared.waitingMax)); submit again later.")
+        }
+        let request = WaitingRequest(
+            id: id, specialisation: specialisation, priority: priority, weight: weight,
+            sequence: shared.nextSequence())
+        update(slot(of: sandboxClass)) { $0.request(request, &$1) }
+    }
+
+    /// Lets a class change itself, then follows what it did in the indexes.
+    private mutating func update(_ slot: Int, _ change: (inout ClassPool, inout PoolShared) -> Void) {
+        change(&pools[slot], &shared)
+        followUp(slot)
+    }
+
+    private mutating func update(_ id: SandboxID, _ change: (inout ClassPool, inout PoolShared) -> Void) {
+        if let slot = slotOfSandbox[id] { update(slot, change) }
+    }
+
+    private mutating func followUp(_ slot: Int) {
+        for id in shared.created { slotOfSandbox[id] = slot }
+        for id in shared.forgotten { slotOfSandbox[id] = nil }
+        for id in shared.queued { slotOfRequest[id] = slot }
+        for id in shared.answered { slotOfRequest[id] = nil }
+        shared.created.removeAll(keepingCapacity: true)
+        shared.forgotten.removeAll(keepingCapacity: true)
+        shared.queued.removeAll(keepingCapacity: true)
+        shared.answered.removeAll(keepingCapacity: true)
+        if pools[slot].isBlocked, !blocked.contains(slot) { blocked.append(slot) }
+    }
+
+    private mutating func slot(of sandboxClass: SandboxClass) -> Int {
+        if let slot = slots[sandboxClass] { return slot }
+        let pool = ClassPool(sandboxClass, policy(sandboxClass))
+        let slot = freeSlots.popLast() ?? pools.count
+        if slot == pools.count { pools.append(pool) } else { pools[slot] = pool }
+        slots[sandboxClass] = slot
+        return slot
+    }
+
+    /// Hands free places for starting out to the classes that wait for one, one each in turn.
+    private mutating func serveBlocked() {
+        var misses = 0
+        while misses < blocked.count {
+            let slot = blocked.removeFirst()
+            let before = shared.starting
+            pools[slot].isBlocked = false
+            shared.mayStart = 1
+            update(slot) { $0.settle(&$1) }
+            if shared.starting > before {
+                misses = 0
+            } else if pools[slot].isBlocked {
+                misses += 1
+            }
+        }
+    }
+
+    private mutating func tick() {
+        let wanted = shared.wakeAt
+        shared.wakeAt = nil
+        for slot in pools.indices {
+            update(slot) { $0.tick(&$1) }
+            if pools[slot].retire(now: shared.now) {
+                slots[pools[slot].sandboxClass] = nil
+                freeSlots.append(slot)
+            }
+        }
+        shared.actions.removeAll { if case .wake = $0 { true } else { false } }
+        shared.wakeAt = wanted.flatMap { $0 > shared.now ? $0 : nil }
+        if let next = nextDeadline { shared.requestWake(at: next) }
+    }
+}

@@ -1,0 +1,49 @@
+/// A snapshot of the sandboxes of one class.
+public struct PoolStatus: Sendable, Codable, Equatable {
+    /// How requests came to their sandboxes since the pool was made.
+    public struct Hits: Sendable, Codable, Equatable {
+        /// By a sandbox that was ready for this tenant and environment.
+        public var warm = 0
+        /// By a sandbox of the same tenant that changed its environment.
+        public var respecialised = 0
+        /// By a stem cell that existed before the request.
+        public var stem = 0
+        /// By a sandbox that was started after the request had come.
+        public var cold = 0
+    }
+
+    /// The runtime, `docker` or `process`.
+    public var runtime: String
+    /// The image as it was named.
+    public var image: String
+    /// The network mode.
+    public var network: String
+    /// Processor cores of one sandbox.
+    public var cpus: Double
+    /// Memory of one sandbox in bytes.
+    public var memoryBytes: Int
+    /// Sandboxes that are ready for a tenant; of one tenant only when the snapshot is for that tenant.
+    public var warm: Int
+    /// Sandboxes that are leased or being prepared for a request; of one tenant only as above.
+    public var busy: Int
+    /// Stem cells: started, never used.
+    public var stem: Int
+    /// Sandboxes that are starting.
+    public var starting: Int
+    /// Sandboxes that are being removed.
+    public var destroying: Int
+    /// Requests that wait; of one tenant only as above.
+    public var waiting: Int
+    /// The most sandboxes of the class.
+    public var max: Int
+    /// Stem cells that are kept.
+    public var minIdle: Int
+    /// How requests came to their sandboxes.
+    public var hits: Hits
+    /// How many sandboxes were destroyed, by reason.
+    public var destroyed: [String: Int]
+    /// Why the last start failed, until one succeeds.
+    public var lastError: String?
+    /// Seconds until the next try to start after failures.
+    public var backoffSeconds: Double?
+}

@@ -1,0 +1,66 @@
+/// What is fixed about a sandbox when it is created; sandboxes of one class are interchangeable until specialised.
+package struct SandboxClass: Hashable, Sendable, Codable {
+    /// A folder of the host that the sandbox sees.
+    package struct Mount: Hashable, Sendable, Codable {
+        /// Absolute path on the host.
+        package var source: String
+        /// Absolute path in the sandbox.
+        package var target: String
+        /// Whether the sandbox may write.
+        package var writable: Bool
+
+        /// Makes a mount.
+        package init(source: String, target: String, writable: Bool) {
+            self.source = source
+            self.target = target
+            self.writable = writable
+        }
+    }
+
+    /// The runtime whose sandboxes need no container engine.
+    package static let processRuntime = "process"
+
+    /// Where the sandbox comes from: `docker` or `process`.
+    package var runtime: String
+    /// The image as it was named.
+    package var image: String
+    /// The digest that the name stood for; empty for `process`.
+    package var imageID: String
+    /// Processor cores.
+    package var cpus: Double
+    /// Memory in bytes; swap is not allowed on top.
+    package var memoryBytes: Int
+    /// Processes and threads.
+    package var pids: Int
+    /// Size of the temporary file system in bytes.
+    package var tmpBytes: Int
+    /// Size of shared memory in bytes.
+    package var shmBytes: Int
+    /// Open files of one process.
+    package var openFiles: Int
+    /// The network mode.
+    package var network: String
+    /// Folders of the host.
+    package var mounts: [Mount]
+    /// The OCI runtime (`runsc`); nil takes the container engine's default.
+    package var ociRuntime: String?
+
+    /// Makes a class.
+    package init(
+        runtime: String, image: String, imageID: String, cpus: Double, memoryBytes: Int, pids: Int, tmpBytes: Int,
+        shmBytes: Int, openFiles: Int, network: String, mounts: [Mount] = [], ociRuntime: String? = nil
+    ) {
+        self.runtime = runtime
+        self.image = image
+        self.imageID = imageID
+        self.cpus = cpus
+        self.memoryBytes = memoryBytes
+        self.pids = pids
+        self.tmpBytes = tmpBytes
+        self.shmBytes = shmBytes
+        self.openFiles = openFiles
+        self.network = network
+        self.mounts = mounts
+        self.ociRuntime = ociRuntime
+    }
+}

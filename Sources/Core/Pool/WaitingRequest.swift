@@ -1,0 +1,13 @@
+/// A request for a sandbox that has not been granted yet.
+struct WaitingRequest: Sendable, Equatable {
+    let id: RequestID
+    let specialisation: Specialisation
+    let priority: Int
+    let weight: Int
+    /// Its place among all requests and starts of the machine, kept when it goes back to the queue.
+    let sequence: UInt64
+    /// How many sandboxes failed while they were prepared for it.
+    var failures = 0
+
+    var tenant: TenantID { specialisation.tenant }
+}

@@ -1,0 +1,169 @@
+import NIOCore
+
+/// A frame from a supervisor, decoded and checked for shape.
+package enum RunnerMessage: Sendable {
+    /// The first frame of every connection.
+    package struct Hello: Sendable {
+        package var protocolVersion: Int
+        package var sandbox: String
+        package var python: String
+        package var abi: String
+        package var libc: String
+        package var degraded: [String]
+        package var cgroup: String
+        package var configured: String?
+        package var running: [TaskReference]
+        package var results: [TaskReference]
+        package var queued: [TaskReference]
+
+        /// The interpreter's version as major and minor, such as `3.11`.
+        package var pythonMinor: String {
+            python.split(separator: ".").prefix(2).joined(separator: ".")
+        }
+    }
+
+    /// The answer to CONFIGURE: the zygote is warm.
+    package struct Ready: Sendable {
+        package var key: String
+        package var cloudpickle: String?
+        package var preloadErrors: [String]
+    }
+
+    /// How a task ended.
+    package struct Result: Sendable {
+        package enum Outcome: String, Sendable, CaseIterable {
+            case ok
+            case exception
+            case exit
+            case signal
+            case timeout
+            case cancelled
+            case oom
+            case `protocol`
+            case pythonMismatch = "python_mismatch"
+            case dependency
+            case resultTooLarge = "result_too_large"
+            case unpicklable
+        }
+
+        package var outcome: Outcome
+        package var media: String?
+        package var isZlib: Bool
+        package var sizeBytes: Int
+        package var inflatedBytes: Int
+        package var errorType: String?
+        package var errorMessage: String?
+        package var traceback: String?
+        package var exitCode: Int?
+        package var signal: Int?
+        package var runSeconds: Double?
+        package var cpuSeconds: Double?
+        package var maxRSSBytes: Int?
+        package var eventsDropped: Int
+    }
+
+    /// What the supervisor measured of a task, after everything of it is gone.
+    package struct Clean: Sendable {
+        package var slot: Int
+        package var cpuSeconds: Double
+        package var maxRSSBytes: Int
+        package var swept: Int
+    }
+
+    case hello(Hello)
+    case ready(Ready)
+    case log(TaskReference, stream: LogStream, offset: Int, skipped: Int, ByteBuffer)
+    case event(TaskReference, sequence: Int, ByteBuffer)
+    case resultPart(TaskReference, offset: Int, ByteBuffer)
+    case result(TaskReference, Result, ByteBuffer)
+    case clean(TaskReference, Clean)
+    case heartbeat
+    case fault(code: String, message: String, unstarted: [TaskReference])
+
+    private static let sizes = 0...Int(1 << 40)
+
+    /// Decodes a frame from a supervisor.
+    package init(_ frame: Frame) throws(Frame.Violation) {
+        guard frame.kind.isFromSupervisor else { throw .kind(frame.kind.rawValue) }
+        if frame.kind == .heartbeat {
+            self = .heartbeat
+            return
+        }
+        let fields = try HeaderFields(Array(frame.header.readableBytesView))
+        switch frame.kind {
+        case .hello: self = .hello(try Self.hello(fields))
+        case .ready: self = .ready(try Self.ready(fields))
+        case .log:
+            let name = try fields.string("stream")
+            guard let stream = LogStream(rawValue: name), stream != .all else { throw .header("stream is unknown") }
+            self = .log(
+                try fields.reference(), stream: stream, offset: try fields.integer("offset", in: Self.sizes),
+                skipped: try fields.optionalInteger("skipped", in: Self.sizes) ?? 0, frame.body)
+        case .event:
+            self = .event(
+                try fields.reference(), sequence: try fields.integer("seq", in: 1...1_000_000_000), frame.body)
+        case .resultPart:
+            self = .resultPart(
+                try fields.reference(), offset: try fields.integer("offset", in: Self.sizes), frame.body)
+        case .result: self = .result(try fields.reference(), try Self.result(fields), frame.body)
+        case .clean:
+            let usage = try fields.object("usage")
+            self = .clean(
+                try fields.reference(),
+                Clean(
+                    slot: try fields.integer("slot", in: 0...1023),
+                    cpuSeconds: try usage?.seconds("cpu_seconds") ?? 0,
+                    maxRSSBytes: try usage?.optionalInteger("max_rss", in: Self.sizes) ?? 0,
+                    swept: try fields.optionalInteger("swept", in: Self.sizes) ?? 0))
+        case .fault:
+            self = .fault(
+                code: try fields.string("code"), message: try fields.string("message"),
+                unstarted: try fields.references("unstarted"))
+        case .heartbeat, .welcome, .configure, .start, .input, .cancel, .acknowledge, .shutdown, .call:
+            throw .kind(frame.kind.rawValue)
+        }
+    }
+
+    private static func hello(_ fields: HeaderFields) throws(Frame.Violation) -> Hello {
+        Hello(
+            protocolVersion: try fields.integer("protocol", in: 0...255), sandbox: try fields.string("sandbox"),
+            python: try fields.string("python"), abi: try fields.optionalString("abi") ?? "",
+            libc: try fields.optionalString("libc") ?? "", degraded: try fields.strings("degraded"),
+            cgroup: try fields.optionalString("cgroup") ?? "none",
+            configured: try fields.optionalString("configured"), running: try fields.references("running"),
+            results: try fields.references("results"), queued: try fields.references("queued"))
+    }
+
+    private static func ready(_ fields: HeaderFields) throws(Frame.Violation) -> Ready {
+        var errors: [String] = []
+        if let preload = try fields.object("preload") {
+            for failure in try preload.objects("errors") {
+                errors.append("\(try failure.string("module")): \(try failure.string("message"))")
+            }
+        }
+        return Ready(
+            key: try fields.string("key"), cloudpickle: try fields.optionalString("cloudpickle"),
+            preloadErrors: errors)
+    }
+
+    private static func result(_ fields: HeaderFields) throws(Frame.Violation) -> Result {
+        guard let outcome = Result.Outcome(rawValue: try fields.string("outcome")) else {
+            throw .header("outcome is unknown")
+        }
+        let encoding = try fields.optionalString("encoding") ?? "identity"
+        guard encoding == "identity" || encoding == "zlib" else { throw .header("encoding is unknown") }
+        let error = try fields.object("error")
+        let usage = try fields.object("usage")
+        return Result(
+            outcome: outcome, media: try fields.optionalString("media"), isZlib: encoding == "zlib",
+            sizeBytes: try fields.integer("size", in: sizes),
+            inflatedBytes: try fields.optionalInteger("inflated", in: sizes) ?? 0,
+            errorType: try error?.optionalString("type"), errorMessage: try error?.optionalString("message"),
+            traceback: try error?.optionalString("traceback"),
+            exitCode: try fields.optionalInteger("exit_code", in: -255...255),
+            signal: try fields.optionalInteger("signal", in: 0...255), runSeconds: try fields.seconds("run"),
+            cpuSeconds: try usage?.seconds("cpu_seconds"),
+            maxRSSBytes: try usage?.optionalInteger("max_rss", in: sizes),
+            eventsDropped: try fields.optionalInteger("events_dropped", in: sizes) ?? 0)
+    }
+}

@@ -1,0 +1,224 @@
+import Logging
+import NIOCore
+import NIOPosix
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// The host's end of the channel to one supervisor.
+///
+/// It listens on the sandbox's own socket and accepts exactly the peer whose process id is the supervisor's. After
+/// a loss the supervisor dials again and is accepted again. Everything happens on the engine's loop.
+package final class SandboxLink {
+    /// What the link tells its owner.
+    package enum Event: Sendable {
+        case message(RunnerMessage)
+        /// The connection ended; the supervisor may dial again.
+        case disconnected
+        /// The other side broke the protocol.
+        case violation(String)
+    }
+
+    /// Connections that wait for the supervisor's process id to be known.
+    private static let pendingLimit = 4
+
+    /// The socket's path.
+    package let path: String
+    private let loop: any EventLoop
+    private let logger: Logger
+    private let handler: (Event) -> Void
+    private var listener: (any Channel)?
+    private var peer: Int32?
+    private var pending: [(channel: any Channel, peer: Int32)] = []
+    private var channel: (any Channel)?
+    private var isClosed = false
+
+    /// Makes a link; call `listen` next.
+    ///
+    /// - Parameter handler: Gets every event, on the loop.
+    package init(path: String, loop: any EventLoop, logger: Logger, handler: @escaping (Event) -> Void) {
+        self.path = path
+        self.loop = loop
+        self.logger = logger
+        self.handler = handler
+    }
+
+    /// Whether a supervisor is connected.
+    package var isConnected: Bool { channel != nil }
+
+    /// Binds the socket; a stale one in its place is removed.
+    package func listen(isolation: isolated (any Actor)? = #isolation) async throws {
+        loop.preconditionInEventLoop()
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        let bootstrap = ServerBootstrap(group: loop)
+            .serverChannelOption(.backlog, value: 16)
+            .childChannelOption(.autoRead, value: false)
+            .childChannelOption(.allowRemoteHalfClosure, value: false)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { bound.value.arrived(channel) }
+            }
+        do {
+            let channel = try await bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get()
+            // The supervisor is root without the capability to override permissions, so the socket admits everybody
+            // who can reach the folder; the peer check decides.
+            guard chmod(path, 0o666) == 0 else {
+                throw IOError(errnoCode: errno, reason: "chmod of the sandbox's socket")
+            }
+            listener = channel
+        } catch {
+            throw EngineError(
+                .startFailed, "cannot listen on the sandbox's socket \(path): \(error)", cause: error)
+        }
+        if isClosed { close() }
+    }
+
+    /// Says which process is the supervisor; connections of other processes are refused.
+    package func expect(peer: Int32) {
+        loop.preconditionInEventLoop()
+        self.peer = peer
+        let waiting = pending
+        pending = []
+        for entry in waiting { admit(entry.channel, from: entry.peer) }
+    }
+
+    /// Sends commands in one write; false when no supervisor is connected.
+    @discardableResult
+    package func send(_ commands: RunnerCommand...) -> Bool {
+        loop.preconditionInEventLoop()
+        guard let channel else { return false }
+        var buffer = channel.allocator.buffer(capacity: 1024)
+        for command in commands { command.write(into: &buffer) }
+        channel.writeAndFlush(buffer, promise: nil)
+        return true
+    }
+
+    /// Closes the listener and the connection and removes the socket.
+    package func close() {
+        loop.preconditionInEventLoop()
+        isClosed = true
+        listener?.close(promise: nil)
+        listener = nil
+        channel?.close(promise: nil)
+        channel = nil
+        for entry in pending { entry.channel.close(promise: nil) }
+        pending = []
+        // The folder goes with the sandbox; a leftover socket there does no harm.
+        unlink(path)
+    }
+
+    private func arrived(_ channel: any Channel) {
+        guard !isClosed, pending.count < Self.pendingLimit, let provider = channel as? any SocketOptionProvider else {
+            channel.close(promise: nil)
+            return
+        }
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        let credentials: EventLoopFuture<PeerCredentials> = provider.unsafeGetSocketOption(
+            level: .init(rawValue: SOL_SOCKET), name: .init(rawValue: SO_PEERCRED))
+        credentials.whenComplete { result in
+            switch result {
+            case .success(let credentials): bound.value.admit(channel, from: credentials.pid)
+            case .failure: channel.close(promise: nil)
+            }
+        }
+    }
+
+    private func admit(_ channel: any Channel, from pid: Int32) {
+        guard let peer else {
+            pending.append((channel, pid))
+            return
+        }
+        guard pid == peer, !isClosed else {
+            logger.warning(
+                "refused a connection to a sandbox's socket",
+                metadata: ["peer": "\(pid)", "expected": "\(peer)"])
+            channel.close(promise: nil)
+            return
+        }
+        self.channel?.close(promise: nil)
+        self.channel = channel
+        let decoder = FrameHandler(link: self)
+        do {
+            try channel.pipeline.syncOperations.addHandler(decoder)
+            channel.setOption(.autoRead, value: true).whenFailure { _ in channel.close(promise: nil) }
+        } catch {
+            channel.close(promise: nil)
+        }
+    }
+
+    fileprivate func received(_ frame: Frame, on channel: any Channel) {
+        guard channel === self.channel else { return }
+        do {
+            handler(.message(try RunnerMessage(frame)))
+        } catch {
+            violated("\(error)", on: channel)
+        }
+    }
+
+    fileprivate func violated(_ reason: String, on channel: any Channel) {
+        guard channel === self.channel else { return }
+        self.channel = nil
+        channel.close(promise: nil)
+        handler(.violation(reason))
+    }
+
+    fileprivate func ended(_ channel: any Channel) {
+        guard channel === self.channel else { return }
+        self.channel = nil
+        handler(.disconnected)
+    }
+}
+
+/// What `SO_PEERCRED` gives (unix(7), `struct ucred`).
+private struct PeerCredentials: Sendable {
+    var pid: Int32
+    var uid: UInt32
+    var gid: UInt32
+}
+
+/// Accumulates bytes and cuts frames without copying bodies.
+private final class FrameHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let link: SandboxLink
+    private var buffer: ByteBuffer?
+
+    init(link: SandboxLink) { self.link = link }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var bytes = unwrapInboundIn(data)
+        if buffer == nil {
+            buffer = bytes
+        } else {
+            buffer?.writeBuffer(&bytes)
+        }
+        cut(context: context)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        link.ended(context.channel)
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+
+    private func cut(context: ChannelHandlerContext) {
+        while var current = buffer {
+            buffer = nil
+            do {
+                guard let frame = try Frame.read(from: &current) else {
+                    current.discardReadBytes()
+                    buffer = current
+                    return
+                }
+                buffer = current.readableBytes > 0 ? current : nil
+                link.received(frame, on: context.channel)
+            } catch {
+                link.violated("\(error)", on: context.channel)
+                return
+            }
+        }
+    }
+}

@@ -1,0 +1,237 @@
+import Foundation
+import Logging
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// Runs sandboxes as hardened containers of a Docker engine.
+///
+/// Every container is made by a deterministic name and carries labels, so that one of this engine is found again
+/// whatever happened to the process that made it.
+package final class DockerRuntime: SandboxRuntime {
+    /// How containers are made.
+    package struct Options: Sendable {
+        /// Names the engine that owns the containers.
+        package var engineID: String
+        /// The host's folder of the runner's files.
+        package var runnerFolder: String
+        /// The host's folder of the environments; nil when there are none.
+        package var environmentsFolder: String?
+        package var heartbeatSeconds: Double
+        package var reconnectSeconds: Double
+        /// The text of a seccomp profile; nil for the engine's own.
+        package var seccompProfile: String?
+
+        package init(
+            engineID: String, runnerFolder: String, environmentsFolder: String?, heartbeatSeconds: Double,
+            reconnectSeconds: Double, seccompProfile: String?
+        ) {
+            self.engineID = engineID
+            self.runnerFolder = runnerFolder
+            self.environmentsFolder = environmentsFolder
+            self.heartbeatSeconds = heartbeatSeconds
+            self.reconnectSeconds = reconnectSeconds
+            self.seccompProfile = seccompProfile
+        }
+    }
+
+    /// The label that names the engine which owns a container.
+    package static let engineLabel = "slipway.engine"
+    /// The label that names a sandbox.
+    package static let sandboxLabel = "slipway.sandbox"
+    /// The label that names the kind of sandbox.
+    package static let poolLabel = "slipway.pool"
+    /// Where sandboxes see the environments.
+    package static let environmentsTarget = "/opt/slipway/env"
+    private static let runnerTarget = "/opt/slipway/runner"
+    private static let socketTarget = "/run/slipway"
+
+    package let name = "docker"
+    private let client: DockerClient
+    private let options: Options
+    private let logger: Logger
+    /// Paths of each image that its maker declared as volumes.
+    private let volumes = Mutex<[String: [String]]>([:])
+
+    package init(client: DockerClient, options: Options, logger: Logger) {
+        self.client = client
+        self.options = options
+        self.logger = logger
+    }
+
+    package func check() async throws { try await client.ping() }
+
+    package func resolve(image: String) async throws -> ResolvedImage {
+        guard let details = try await client.inspectImage(image) else {
+            throw EngineError(
+                .imageNotFound,
+                "the container engine does not have the image \"\(image)\": pull or load it, or name another one")
+        }
+        volumes.withLock { $0[details.id] = details.volumes }
+        return ResolvedImage(reference: image, digest: details.id)
+    }
+
+    package func start(_ specification: SandboxSpecification) async throws -> StartedSandbox {
+        let name = "slipway-\(specification.id)"
+        do {
+            switch try await client.createContainer(name: name, container(for: specification)) {
+            case .created(_, let warnings):
+                for warning in warnings where !warning.contains("swap limit") {
+                    logger.debug("the container engine warns", metadata: ["warning": "\(warning)"])
+                }
+            case .nameTaken:
+                // Our own earlier try, whose answer was lost: the names are random.
+                break
+            }
+            try await client.startContainer(name)
+            guard let details = try await client.inspectContainer(name) else {
+                throw EngineError(.startFailed, "the container was removed while it started")
+            }
+            guard details.state.status == .running, details.state.processID > 0 else {
+                throw EngineError(.startFailed, "the container ended at once: \(Self.reason(details.state))")
+            }
+            return StartedSandbox(
+                handle: SandboxHandle(id: specification.id, reference: details.id), peer: details.state.processID)
+        } catch {
+            let lines = await diagnose(SandboxHandle(id: specification.id, reference: name))
+            await discard(name)
+            throw Self.explained(error, specification.sandboxClass.image, lines)
+        }
+    }
+
+    package func destroy(_ handle: SandboxHandle) async throws {
+        // A pooled sandbox is killed, never stopped: its first process need not obey SIGTERM.
+        try await client.removeContainer(handle.reference, force: true, withVolumes: true)
+    }
+
+    package func inspect(_ handle: SandboxHandle) async throws -> SandboxCondition {
+        guard let details = try await client.inspectContainer(handle.reference) else {
+            return .gone(reason: "the container is gone")
+        }
+        switch details.state.status {
+        case .running where details.state.processID > 0 && Self.isAlive(details.state.processID):
+            return .running(peer: details.state.processID)
+        case .running: return .gone(reason: "the container's first process is gone")
+        case .paused: return .paused
+        case .created, .restarting, .removing, .exited, .dead, .other:
+            return .gone(reason: Self.reason(details.state))
+        }
+    }
+
+    package func diagnose(_ handle: SandboxHandle) async -> String {
+        // The log only adds to a message about another failure.
+        let output = try? await client.logs(handle.reference, tailLines: 20)
+        return output.map { String(decoding: $0.standardOutput + $0.standardError, as: UTF8.self) } ?? ""
+    }
+
+    package func leftovers() async throws -> [SandboxHandle] {
+        try await client.listContainers(labels: [Self.engineLabel: options.engineID]).compactMap { summary in
+            guard let text = summary.labels[Self.sandboxLabel], let id = SandboxID(text) else { return nil }
+            return SandboxHandle(id: id, reference: summary.id)
+        }
+    }
+
+    private func discard(_ name: String) async {
+        do {
+            try await client.removeContainer(name, force: true, withVolumes: true)
+        } catch {
+            logger.warning(
+                "a container that did not start could not be removed",
+                metadata: ["container": "\(name)", "reason": "\(error)"])
+        }
+    }
+
+    /// What a container of a sandbox is made with: the hardening of the product stands here.
+    private func container(for specification: SandboxSpecification) -> ContainerSpec {
+        let kind = specification.sandboxClass
+        let arguments = SupervisorArguments(
+            sandbox: specification.id.description, socket: Self.socketTarget + "/s",
+            userIDs: specification.userIDs, heartbeatSeconds: options.heartbeatSeconds,
+            reconnectSeconds: options.reconnectSeconds, temporaryFolder: "/tmp", runtime: name)
+        var spec = ContainerSpec(image: kind.imageID)
+        spec.entrypoint = ["python3"]
+        spec.command = ["-I", "-B", "\(Self.runnerTarget)/\(specification.program)", arguments.text]
+        spec.user = "0:0"
+        spec.workingDirectory = "/"
+        spec.hostname = "sandbox"
+        spec.labels = [
+            Self.engineLabel: options.engineID, Self.sandboxLabel: specification.id.description,
+            Self.poolLabel: kind.image,
+        ]
+        spec.networkMode = kind.network
+        spec.mounts = mounts(for: specification)
+        spec.tmpfs = ["/tmp": "rw,nosuid,nodev,exec,mode=1777,size=\(kind.tmpBytes)"]
+        for path in volumes.withLock({ $0[kind.imageID] ?? [] }) where path != "/tmp" {
+            // A volume of the image would stay writable under the read-only root, and outlive nothing of ours.
+            spec.tmpfs[path] = "rw,nosuid,nodev,noexec,mode=0555,size=4k"
+        }
+        spec.hasReadOnlyRoot = true
+        spec.droppedCapabilities = ["ALL"]
+        spec.addedCapabilities = ["SETUID", "SETGID", "KILL"]
+        spec.securityOptions = ["no-new-privileges:true"]
+        if let profile = options.seccompProfile { spec.securityOptions.append("seccomp=\(profile)") }
+        spec.ipcMode = "private"
+        spec.usesInit = false
+        spec.runtime = kind.ociRuntime
+        spec.logDriver = .local(limitBytes: 1 << 20)
+        spec.processLimit = Int64(kind.pids)
+        spec.nanoCPUs = Int64(kind.cpus * 1e9)
+        spec.memoryBytes = Int64(kind.memoryBytes)
+        spec.memorySwapBytes = Int64(kind.memoryBytes)
+        spec.sharedMemoryBytes = Int64(kind.shmBytes)
+        let files = Self.clampedOpenFiles(kind.openFiles)
+        spec.userLimits = [
+            .init(name: "nofile", soft: files, hard: files), .init(name: "core", soft: 0, hard: 0),
+        ]
+        return spec
+    }
+
+    private func mounts(for specification: SandboxSpecification) -> [ContainerSpec.Mount] {
+        var mounts: [ContainerSpec.Mount] = [
+            .bind(source: options.runnerFolder, target: Self.runnerTarget, isReadOnly: true),
+            .bind(source: specification.socketFolder, target: Self.socketTarget, isReadOnly: true),
+        ]
+        if let folder = options.environmentsFolder {
+            mounts.append(.bind(source: folder, target: Self.environmentsTarget, isReadOnly: true))
+        }
+        for mount in specification.sandboxClass.mounts {
+            mounts.append(.bind(source: mount.source, target: mount.target, isReadOnly: !mount.writable))
+        }
+        return mounts
+    }
+
+    /// The engine refuses a limit above its own hard limit, which is at least this process's in practice.
+    private static func clampedOpenFiles(_ wanted: Int) -> Int64 {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return Int64(wanted) }
+        // The supervisor itself needs some beyond what a task may have.
+        return min(Int64(clamping: limit.rlim_max), Int64(max(wanted, 1024)))
+    }
+
+    /// Whether a process of the host lives; unknown ones count as living, since inspect said so.
+    private static func isAlive(_ pid: Int32) -> Bool { kill(pid, 0) == 0 || errno == EPERM }
+
+    private static func reason(_ state: ContainerDetails.State) -> String {
+        if state.isOutOfMemoryKilled { return "it ran out of memory" }
+        if !state.error.isEmpty { return state.error }
+        return "it ended with exit code \(state.exitCode)"
+    }
+
+    /// Names what the user can change, for the failures that a wrong image causes.
+    private static func explained(_ error: any Error, _ image: String, _ lines: String) -> any Error {
+        guard let failure = error as? EngineError, failure.code == .startFailed else { return error }
+        let lower = failure.message.lowercased()
+        if lower.contains("python3"), lower.contains("not found") || lower.contains("no such file") {
+            return EngineError(
+                .startFailed,
+                "the image \"\(image)\" has no python3, which the runner needs: use an image with Python 3.8 or later",
+                cause: failure)
+        }
+        let tail = lines.trimmingCharacters(in: .whitespacesAndNewlines)
+        return tail.isEmpty
+            ? failure
+            : EngineError(.startFailed, failure.message + "; its last output: " + tail.suffix(1000), cause: failure)
+    }
+}

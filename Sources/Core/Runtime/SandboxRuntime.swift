@@ -1,0 +1,104 @@
+/// A place where sandboxes come from.
+///
+/// Every runtime passes the same conformance suite. A sandbox is started with its socket listening already; its
+/// supervisor dials by itself.
+package protocol SandboxRuntime: Sendable {
+    /// `docker` or `process`.
+    var name: String { get }
+
+    /// Answers whether sandboxes can be started now; throws the reason why not.
+    func check() async throws
+
+    /// Finds an image and what identifies it; throws `.imageNotFound` when there is none.
+    func resolve(image: String) async throws -> ResolvedImage
+
+    /// Starts a sandbox whose supervisor will dial `specification.socketFolder`.
+    func start(_ specification: SandboxSpecification) async throws -> StartedSandbox
+
+    /// Removes a sandbox and everything of it; it need not exist any more.
+    func destroy(_ handle: SandboxHandle) async throws
+
+    /// Says how a sandbox is at present.
+    func inspect(_ handle: SandboxHandle) async throws -> SandboxCondition
+
+    /// The last lines that a sandbox's supervisor wrote, for error messages.
+    func diagnose(_ handle: SandboxHandle) async -> String
+
+    /// Every sandbox of this engine that exists, whoever started it.
+    func leftovers() async throws -> [SandboxHandle]
+}
+
+/// An image that exists.
+package struct ResolvedImage: Sendable, Hashable {
+    /// The name by which it was asked for.
+    package var reference: String
+    /// What identifies its content.
+    package var digest: String
+
+    package init(reference: String, digest: String) {
+        self.reference = reference
+        self.digest = digest
+    }
+}
+
+/// What a runtime needs to know to start a sandbox.
+package struct SandboxSpecification: Sendable {
+    /// Its identifier.
+    package var id: SandboxID
+    /// What is fixed at its creation.
+    package var sandboxClass: SandboxClass
+    /// The host's folder that holds its socket, named `s`.
+    package var socketFolder: String
+    /// The user ids that belong to it alone: zygote, then the tasks' pair.
+    package var userIDs: [Int]
+
+    /// The runner's file that is started.
+    package var program: String
+
+    package init(
+        id: SandboxID, sandboxClass: SandboxClass, socketFolder: String, userIDs: [Int],
+        program: String = "supervisor.py"
+    ) {
+        self.program = program
+        self.id = id
+        self.sandboxClass = sandboxClass
+        self.socketFolder = socketFolder
+        self.userIDs = userIDs
+    }
+}
+
+/// How a runtime finds a sandbox again.
+package struct SandboxHandle: Sendable, Hashable {
+    /// The sandbox's identifier.
+    package var id: SandboxID
+    /// The container's identifier, or the process id.
+    package var reference: String
+
+    package init(id: SandboxID, reference: String) {
+        self.id = id
+        self.reference = reference
+    }
+}
+
+/// A sandbox whose supervisor is on its way.
+package struct StartedSandbox: Sendable {
+    /// How to find it again.
+    package var handle: SandboxHandle
+    /// The supervisor's process id as the host sees it.
+    package var peer: Int32
+
+    package init(handle: SandboxHandle, peer: Int32) {
+        self.handle = handle
+        self.peer = peer
+    }
+}
+
+/// How a sandbox is.
+package enum SandboxCondition: Sendable, Equatable {
+    /// It runs; the process id is its supervisor's.
+    case running(peer: Int32)
+    /// Somebody paused it.
+    case paused
+    /// It ended or is gone.
+    case gone(reason: String)
+}

@@ -1,0 +1,56 @@
+/// The argument that a supervisor is started with: one small JSON object without secrets.
+package struct SupervisorArguments: Sendable {
+    package var sandbox: String
+    package var socket: String
+    package var userIDs: [Int]
+    package var heartbeatSeconds: Double
+    package var reconnectSeconds: Double
+    package var temporaryFolder: String
+    package var runtime: String
+
+    package init(
+        sandbox: String, socket: String, userIDs: [Int], heartbeatSeconds: Double, reconnectSeconds: Double,
+        temporaryFolder: String, runtime: String
+    ) {
+        self.sandbox = sandbox
+        self.socket = socket
+        self.userIDs = userIDs
+        self.heartbeatSeconds = heartbeatSeconds
+        self.reconnectSeconds = reconnectSeconds
+        self.temporaryFolder = temporaryFolder
+        self.runtime = runtime
+    }
+
+    /// The JSON text.
+    package var text: String {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.name("sandbox")
+            writer.value(sandbox)
+            writer.name("socket")
+            writer.value(socket)
+            writer.name("uids")
+            if let zygote = userIDs.first {
+                writer.object { writer in
+                    writer.name("zygote")
+                    writer.value(zygote)
+                    writer.name("tasks")
+                    writer.array { for task in userIDs.dropFirst() { $0.value(task) } }
+                }
+            } else {
+                writer.null()
+            }
+            writer.name("slots")
+            writer.value(1)
+            writer.name("heartbeat")
+            writer.value(heartbeatSeconds)
+            writer.name("reconnect")
+            writer.value(reconnectSeconds)
+            writer.name("tmp")
+            writer.value(temporaryFolder)
+            writer.name("runtime")
+            writer.value(runtime)
+        }
+        return String(decoding: writer.bytes, as: UTF8.self)
+    }
+}

@@ -1,0 +1,159 @@
+import Dispatch
+import Foundation
+import GRDB
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// The thread that works behind the commits: it turns inline copies into durable files, removes the files of removed
+/// jobs, and copies the write-ahead log back into the database.
+///
+/// Copies are read from the database, never held in memory: recovery after a crash is the same code.
+final class StoreFlusher: Sendable {
+    private struct Copy: Sendable {
+        let key: Int64
+        let item: ArtifactStore.Item
+    }
+
+    private let pool: DatabasePool
+    private let checkpoints: DatabaseQueue
+    private let artifacts: ArtifactStore
+    private let writer: StoreWriter
+    private let batch: Int
+    private let interval: DispatchTimeInterval
+    private let stopping = Atomic<Bool>(false)
+    private let started = Atomic<Bool>(false)
+    private let wake = DispatchSemaphore(value: 0)
+    private let stopped = DispatchSemaphore(value: 0)
+    /// One pass at a time: `flushAll` may come from any thread.
+    private let passLock = Mutex<Void>(())
+    private let commitsAtCheckpoint = Atomic<Int>(0)
+    private let commitsPerCheckpoint: Int
+
+    init(options: JobStore.Options, pool: DatabasePool, artifacts: ArtifactStore, writer: StoreWriter) throws {
+        self.pool = pool
+        self.artifacts = artifacts
+        self.writer = writer
+        batch = max(1, options.flushBatch)
+        interval = .milliseconds(max(1, options.flushIntervalMilliseconds))
+        var configuration = GRDB.Configuration()
+        configuration.busyMode = .timeout(Double(options.busyTimeoutMilliseconds) / 1000)
+        configuration.label = "slipway.checkpoint"
+        checkpoints = try DatabaseQueue(path: options.path, configuration: configuration)
+        // A small commit writes six to eight pages of 4 KiB: this comes before the log outgrows its size.
+        commitsPerCheckpoint = max(1, options.walBytes / 4096 / 16)
+    }
+
+    /// Makes files of everything that a crash left inline, before anything else happens.
+    func recover() {
+        do {
+            try flushAll()
+        } catch {
+            // A full disk: reads take the copies, and the thread tries again at every interval.
+        }
+    }
+
+    /// Starts the thread.
+    func start() {
+        started.store(true, ordering: .relaxed)
+        let thread = Thread { [self] in
+            // Files are made with what time the jobs leave: their rows hold durable copies meanwhile. The priority is
+            // this thread's alone (setpriority(2) on Linux); without it files only come sooner.
+            _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 19)
+            while !stopping.load(ordering: .acquiring) {
+                _ = wake.wait(timeout: .now() + interval)
+                recover()
+                checkpointIfDue()
+            }
+            stopped.signal()
+        }
+        thread.name = "slipway-flush"
+        thread.start()
+    }
+
+    /// Ends the thread after a last pass; `closeConnection` comes after it.
+    func stop() {
+        guard !stopping.exchange(true, ordering: .acquiringAndReleasing), started.load(ordering: .relaxed) else {
+            return
+        }
+        wake.signal()
+        stopped.wait()
+    }
+
+    /// Closes the connection: as the last one to the file it copies the whole log back and removes it.
+    func closeConnection() {
+        do {
+            try checkpoints.close()
+        } catch {
+            // The connection closes with this object; nothing is lost, the log stays.
+        }
+    }
+
+    /// Flushes until no copy and no trash is left.
+    func flushAll() throws {
+        try passLock.withLock { _ in
+            while try flushCopies() == batch {}
+            while try emptyTrash() == batch {}
+        }
+    }
+
+    private func flushCopies() throws -> Int {
+        let copies = try pool.read { db in
+            let sql = "SELECT key, id, text FROM copies ORDER BY key LIMIT \(batch)"
+            let rows = try Row.fetchCursor(db.cachedStatement(sql: sql))
+            var copies: [Copy] = []
+            while let row = try rows.next() {
+                guard let id = JobID(row[1] as String), let kind = ArtifactKind(rawValue: row[0] & 3) else {
+                    throw StoreValue.damaged("artifact copy")
+                }
+                copies.append(Copy(key: row[0], item: .init(id: id, kind: kind, text: Array(row[2] as Data))))
+            }
+            return copies
+        }
+        guard !copies.isEmpty else { return 0 }
+        try artifacts.writeLazily(copies.map(\.item))
+        try artifacts.syncAll()
+        try settle(copies: copies.map(\.key), trash: [])
+        return copies.count
+    }
+
+    /// Comes after the copies of the same pass: a file that was written for a job removed meanwhile goes here.
+    private func emptyTrash() throws -> Int {
+        let ids = try pool.read { db in
+            try String.fetchAll(db.cachedStatement(sql: "SELECT id FROM trash LIMIT \(batch)"))
+        }.flatMap(JobRowCoding.ids)
+        guard !ids.isEmpty else { return 0 }
+        for id in ids { try artifacts.remove(id) }
+        try settle(copies: [], trash: ids)
+        return ids.count
+    }
+
+    private func settle(copies: [Int64], trash: [JobID]) throws {
+        let done = DispatchSemaphore(value: 0)
+        let box = OutcomeBox()
+        writer.submit(.settle(copies: copies, trash: trash)) {
+            box.result.withLock { [result = $0] slot in slot = result }
+            done.signal()
+        }
+        done.wait()
+        _ = try box.result.withLock { $0 }?.get()
+    }
+
+    /// Copies the log back when it may have grown enough; the writer goes on meanwhile.
+    private func checkpointIfDue() {
+        let commits = writer.commits.load(ordering: .relaxed)
+        guard commits - commitsAtCheckpoint.load(ordering: .relaxed) >= commitsPerCheckpoint else { return }
+        do {
+            // Each round is shorter than the one before; once it ends with nothing left, the writer starts over.
+            for _ in 0..<4 {
+                let (frames, copied) = try checkpoints.writeWithoutTransaction { try $0.checkpoint(.passive) }
+                if copied >= frames { break }
+            }
+            commitsAtCheckpoint.store(commits, ordering: .relaxed)
+        } catch {
+            // The log grows until the next interval, or until the writer's own limit copies it back.
+        }
+    }
+}

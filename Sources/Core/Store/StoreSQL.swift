@@ -1,0 +1,72 @@
+/// The statements that change jobs; which states they accept comes from `JobTransition` alone.
+enum SQL {
+    static let insert = """
+        INSERT INTO jobs (seq, id, tenant, name, kind, handler, state, attempt, max_attempts, backoff_ms, priority,
+            timeout_ms, queue_deadline_ms, not_before_ms, created_ms, started_ms, timing_queued, timing_start, start,
+            sandbox, nonce, boot_id, labels, options, input_digest, input_encoded, input_plain)
+        VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+        """
+
+    /// The attempt that begins is the row's own, or the first.
+    static let claim = """
+        UPDATE jobs SET state = '\(JobTransition.claim.target.rawValue)', attempt = ?1, sandbox = ?2, nonce = ?3,
+            start = ?4, boot_id = ?5, started_ms = ?6
+        WHERE id = ?7 AND state IN (\(StoreValue.list(JobTransition.claim.sources))) AND max(attempt, 1) = ?1
+        """
+
+    static let run = """
+        UPDATE jobs SET state = '\(JobTransition.run.target.rawValue)', started_ms = ?
+        WHERE id = ? AND attempt = ? AND state IN (\(StoreValue.list(JobTransition.run.sources)))
+        """
+
+    /// One statement for each terminal state.
+    static let finish: [JobState: String] = Dictionary(
+        uniqueKeysWithValues: JobState.allCases.filter(\.isTerminal).map { state in
+            let sources = StoreValue.list(JobTransition.finish(state).sources)
+            let sql = """
+                UPDATE jobs SET state = '\(state.rawValue)', started_ms = coalesce(?1, started_ms), finished_ms = ?2,
+                    timing_queued = ?3, timing_start = ?4, timing_run = ?5, timing_total = ?6, exit_code = ?7,
+                    cpu_seconds = ?8, max_rss = ?9, error_kind = ?10, error_type = ?11, error_message = ?12,
+                    error_traceback = ?13, result_digest = ?14, result_encoded = ?15, result_plain = ?16,
+                    result_media = ?17, journal_digest = ?18, journal_encoded = ?19, journal_plain = ?20
+                WHERE id = ?21 AND attempt = ?22 AND state IN (\(sources))
+                RETURNING seq
+                """
+            return (state, sql)
+        })
+
+    static let retry = """
+        UPDATE jobs SET state = '\(JobTransition.retry.target.rawValue)', attempt = attempt + 1, not_before_ms = ?,
+            sandbox = NULL, nonce = NULL, start = NULL, started_ms = NULL
+        WHERE id = ? AND attempt = ? AND attempt < max_attempts
+            AND state IN (\(StoreValue.list(JobTransition.retry.sources)))
+        """
+
+    static let giveBack = """
+        UPDATE jobs SET state = '\(JobTransition.giveBack.target.rawValue)', not_before_ms = ?,
+            sandbox = NULL, nonce = NULL, start = NULL, started_ms = NULL
+        WHERE id = ? AND attempt = ? AND state IN (\(StoreValue.list(JobTransition.giveBack.sources)))
+        """
+
+    static let requestCancel = """
+        UPDATE jobs SET cancel_requested = 1 WHERE id = ? AND state IN (\(unfinishedStates))
+        """
+
+    static let remove = """
+        DELETE FROM jobs WHERE id = ?1 AND (?2 IS NULL OR tenant = ?2) AND state IN (\(terminalStates)) RETURNING seq
+        """
+
+    static let exists = "SELECT 1 FROM jobs WHERE id = ? AND tenant = ?"
+    static let findKey = "SELECT request_hash, jobs FROM idempotency WHERE tenant = ? AND key = ?"
+    static let addKey =
+        "INSERT INTO idempotency (tenant, key, request_hash, jobs, created_ms) VALUES (?, ?, ?, ?, ?)"
+    static let addLabel = "INSERT INTO job_labels (seq, key, value) VALUES (?, ?, ?)"
+    static let addCopy = "INSERT INTO copies (key, id, text) VALUES (?, ?, ?)"
+    static let dropCopies = "DELETE FROM copies WHERE key BETWEEN ? AND ?"
+    static let addTrash = "INSERT OR IGNORE INTO trash (id) VALUES (?)"
+    static let dropTrash = "DELETE FROM trash WHERE id = ?"
+
+    /// The states of `jobs_unfinished`, in the words of that index, so that SQLite sees that it fits.
+    static let unfinishedStates = "'queued', 'starting', 'running'"
+    static let terminalStates = StoreValue.list(JobState.allCases.filter(\.isTerminal))
+}

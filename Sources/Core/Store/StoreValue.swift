@@ -1,0 +1,64 @@
+import Foundation
+import GRDB
+
+/// Conversions between the domain's values and columns.
+enum StoreValue {
+    /// Milliseconds since 1970.
+    static func milliseconds(_ date: Date) -> Int64 { Int64((date.timeIntervalSince1970 * 1000).rounded()) }
+
+    /// The moment of milliseconds since 1970.
+    static func date(_ milliseconds: Int64) -> Date { Date(timeIntervalSince1970: Double(milliseconds) / 1000) }
+
+    static func of(_ value: String?) -> DatabaseValue { value?.databaseValue ?? .null }
+    static func of(_ value: Int?) -> DatabaseValue { value?.databaseValue ?? .null }
+    static func of(_ value: Int64?) -> DatabaseValue { value?.databaseValue ?? .null }
+    static func of(_ value: Double?) -> DatabaseValue { value?.databaseValue ?? .null }
+    static func of(_ value: Bool) -> DatabaseValue { (value ? 1 : 0).databaseValue }
+    static func of(_ value: Date?) -> DatabaseValue { value.map(milliseconds)?.databaseValue ?? .null }
+
+    static func of(_ value: [UInt8]?) -> DatabaseValue {
+        guard let value else { return .null }
+        return Data(value).databaseValue
+    }
+
+    /// Labels as a JSON object; nil when there are none.
+    static func labels(_ labels: [String: String]) throws -> DatabaseValue {
+        guard !labels.isEmpty else { return .null }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        return String(decoding: try encoder.encode(labels), as: UTF8.self).databaseValue
+    }
+
+    /// Labels from their column.
+    static func labels(_ text: String?) throws -> [String: String] {
+        guard let text else { return [:] }
+        return try JSONDecoder().decode([String: String].self, from: Data(text.utf8))
+    }
+
+    /// The error for a column that holds what this engine never writes.
+    static func damaged(_ what: String) -> EngineError {
+        EngineError(.storage, "The job store holds an unreadable value (\(what)); restore it from a backup.")
+    }
+
+    /// States as a list for `IN (..)`.
+    static func list(_ states: some Sequence<JobState>) -> String {
+        states.map { "'\($0.rawValue)'" }.joined(separator: ", ")
+    }
+}
+
+extension Database {
+    /// Runs one statement, prepared once for this connection, and returns how many rows it changed.
+    @discardableResult
+    func change(_ sql: String, _ values: [DatabaseValue] = []) throws -> Int {
+        let statement = try cachedStatement(sql: sql)
+        statement.setUncheckedArguments(StatementArguments(values))
+        try statement.execute()
+        return changesCount
+    }
+
+    /// Runs one changing statement with a `RETURNING seq` clause.
+    func changeReturningSeq(_ sql: String, _ values: [DatabaseValue]) throws -> Int64? {
+        let statement = try cachedStatement(sql: sql)
+        return try Int64.fetchOne(statement, arguments: StatementArguments(values))
+    }
+}

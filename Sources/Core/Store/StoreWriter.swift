@@ -1,0 +1,129 @@
+import Dispatch
+import Foundation
+import GRDB
+import Synchronization
+
+/// The one thread that writes: it takes whatever has come in, commits it in one transaction, then answers.
+///
+/// While a commit waits for the disk, callers queue up for the next one; that is what makes a thousand submits a second
+/// cost a few synchronous writes.
+final class StoreWriter: Sendable {
+    /// Gets the outcome of an operation after its commit, on the writer's thread; it must not block.
+    typealias Completion = @Sendable (Result<StoreOutcome, EngineError>) -> Void
+
+    private struct Entry: Sendable {
+        let operation: StoreOperation
+        let completion: Completion
+    }
+
+    private struct Inbox {
+        var entries: [Entry] = []
+        var closed = false
+    }
+
+    private let pool: DatabasePool
+    private let batchMax: Int
+    private let queueMax: Int
+    private let inbox = Mutex(Inbox())
+    private let wake = DispatchSemaphore(value: 0)
+    private let stopped = DispatchSemaphore(value: 0)
+    private let errors: StoreErrors
+    /// Transactions committed so far.
+    let commits = Atomic<Int>(0)
+
+    init(pool: DatabasePool, batchMax: Int, queueMax: Int, errors: StoreErrors) {
+        self.pool = pool
+        self.batchMax = max(1, batchMax)
+        self.queueMax = max(1, queueMax)
+        self.errors = errors
+    }
+
+    /// Starts the thread.
+    func start() throws {
+        let opened = try pool.writeWithoutTransaction { try StoreSession($0) }
+        let thread = Thread { [self] in
+            var session = opened
+            while let entries = take() { commit(entries, &session) }
+            stopped.signal()
+        }
+        thread.name = "slipway-store"
+        thread.start()
+    }
+
+    /// Hands an operation over; `completion` is called exactly once, after the commit.
+    func submit(_ operation: StoreOperation, completion: @escaping Completion) {
+        let refusal: EngineError? = inbox.withLock { inbox in
+            if inbox.closed { return EngineError(.draining, "The job store is closed.") }
+            guard inbox.entries.count < queueMax else {
+                return EngineError(
+                    .unavailable, "The job store has \(queueMax) changes waiting; try again later.",
+                    retryAfterSeconds: 1)
+            }
+            inbox.entries.append(Entry(operation: operation, completion: completion))
+            if inbox.entries.count == 1 { wake.signal() }
+            return nil
+        }
+        if let refusal { completion(.failure(refusal)) }
+    }
+
+    /// Refuses further operations, completes those that wait and ends the thread.
+    func close() {
+        let first = inbox.withLock { inbox in
+            defer { inbox.closed = true }
+            return !inbox.closed
+        }
+        guard first else { return }
+        wake.signal()
+        stopped.wait()
+    }
+
+    /// The next batch, or nil when the writer is closed and nothing waits.
+    private func take() -> [Entry]? {
+        while true {
+            let (batch, closed): ([Entry], Bool) = inbox.withLock { inbox in
+                if inbox.entries.count <= batchMax {
+                    let batch = inbox.entries
+                    inbox.entries = []
+                    return (batch, inbox.closed)
+                }
+                let batch = Array(inbox.entries.prefix(batchMax))
+                inbox.entries.removeFirst(batchMax)
+                return (batch, inbox.closed)
+            }
+            if !batch.isEmpty { return batch }
+            if closed { return nil }
+            wake.wait()
+        }
+    }
+
+    private func commit(_ entries: [Entry], _ session: inout StoreSession) {
+        do {
+            let outcomes = try transact(entries, &session)
+            for (entry, outcome) in zip(entries, outcomes) { entry.completion(.success(outcome)) }
+        } catch {
+            let failure = errors.translate(error)
+            // A lock held by someone else would make every entry wait again; anything else may be one entry's own.
+            guard entries.count > 1, failure.code != .unavailable else {
+                for entry in entries { entry.completion(.failure(failure)) }
+                return
+            }
+            for entry in entries { commit([entry], &session) }
+        }
+    }
+
+    private func transact(_ entries: [Entry], _ session: inout StoreSession) throws -> [StoreOutcome] {
+        try pool.writeWithoutTransaction { db in
+            try db.change("BEGIN IMMEDIATE")
+            do {
+                let outcomes = try entries.map { try session.perform($0.operation, on: db) }
+                try db.change("COMMIT")
+                commits.add(1, ordering: .relaxed)
+                return outcomes
+            } catch {
+                // SQLite has rolled back by itself after some errors; GRDB looks first.
+                try db.rollback()
+                throw error
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+/// Collects the faults of one request.
+///
+/// The list is bounded: the faults of a hostile request are not worth their memory.
+package final class FaultList {
+    private static let limit = 100
+
+    /// What has been found.
+    package private(set) var faults: [EngineError.Fault] = []
+    private let prefix: String
+
+    /// Starts a list whose pointers all begin with `prefix`.
+    package init(prefix: String = "") { self.prefix = prefix }
+
+    /// Adds a fault.
+    package func add(_ pointer: String, _ code: String, _ detail: String) {
+        guard faults.count < Self.limit else { return }
+        faults.append(.init(pointer: prefix + pointer, code: code, detail: detail))
+    }
+
+    /// The pointer of a member, its name escaped as RFC 6901 says.
+    package static func pointer(_ base: String, _ name: String) -> String {
+        guard name.utf8.contains(where: { $0 == UInt8(ascii: "~") || $0 == UInt8(ascii: "/") }) else {
+            return "\(base)/\(name)"
+        }
+        var escaped = ""
+        for character in name.unicodeScalars {
+            switch character {
+            case "~": escaped += "~0"
+            case "/": escaped += "~1"
+            default: escaped.unicodeScalars.append(character)
+            }
+        }
+        return "\(base)/\(escaped)"
+    }
+}
+
+extension EngineError {
+    /// The error that stands for all of these faults.
+    ///
+    /// Its code is the common kind of the faults, when they have one, else `invalidRequest`.
+    package static func invalid(_ faults: [Fault]) -> EngineError {
+        let codes = Set(faults.map(\.code))
+        let code = codes.count == 1 ? codes.first.flatMap(Code.init(rawValue:)) : nil
+        let count = faults.count == 1 ? "one fault" : "\(faults.count) faults"
+        switch code {
+        case .limitExceeded?:
+            return EngineError(.limitExceeded, "The request asks for more than is allowed.", faults: faults)
+        case .notAllowed?:
+            return EngineError(.notAllowed, "The request asks for something that is not allowed.", faults: faults)
+        case .notSupported?:
+            return EngineError(.notSupported, "The request asks for something that does not exist.", faults: faults)
+        default:
+            return EngineError(.invalidRequest, "The request has \(count).", faults: faults)
+        }
+    }
+}

@@ -1,0 +1,45 @@
+/// Checks the folders of the host that a job asks for.
+///
+/// Only the text of paths is looked at: where symbolic links lead is found out when the sandbox is made.
+struct MountValidator {
+    let limits: RequestLimits
+    let faults: FaultList
+
+    /// Places of a sandbox that belong to the system or to the runner.
+    private static let reserved = ["/proc", "/sys", "/dev", "/run", "/tmp", "/slipway", "/etc", "/usr", "/bin", "/lib"]
+
+    func check(_ mounts: [JobRequest.Mount]) {
+        if mounts.count > 32 { faults.add("/mounts", "out-of-range", "At most 32 mounts are allowed") }
+        var targets: Set<String> = []
+        for (place, mount) in mounts.enumerated() {
+            let pointer = "/mounts/\(place)"
+            if !isCleanPath(mount.source) {
+                faults.add(pointer + "/source", "invalid", "The source must be an absolute path without . and ..")
+            } else if !limits.mounts.contains(where: { isInside(mount.source, $0) }) {
+                faults.add(pointer + "/source", "not-allowed", "The folder is not on the list of allowed mounts")
+            }
+            if !isCleanPath(mount.target) || mount.target == "/" {
+                faults.add(pointer + "/target", "invalid", "The target must be an absolute path without . and ..")
+            } else if Self.reserved.contains(where: { isInside(mount.target, $0) }) {
+                faults.add(pointer + "/target", "not-allowed", "The target lies in a folder of the system")
+            } else if !targets.insert(mount.target).inserted {
+                faults.add(pointer + "/target", "invalid", "Another mount has the same target")
+            }
+        }
+    }
+
+    private func isCleanPath(_ path: String) -> Bool {
+        guard path.hasPrefix("/"), path.utf8.count <= 4096 else { return false }
+        guard !path.unicodeScalars.contains(where: { Characters.isControl($0) || $0 == ":" || $0 == "," }) else {
+            return false
+        }
+        if path == "/" { return true }
+        return path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
+            .allSatisfy { !$0.isEmpty && $0 != "." && $0 != ".." && $0.utf8.count <= 255 }
+    }
+
+    private func isInside(_ path: String, _ folder: String) -> Bool {
+        let folder = folder.hasSuffix("/") ? String(folder.dropLast()) : folder
+        return path == folder || path.hasPrefix(folder + "/")
+    }
+}

@@ -1,0 +1,105 @@
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import NIOHTTP1
+import NIOHTTPTypes
+import SlipwayCore
+
+/// Watches over one connection: what never becomes a request is answered here, and the connection closed.
+///
+/// It bounds the bytes and the time that a header may take, answers broken framing with a problem document, and tells
+/// clients that ask for it to go on with their body.
+final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPRequestPart
+    typealias InboundOut = HTTPRequestPart
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = HTTPResponsePart
+
+    private let options: GatewayOptions
+    private var watch: HeaderWatch?
+    /// Requests whose header has come and whose answer has not ended.
+    private var open = 0
+    private var hasRefused = false
+
+    init(options: GatewayOptions) { self.options = options }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        let watch = HeaderWatch(
+            limitBytes: options.requestLineMaxBytes + options.headerBytesMax, timeout: options.headerTimeout
+        ) { [weak self] status in self?.refuse(status, context: context) }
+        self.watch = watch
+        do {
+            try context.pipeline.syncOperations.addHandler(watch, position: .first)
+        } catch {
+            // Without its watch the connection would have no limits.
+            context.close(promise: nil)
+        }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { watch = nil }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head(let head):
+            open += 1
+            watch?.headerHasCome()
+            if expectsContinue(head) {
+                context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
+            }
+        case .body: break
+        case .end: watch?.requestHasEnded()
+        }
+        context.fireChannelRead(data)
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        if case .end = unwrapOutboundIn(data) { open -= 1 }
+        context.write(data, promise: promise)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // Within a request its handler has to learn that the body is not whole; the server answers then.
+        guard open == 0, let error = error as? HTTPParserError else { return context.fireErrorCaught(error) }
+        switch error {
+        case .headerOverflow:
+            refuse(watch?.hasLine == false ? .uriTooLong : .requestHeaderFieldsTooLarge, context: context)
+        default: refuse(.badRequest, context: context)
+        }
+    }
+
+    /// A body that will be refused for its size is not asked for.
+    private func expectsContinue(_ head: HTTPRequest) -> Bool {
+        guard let name = HTTPField.Name("Expect"), head.headerFields[name]?.lowercased() == "100-continue" else {
+            return false
+        }
+        return (head.headerFields[.contentLength].flatMap { Int($0) } ?? 0) <= options.bodyMaxBytes
+    }
+
+    private func refuse(_ status: HTTPResponse.Status, context: ChannelHandlerContext) {
+        guard !hasRefused, context.channel.isActive else { return }
+        hasRefused = true
+        let (slug, detail) =
+            switch status {
+            case .requestHeaderFieldsTooLarge: ("headers-too-large", "The headers are larger than is allowed.")
+            case .uriTooLong: ("uri-too-long", "The request line is longer than is allowed.")
+            case .requestTimeout: ("request-timeout", "The headers did not come in time.")
+            default: ("bad-request", "The bytes are no HTTP request.")
+            }
+        let requestID = RequestID().description
+        let body = Problem(status, slug, detail).body(instance: "", requestID: requestID)
+        let headers: HTTPFields = [
+            .contentType: "application/problem+json", .contentLength: "\(body.count)", .connection: "close",
+            .requestID: requestID, .cacheControl: "no-store", .contentTypeOptions: "nosniff",
+        ]
+        context.write(wrapOutboundOut(.head(HTTPResponse(status: status, headerFields: headers))), promise: nil)
+        context.write(wrapOutboundOut(.body(ByteBuffer(bytes: body))), promise: nil)
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+        // Closing at once, with bytes unread, would reset the connection and could destroy the answer on its way.
+        context.close(mode: .output, promise: nil)
+        let channel = context.channel
+        context.eventLoop.scheduleTask(in: .seconds(1)) { channel.close(promise: nil) }
+    }
+}
+
+@available(*, unavailable)
+extension ConnectionGuard: Sendable {}

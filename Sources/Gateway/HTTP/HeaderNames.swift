@@ -1,0 +1,15 @@
+import HTTPTypes
+
+extension HTTPField.Name {
+    static let requestID = known("X-Request-Id")
+    static let contentTypeOptions = known("X-Content-Type-Options")
+    static let idempotencyKey = known("Idempotency-Key")
+    static let prefer = known("Prefer")
+    static let preferenceApplied = known("Preference-Applied")
+    static let lastEventID = known("Last-Event-ID")
+
+    private static func known(_ text: String) -> HTTPField.Name {
+        guard let name = HTTPField.Name(text) else { preconditionFailure("\(text) is no name of a header") }
+        return name
+    }
+}

@@ -1,0 +1,50 @@
+import SlipwayCore
+
+/// What the gateway needs of an engine.
+///
+/// Every method throws ``EngineError``; a job of another tenant is not found.
+package protocol JobService: Sendable {
+    /// Validates and accepts a job; it is durable when this returns.
+    func submit(_ request: JobRequest, tenant: TenantID, idempotency: IdempotencyKey?) async throws -> Job
+
+    /// Submits, then waits until the job has ended or `limit` has passed.
+    func submit(
+        _ request: JobRequest, tenant: TenantID, idempotency: IdempotencyKey?, waitingUpTo limit: Duration
+    ) async throws -> JobOutcome
+
+    /// Accepts all jobs or none; the pointers of faults start with `/jobs/N`.
+    func submit(batch: [JobRequest], tenant: TenantID, idempotency: IdempotencyKey?) async throws -> [Job]
+
+    /// A job as it is now.
+    func job(_ id: JobID, tenant: TenantID) async throws -> Job
+
+    /// A job, when it has ended or `limit` has passed.
+    func wait(for id: JobID, tenant: TenantID, upTo limit: Duration) async throws -> JobOutcome
+
+    /// A page of the tenant's jobs.
+    func jobs(_ query: JobQuery, tenant: TenantID) async throws -> JobPage
+
+    /// Asks for the end of a job.
+    func cancel(_ id: JobID, tenant: TenantID) async throws -> (job: Job, alreadyCancelled: Bool)
+
+    /// Removes a job that has ended, with all that belongs to it.
+    func delete(_ id: JobID, tenant: TenantID) async throws
+
+    /// The result of a job that has ended.
+    func result(of id: JobID, tenant: TenantID) async throws -> JobOutcome
+
+    /// The output of a job; the last `tail` lines of it, when given.
+    func logs(of id: JobID, tenant: TenantID, stream: LogStream, tail: Int?) async throws -> [UInt8]
+
+    /// The events of a job after the one with number `seq`, those of the past first, until the job has ended.
+    func events(of id: JobID, tenant: TenantID, after seq: Int) async throws -> AsyncStream<JobEvent>
+
+    /// What is warm; counts are those of one tenant.
+    func pools(for tenant: TenantID?) async -> [PoolStatus]
+
+    /// Whether jobs can run.
+    func readiness() async -> Readiness
+
+    /// Measurements in the text format of Prometheus.
+    func metricsText() async -> String
+}

@@ -1,0 +1,60 @@
+import HTTPTypes
+import Hummingbird
+import SlipwayCore
+
+/// One request on its way to its handler.
+struct Call: Sendable {
+    let request: Request
+    let target: RequestTarget
+    /// What stood where the route has `{id}`.
+    let identifier: String
+    /// Who asks; the tenant `default` without any scope on routes that need no key.
+    let principal: Principal
+
+    var headers: HTTPFields { request.headers }
+
+    /// The job id of the path.
+    ///
+    /// - Throws: ``Problem`` 404 when it has not the shape of one, as if there were no such job.
+    func jobID() throws(Problem) -> JobID {
+        guard let id = JobID(identifier) else { throw .notFound }
+        return id
+    }
+
+    /// Refuses query parameters that the route does not know: a typing error must not pass for a wide filter.
+    func allowQuery(_ names: String...) throws(Problem) {
+        guard let unknown = target.query.keys.filter({ !names.contains($0) }).min() else { return }
+        let known = names.isEmpty ? "none" : names.joined(separator: ", ")
+        throw Problem.badRequest("There is no query parameter '\(unknown)' here. Known: \(known).")
+    }
+
+    /// A whole number of the query.
+    func integer(_ name: String, in range: ClosedRange<Int>) throws(Problem) -> Int? {
+        guard let text = target.query[name] else { return nil }
+        guard let value = Int(text), range.contains(value) else {
+            throw Problem.badRequest(
+                "The query parameter '\(name)' must be a whole number from \(range.lowerBound) to \(range.upperBound).")
+        }
+        return value
+    }
+
+    /// A flag of the query; one without a value is set.
+    func flag(_ name: String) throws(Problem) -> Bool {
+        switch target.query[name] {
+        case nil, "false"?, "0"?: false
+        case ""?, "true"?, "1"?: true
+        default: throw Problem.badRequest("The query parameter '\(name)' must be true or false.")
+        }
+    }
+}
+
+extension Response {
+    /// An answer of JSON, header and body in one write.
+    static func json(
+        _ bytes: [UInt8], status: HTTPResponse.Status = .ok, headers: HTTPFields = HTTPFields()
+    ) -> Response {
+        var headers = headers
+        headers[.contentType] = "application/json"
+        return Response(status: status, headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: bytes)))
+    }
+}

@@ -1,0 +1,93 @@
+import Hummingbird
+import NIOCore
+import ServiceLifecycle
+import SlipwayCore
+
+/// Writes events to a client as they happen, and a sign of life when nothing happens.
+///
+/// An event is asked for when the one before it has been written: a slow reader holds up nobody but itself. The feed
+/// ends with the job, with the client, or with the service.
+struct EventFeed: Sendable {
+    private enum Signal: Sendable {
+        case event(JobEvent)
+        case end
+        case silence
+    }
+
+    /// Takes events one by one, from whichever task asks.
+    private actor Source {
+        private var iterator: AsyncStream<JobEvent>.Iterator
+
+        init(_ events: AsyncStream<JobEvent>) { iterator = events.makeAsyncIterator() }
+
+        func next() async -> Signal {
+            var copy = iterator
+            let event = await copy.next(isolation: self)
+            iterator = copy
+            return event.map(Signal.event) ?? .end
+        }
+    }
+
+    let events: AsyncStream<JobEvent>
+    /// How long to be silent at most; nil for as long as nothing happens.
+    let heartbeat: Duration?
+    let heartbeatText: String
+    let start: String
+    /// The bytes of an event; nil for events that are left out.
+    let encode: @Sendable (JobEvent) -> [UInt8]?
+
+    init(
+        events: AsyncStream<JobEvent>, heartbeat: Duration?, heartbeatText: String = "", start: String = "",
+        encode: @escaping @Sendable (JobEvent) -> [UInt8]?
+    ) {
+        self.events = events
+        self.heartbeat = heartbeat
+        self.heartbeatText = heartbeatText
+        self.start = start
+        self.encode = encode
+    }
+
+    /// The body of the answer.
+    var body: ResponseBody {
+        ResponseBody { writer in
+            if !start.isEmpty { try await writer.write(ByteBuffer(string: start)) }
+            var output = writer
+            try await write(to: &output)
+            try await output.finish(nil)
+        }
+    }
+
+    private func write(to writer: inout any ResponseBodyWriter) async throws {
+        let source = Source(events)
+        try await withThrowingTaskGroup(of: Signal.self) { group in
+            group.addTask { await cancelWhenGracefulShutdown { await source.next() } }
+            addSilence(to: &group)
+            while let signal = try await group.next() {
+                switch signal {
+                case .event(let event):
+                    if let bytes = encode(event), !bytes.isEmpty { try await writer.write(ByteBuffer(bytes: bytes)) }
+                    group.addTask { await cancelWhenGracefulShutdown { await source.next() } }
+                case .silence:
+                    try await writer.write(ByteBuffer(string: heartbeatText))
+                    addSilence(to: &group)
+                case .end:
+                    group.cancelAll()
+                    return
+                }
+            }
+        }
+    }
+
+    private func addSilence(to group: inout ThrowingTaskGroup<Signal, any Error>) {
+        guard let heartbeat else { return }
+        group.addTask {
+            do {
+                try await Task.sleep(for: heartbeat)
+            } catch {
+                // Cancelled, because the feed has ended.
+                return .end
+            }
+            return .silence
+        }
+    }
+}

@@ -1,0 +1,106 @@
+import HTTPTypes
+import Hummingbird
+import SlipwayCore
+
+extension GatewayRoutes {
+    /// Shows a job, at once or when it has ended: `GET /v1/jobs/{id}`.
+    @Sendable func show(_ call: Call) async throws -> Response {
+        try call.allowQuery("wait")
+        let id = try call.jobID()
+        let tenant = call.principal.tenant
+        let wait = try Preferences.wait(
+            query: call.target.query["wait"], headers: call.headers, maximum: options.waitMax)
+        var headers = HTTPFields()
+        let body: [UInt8]
+        if let wait {
+            let outcome = try await service.wait(for: id, tenant: tenant, upTo: wait)
+            body = JobEncoder.bytes(outcome.job, result: outcome)
+            if call.target.query["wait"] == nil {
+                headers[.preferenceApplied] = "wait=\(wait.components.seconds)"
+            }
+        } else {
+            body = JobEncoder.bytes(try await service.job(id, tenant: tenant))
+        }
+        let tag = EntityTag.of(body)
+        headers[.eTag] = tag
+        guard !EntityTag.isMatch(tag, call.headers[values: .ifNoneMatch]) else {
+            return Response(status: .notModified, headers: headers)
+        }
+        return .json(body, headers: headers)
+    }
+
+    /// Lists the tenant's jobs, newest first: `GET /v1/jobs`.
+    @Sendable func list(_ call: Call) async throws -> Response {
+        try call.allowQuery("state", "label", "name", "limit", "cursor")
+        var query = JobQuery()
+        query.limit = try call.integer("limit", in: 1...500) ?? query.limit
+        query.name = call.target.query["name"]
+        query.cursor = call.target.query["cursor"]
+        for word in (call.target.query["state"] ?? "").split(separator: ",") {
+            guard let state = JobState(rawValue: String(word)) else {
+                let known = JobState.allCases.map(\.rawValue).joined(separator: ", ")
+                throw Problem.badRequest("The query parameter 'state' must list some of \(known).")
+            }
+            query.states.insert(state)
+        }
+        for label in (call.target.query["label"] ?? "").split(separator: ",") {
+            let parts = label.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            guard parts.count == 2, !parts[0].isEmpty else {
+                throw Problem.badRequest("The query parameter 'label' must look like key:value.")
+            }
+            query.labels[parts[0]] = parts[1]
+        }
+        let page = try await service.jobs(query, tenant: call.principal.tenant)
+        var writer = JSONWriter(capacity: page.jobs.count * 640 + 64)
+        writer.object { writer in
+            writer.name("jobs")
+            writer.array { writer in
+                for job in page.jobs { JobEncoder.write(job, to: &writer) }
+            }
+            writer.name("next_cursor")
+            writer.value(page.nextCursor)
+        }
+        return .json(writer.bytes)
+    }
+
+    /// Asks for the end of a job: `POST /v1/jobs/{id}/cancel`.
+    @Sendable func cancel(_ call: Call) async throws -> Response {
+        try call.allowQuery()
+        let (job, already) = try await service.cancel(try call.jobID(), tenant: call.principal.tenant)
+        return .json(JobEncoder.bytes(job), status: already ? .ok : .accepted)
+    }
+
+    /// Removes a job that has ended: `DELETE /v1/jobs/{id}`.
+    @Sendable func delete(_ call: Call) async throws -> Response {
+        try call.allowQuery()
+        try await service.delete(try call.jobID(), tenant: call.principal.tenant)
+        return Response(status: .noContent)
+    }
+
+    /// Hands out a result, as JSON or as its bytes: `GET /v1/jobs/{id}/result`.
+    @Sendable func result(_ call: Call) async throws -> Response {
+        try call.allowQuery()
+        let outcome = try await service.result(of: try call.jobID(), tenant: call.principal.tenant)
+        guard Preferences.accepts("application/octet-stream", call.headers), let result = outcome.result else {
+            return .json(ResultEncoder.bytes(outcome))
+        }
+        return Response(
+            status: .ok, headers: [.contentType: result.media.rawValue],
+            body: .init(byteBuffer: ByteBuffer(bytes: result.bytes)))
+    }
+}
+
+/// Entity tags of answers.
+private enum EntityTag {
+    /// A tag that changes with the bytes (FNV-1a).
+    static func of(_ bytes: [UInt8]) -> String {
+        let hash = bytes.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
+        return "\"\(String(hash, radix: 16))\""
+    }
+
+    static func isMatch(_ tag: String, _ values: [String]) -> Bool {
+        values.contains { value in
+            value.split(separator: ",").map(trimmed).contains { $0 == "*" || $0 == tag || $0 == "W/\(tag)" }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+import HTTPTypes
+import Hummingbird
+import SlipwayCore
+
+extension GatewayRoutes {
+    /// Bodies above this size are parsed away from the event loop.
+    private static let largeBodyBytes = 256 << 10
+
+    /// Submits a job: `POST /v1/jobs`.
+    @Sendable func submit(_ call: Call) async throws -> Response {
+        try call.allowQuery("wait")
+        let wait = try Preferences.wait(
+            query: call.target.query["wait"], headers: call.headers, maximum: options.waitMax)
+        let body = try await call.request.jsonBody(limitBytes: options.bodyMaxBytes)
+        let key = try IdempotencyHeader.key(
+            call.headers, method: "POST", path: "/v1/jobs", body: body)
+        let request = try await offLoop(ifLarge: body) { try decodeJob(body) }
+        let tenant = call.principal.tenant
+        guard let wait else {
+            let job = try await service.submit(request, tenant: tenant, idempotency: key)
+            return accepted(job, headers: HTTPFields())
+        }
+        let outcome = try await service.submit(request, tenant: tenant, idempotency: key, waitingUpTo: wait)
+        var headers = HTTPFields()
+        if call.target.query["wait"] == nil {
+            headers[.preferenceApplied] = "wait=\(wait.components.seconds)"
+        }
+        guard outcome.job.state.isTerminal else { return accepted(outcome.job, headers: headers) }
+        headers[.location] = "/v1/jobs/\(outcome.job.id)"
+        return .json(JobEncoder.bytes(outcome.job, result: outcome), headers: headers)
+    }
+
+    /// Submits many jobs, all or none: `POST /v1/jobs/batch`.
+    @Sendable func submitBatch(_ call: Call) async throws -> Response {
+        try call.allowQuery()
+        let body = try await call.request.jsonBody(limitBytes: options.bodyMaxBytes)
+        let key = try IdempotencyHeader.key(
+            call.headers, method: "POST", path: "/v1/jobs/batch", body: body)
+        let requests = try await offLoop(ifLarge: body) { try decodeBatch(body) }
+        let jobs = try await service.submit(batch: requests, tenant: call.principal.tenant, idempotency: key)
+        var writer = JSONWriter(capacity: jobs.count * 640 + 16)
+        writer.object { writer in
+            writer.name("jobs")
+            writer.array { writer in
+                for job in jobs { JobEncoder.write(job, to: &writer) }
+            }
+        }
+        return .json(writer.bytes, status: .accepted)
+    }
+
+    private func accepted(_ job: Job, headers: HTTPFields) -> Response {
+        var headers = headers
+        headers[.location] = "/v1/jobs/\(job.id)"
+        return .json(JobEncoder.bytes(job), status: .accepted, headers: headers)
+    }
+
+    private func decodeJob(_ body: [UInt8]) throws -> JobRequest {
+        let root = try parse(body)
+        try limitBesidesTasks(body, [root["task"]])
+        let faults = FaultList()
+        let request = JobRequestDecoder.decode(root, faults: faults)
+        guard let request, faults.faults.isEmpty else {
+            throw EngineError.invalid(allFaults(faults, request, prefix: ""))
+        }
+        return request
+    }
+
+    private func decodeBatch(_ body: [UInt8]) throws -> [JobRequest] {
+        let root = try parse(body)
+        let faults = FaultList()
+        for member in root.members where member.name != "jobs" {
+            faults.add(FaultList.pointer("", member.name), "unknown-field", "There is no such field")
+        }
+        guard let jobs = root["jobs"], jobs.kind == .array else {
+            faults.add("/jobs", root["jobs"] == nil ? "missing" : "wrong-type", "An array of jobs is needed")
+            throw EngineError.invalid(faults.faults)
+        }
+        let nodes = Array(jobs.elements)
+        guard (1...options.batchMax).contains(nodes.count) else {
+            faults.add("/jobs", "out-of-range", "A batch has 1 to \(options.batchMax) jobs")
+            throw EngineError.invalid(faults.faults)
+        }
+        try limitBesidesTasks(body, nodes.map { $0["task"] })
+        var found = faults.faults
+        var requests: [JobRequest] = []
+        requests.reserveCapacity(nodes.count)
+        for (place, node) in nodes.enumerated() {
+            let own = FaultList(prefix: "/jobs/\(place)")
+            let request = JobRequestDecoder.decode(node, faults: own)
+            if let request { requests.append(request) }
+            guard !own.faults.isEmpty || request == nil, found.count < 100 else { continue }
+            found += allFaults(own, request, prefix: "/jobs/\(place)")
+        }
+        guard found.isEmpty else { throw EngineError.invalid(found) }
+        return requests
+    }
+
+    private func parse(_ body: [UInt8]) throws(Problem) -> JSONNode {
+        let root: JSONNode
+        do throws(JSONParseError) {
+            root = try JSONDocument(parsing: body, limits: .init(depth: options.jsonDepthMax)).root
+        } catch {
+            throw Problem(error)
+        }
+        guard root.kind == .object else {
+            let detail = "The body must be an object, not \(root.kind.name)"
+            throw Problem(
+                .unprocessableContent, EngineError.Code.invalidRequest.rawValue, detail + ".",
+                errors: [.init(pointer: "", code: "wrong-type", detail: detail)])
+        }
+        return root
+    }
+
+    /// What is not a task's own must fit the limit for JSON; tasks have the limit of payloads.
+    private func limitBesidesTasks(_ body: [UInt8], _ tasks: [JSONNode?]) throws(Problem) {
+        let ranges = tasks.compactMap { $0?.range.count }
+        guard body.count - ranges.reduce(0, +) <= options.jsonBodyMaxBytes else {
+            throw Problem(
+                .contentTooLarge, "body-too-large",
+                "The body has more than \(options.jsonBodyMaxBytes) bytes beside its tasks, which is the limit.")
+        }
+        guard ranges.allSatisfy({ $0 <= options.payloadMaxBytes + 1024 }) else {
+            throw Problem(
+                .contentTooLarge, EngineError.Code.payloadTooLarge.rawValue,
+                "A task has more than \(options.payloadMaxBytes) bytes, which is the limit.")
+        }
+    }
+
+    /// With faults of shape, the faults of meaning are added, so that the caller sees all at once.
+    private func allFaults(_ faults: FaultList, _ request: JobRequest?, prefix: String) -> [EngineError.Fault] {
+        guard let request else { return faults.faults }
+        return faults.faults + JobRequestValidator.validate(request, limits: limits, prefix: prefix)
+    }
+
+    private func offLoop<T: Sendable>(
+        ifLarge body: [UInt8], _ work: @Sendable () throws -> T
+    ) async throws -> T {
+        guard body.count > Self.largeBodyBytes else { return try work() }
+        return try await withTaskExecutorPreference(globalConcurrentExecutor) { try work() }
+    }
+}

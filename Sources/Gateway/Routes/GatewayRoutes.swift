@@ -1,0 +1,89 @@
+import HTTPTypes
+import Hummingbird
+import SlipwayCore
+
+/// What the handlers of all routes share.
+struct GatewayRoutes: Sendable {
+    let service: any JobService
+    let limits: RequestLimits
+    let options: GatewayOptions
+
+    /// A route before it is bound to a service.
+    struct Declaration: Sendable {
+        let method: HTTPRequest.Method
+        let pattern: String
+        let scope: KeyScope?
+        let handler: @Sendable (GatewayRoutes) -> RouteTable.Handler
+
+        init(
+            _ method: HTTPRequest.Method, _ pattern: String, _ scope: KeyScope?,
+            _ handler: @escaping @Sendable (GatewayRoutes) -> RouteTable.Handler
+        ) {
+            self.method = method
+            self.pattern = pattern
+            self.scope = scope
+            self.handler = handler
+        }
+    }
+
+    /// All routes, as `OpenAPI` describes them.
+    static let declarations = [
+        Declaration(.post, "/v1/jobs", .submit) { $0.submit },
+        Declaration(.get, "/v1/jobs", .read) { $0.list },
+        Declaration(.post, "/v1/jobs/batch", .submit) { $0.submitBatch },
+        Declaration(.get, "/v1/jobs/{id}", .read) { $0.show },
+        Declaration(.delete, "/v1/jobs/{id}", .submit) { $0.delete },
+        Declaration(.post, "/v1/jobs/{id}/cancel", .submit) { $0.cancel },
+        Declaration(.get, "/v1/jobs/{id}/result", .read) { $0.result },
+        Declaration(.get, "/v1/jobs/{id}/logs", .read) { $0.logs },
+        Declaration(.get, "/v1/jobs/{id}/events", .read) { $0.events },
+        Declaration(.get, "/v1/pools", .read) { $0.pools },
+        Declaration(.get, "/metrics", .read) { $0.metrics },
+        Declaration(.get, "/healthz", nil) { $0.health },
+        Declaration(.get, "/readyz", nil) { $0.readiness },
+        Declaration(.get, "/openapi.json", nil) { $0.description },
+    ]
+
+    /// All routes, bound to the service.
+    var table: RouteTable {
+        var table = RouteTable()
+        for route in Self.declarations { table.add(route.method, route.pattern, route.scope, route.handler(self)) }
+        return table
+    }
+}
+
+extension GatewayRoutes {
+    /// Says that the service is alive: `GET /healthz`.
+    @Sendable fileprivate func health(_ call: Call) async throws -> Response {
+        try call.allowQuery()
+        return .json(Array(#"{"status":"ok"}"#.utf8))
+    }
+
+    /// Describes the routes: `GET /openapi.json`.
+    @Sendable fileprivate func description(_ call: Call) async throws -> Response {
+        try call.allowQuery()
+        return .json(OpenAPI.bytes)
+    }
+
+    /// Says whether jobs can run: `GET /readyz`.
+    @Sendable fileprivate func readiness(_ call: Call) async throws -> Response {
+        try call.allowQuery()
+        let readiness = await service.readiness()
+        return .json(StatusEncoder.bytes(readiness), status: readiness.ready ? .ok : .serviceUnavailable)
+    }
+
+    /// Lists the pools of the caller's tenant and those that belong to nobody: `GET /v1/pools`.
+    @Sendable fileprivate func pools(_ call: Call) async throws -> Response {
+        try call.allowQuery()
+        return .json(StatusEncoder.bytes(await service.pools(for: call.principal.tenant)))
+    }
+
+    /// Hands out measurements for Prometheus: `GET /metrics`.
+    @Sendable fileprivate func metrics(_ call: Call) async throws -> Response {
+        try call.allowQuery()
+        let text = await service.metricsText()
+        return Response(
+            status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
+            body: .init(byteBuffer: ByteBuffer(string: text)))
+    }
+}

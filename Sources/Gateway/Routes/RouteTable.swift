@@ -1,0 +1,61 @@
+import HTTPTypes
+import Hummingbird
+
+/// The routes of the gateway.
+struct RouteTable: Sendable {
+    typealias Handler = @Sendable (Call) async throws -> Response
+
+    /// What one method does on one path.
+    struct Route: Sendable {
+        let method: HTTPRequest.Method
+        /// The scope that the key must have; nil where no key is needed.
+        let scope: KeyScope?
+        let handler: Handler
+    }
+
+    /// The routes of one path.
+    struct Path: Sendable {
+        /// The path in words, such as `/v1/jobs/{id}`.
+        let pattern: String
+        let segments: [String]
+        var routes: [Route]
+    }
+
+    /// What was found for a path.
+    struct Match {
+        let path: Path
+        /// What stands where the path has `{id}`.
+        let identifier: String
+    }
+
+    private(set) var paths: [Path] = []
+
+    /// Adds a route.
+    mutating func add(
+        _ method: HTTPRequest.Method, _ pattern: String, _ scope: KeyScope?, _ handler: @escaping Handler
+    ) {
+        let route = Route(method: method, scope: scope, handler: handler)
+        if let index = paths.firstIndex(where: { $0.pattern == pattern }) {
+            paths[index].routes.append(route)
+        } else {
+            paths.append(
+                Path(
+                    pattern: pattern, segments: pattern.dropFirst().split(separator: "/").map(String.init),
+                    routes: [route]))
+        }
+    }
+
+    /// The path that fits; fixed paths come before those with an identifier if they are added before.
+    func match(_ segments: [String]) -> Match? {
+        for path in paths where path.segments.count == segments.count {
+            var identifier = ""
+            let fits = zip(path.segments, segments).allSatisfy { expected, found in
+                guard expected == "{id}" else { return expected == found }
+                identifier = found
+                return !found.isEmpty
+            }
+            if fits { return Match(path: path, identifier: identifier) }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,75 @@
+import SlipwayCore
+
+// What must hold after every step.
+extension PoolSimulation {
+    func check() throws {
+        let phases = machine.phases
+        let present = sandboxes.filter { !$0.value.isGone }
+        guard phases.count == present.count else { throw violation("the machine forgot or invented a sandbox") }
+        for (id, sandbox) in present {
+            guard let phase = phases[id] else { throw violation("the machine does not know \(id)") }
+            guard agrees(phase, sandbox) else { throw violation("\(id) is \(sandbox), the machine says \(phase)") }
+        }
+        if isTracing || clock % 4 == 0, let fault = machine.audit() { throw violation("the books are wrong: \(fault)") }
+        try checkPools(phases)
+        if let deadline = machine.nextDeadline {
+            guard let timer, timer <= max(deadline, now) else {
+                throw violation("something is due at \(deadline), the tick comes at \(String(describing: timer))")
+            }
+        }
+    }
+
+    private func agrees(_ phase: SandboxPhase, _ sandbox: Sandbox) -> Bool {
+        switch phase {
+        case .starting: !sandbox.isConnected && !sandbox.isDoomed
+        case .stem: sandbox.isConnected && sandbox.owner == nil && !sandbox.isDoomed
+        case .specialising: sandbox.isPreparing && !sandbox.isLeased && !sandbox.isDoomed
+        case .idle: !sandbox.isPreparing && !sandbox.isLeased && sandbox.owner != nil && !sandbox.isDoomed
+        case .leased: sandbox.isLeased && !sandbox.isDoomed
+        case .destroying: sandbox.isDoomed && !sandbox.isLeased
+        }
+    }
+
+    private func checkPools(_ phases: [SandboxID: SandboxPhase]) throws {
+        let pools = machine.status(now: now)
+        let starting = pools.reduce(0) { $0 + $1.starting }
+        var waiting = 0
+        for pool in pools {
+            waiting += pool.waiting
+            guard let number = classes.firstIndex(where: { $0.image == pool.image }) else {
+                throw violation("a status of an unknown class")
+            }
+            let policy = policies[number]
+            let total = pool.warm + pool.busy + pool.stem + pool.starting + pool.destroying
+            guard total == present(number).count else { throw violation("the status does not add up") }
+            guard total <= (policy.onExhausted == .cold ? 2 * policy.max : policy.max) else {
+                throw violation("above max")
+            }
+            guard starting <= policy.startingMax else { throw violation("too many are starting") }
+            if isDraining {
+                guard pool.waiting == 0, pool.warm == 0, pool.stem == 0, pool.starting == 0 else {
+                    throw violation("a draining pool keeps sandboxes or requests")
+                }
+                continue
+            }
+            guard pool.waiting == 0 || pool.stem == 0 else { throw violation("a request waits beside a stem cell") }
+            let mayStart =
+                (isEngineUp || pool.runtime == "process") && pool.backoffSeconds == nil && (timer ?? .infinity) > now
+            let isShort =
+                pool.waiting > pool.starting
+                || (declared.contains(number) && pool.stem + pool.starting < min(1, pool.minIdle))
+            if mayStart, isShort, total < policy.max, starting < policy.startingMax {
+                throw violation("nothing starts although it is needed and allowed: \(pool)")
+            }
+        }
+        let preparing = phases.values.count { $0 == .specialising }
+        guard (waiting...waiting + preparing).contains(outstanding.count) else {
+            throw violation("\(waiting) requests wait, \(outstanding.count) were asked for and not answered")
+        }
+        for tenant in tenants {
+            for pool in machine.status(for: tenant, now: now) where pool.waiting > 0 && pool.warm > 0 {
+                throw violation("\(tenant) waits beside a free sandbox of its own")
+            }
+        }
+    }
+}

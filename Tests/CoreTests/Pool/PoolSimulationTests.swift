@@ -1,0 +1,55 @@
+import Foundation
+import SlipwayCore
+import Testing
+
+/// Random histories with faults; `SLIPWAY_SIMULATION_STEPS` makes them many, `SLIPWAY_SIMULATION_SEED` replays one.
+@Suite struct PoolSimulationTests {
+    private static let stepsOfHistory = 500
+
+    @Test func noHistoryBreaksARule() throws {
+        let environment = ProcessInfo.processInfo.environment
+        let steps = environment["SLIPWAY_SIMULATION_STEPS"].flatMap { Int($0) } ?? 50_000
+        if let seed = environment["SLIPWAY_SIMULATION_SEED"].flatMap({ UInt64($0) }) {
+            #expect(replay(seed))
+            return
+        }
+        var grants = 0
+        var rejections = 0
+        for seed in 1...UInt64(max(1, steps / Self.stepsOfHistory)) {
+            var history = PoolSimulation(seed: seed, isTracing: false)
+            do {
+                try history.run(steps: Self.stepsOfHistory)
+            } catch {
+                guard replay(seed) else { return }
+                Issue.record("seed \(seed) broke a rule that its replay does not break: \(error)")
+                return
+            }
+            grants += history.grants
+            rejections += history.rejections
+        }
+        // A simulation in which nothing happens would find nothing.
+        #expect(grants > steps / 20)
+        #expect(rejections > 0)
+    }
+
+    @Test func equalSeedsGiveEqualHistories() throws {
+        var first = PoolSimulation(seed: 7, isTracing: true)
+        var second = PoolSimulation(seed: 7, isTracing: true)
+        try first.run(steps: 300)
+        try second.run(steps: 300)
+        #expect(first.recent == second.recent)
+        #expect(!first.recent.isEmpty)
+    }
+
+    /// Runs one history with its last events kept; false, with those recorded, when it broke a rule.
+    private func replay(_ seed: UInt64) -> Bool {
+        var history = PoolSimulation(seed: seed, isTracing: true)
+        do {
+            try history.run(steps: Self.stepsOfHistory)
+            return true
+        } catch {
+            Issue.record("run again with SLIPWAY_SIMULATION_SEED=\(seed): \(error)")
+            return false
+        }
+    }
+}

@@ -1,0 +1,176 @@
+import SlipwayCore
+import SlipwayGateway
+import Testing
+
+@Suite("Bad input over REST")
+struct BadInputTests {
+    private let task = #""task":{"type":"source","code":"x"}"#
+
+    @Test("all faults of a body come at once, with pointers")
+    func faults() async throws {
+        try await withGateway { gateway in
+            let body = """
+                {"task":{"type":"source","entrypoint":"a-b"},"priority":101,"env":{"LD_PRELOAD":"x","A=B":"y","C":1},
+                 "timeout":"0s","requirements":["-r x","ok"],"unknown":1,"retry":{"max_attempts":0},"ports":["a"],
+                 "resources":{"memory":"1x","cpus":"many"},"labels":{"a/b":"v","-":"v"},"replicas":2}
+                """
+            let response = try await gateway.send("POST", "/v1/jobs", body: body)
+            #expect(response.status == 422)
+            #expect(response.header("Content-Type") == "application/problem+json")
+            let problem = try response.json()
+            #expect(problem["type"] == "/problems/invalid-request")
+            #expect(problem["status"] == 422)
+            #expect(problem["instance"] == "/v1/jobs")
+            #expect(problem["detail"] == "The request has 15 faults.")
+            #expect(problem["request_id"]?.text == response.header("X-Request-Id"))
+            guard case .array(let errors)? = problem["errors"] else {
+                Issue.record("there are no errors")
+                return
+            }
+            let pointers = Set(errors.compactMap { $0["pointer"]?.text })
+            #expect(
+                pointers == [
+                    "/task/code", "/task/entrypoint", "/priority", "/env/LD_PRELOAD", "/env/A=B", "/env/C", "/timeout",
+                    "/requirements/0", "/unknown", "/retry/max_attempts", "/ports", "/replicas", "/resources/memory",
+                    "/resources/cpus", "/labels/-",
+                ])
+        }
+    }
+
+    @Test(
+        "one kind of fault names the problem",
+        arguments: [
+            (#""timeout":"48h""#, "limit-exceeded"), (#""resources":{"gpus":{"count":1}}"#, "limit-exceeded"),
+            (#""env":{"PYTHONSTARTUP":"/x"}"#, "not-allowed"), (#""network":"host""#, "not-allowed"),
+            (#""mounts":[{"source":"/etc","target":"/data"}]"#, "not-allowed"),
+            (#""webhook":{"url":"https://example.org"}"#, "not-supported"), (#""secrets":["X"]"#, "invalid-request"),
+        ])
+    func kinds(_ member: String, _ slug: String) async throws {
+        try await withGateway { gateway in
+            let response = try await gateway.send("POST", "/v1/jobs", body: "{\(task),\(member)}")
+            #expect(response.status == 422)
+            #expect(try response.json()["type"] == .string("/problems/\(slug)"), "\(response.text)")
+        }
+    }
+
+    @Test(
+        "JSON that cannot be read is 400 with the offset",
+        arguments: [
+            ("", "empty-body", 0), ("{", "truncated-json", 1), ("{} x", "trailing-data", 3),
+            (#"{"a":1,"a":2}"#, "duplicate-key", 7), ("[01]", "invalid-json", 2),
+        ])
+    func unreadable(_ body: String, _ slug: String, _ offset: Int) async throws {
+        try await withGateway { gateway in
+            let response = try await gateway.send("POST", "/v1/jobs", body: body)
+            #expect(response.status == 400)
+            #expect(try response.json()["type"] == .string("/problems/\(slug)"))
+            #expect(try response.json()["offset"] == .integer(Int64(offset)))
+        }
+    }
+
+    @Test("invalid UTF-8, deep nesting and a root that is no object are refused")
+    func shapes() async throws {
+        try await withGateway { gateway in
+            let bytes = gateway.request("POST", "/v1/jobs", body: [0x22, 0xFF, 0x22])
+            let garbled = try await HTTPConnection(port: gateway.port).exchange(bytes)
+            #expect(garbled.status == 400)
+            let deep = String(repeating: "[", count: 33) + String(repeating: "]", count: 33)
+            #expect(try await gateway.send("POST", "/v1/jobs", body: deep).status == 400)
+            #expect(try await gateway.send("POST", "/v1/jobs", body: "[]").status == 422)
+        }
+    }
+
+    @Test("only plain JSON is taken")
+    func mediaTypes() async throws {
+        try await withGateway { gateway in
+            for type in ["text/plain", "application/json; charset=latin-1", "application/jsonx", ""] {
+                let response = try await gateway.send(
+                    "POST", "/v1/jobs", headers: [("Content-Type", type)], body: "{\(task)}")
+                #expect(response.status == 415, "\(type)")
+            }
+            let zipped = try await gateway.send(
+                "POST", "/v1/jobs", headers: [("Content-Encoding", "gzip")], body: "{\(task)}")
+            #expect(zipped.status == 415)
+            let plain = try await gateway.send(
+                "POST", "/v1/jobs", headers: [("Content-Type", "Application/JSON; Charset=UTF-8")], body: "{\(task)}")
+            #expect(plain.status == 202)
+        }
+    }
+
+    @Test("a body above the cap is refused at the cap, before it has come")
+    func tooLarge() async throws {
+        var options = GatewayOptions()
+        options.jsonBodyMaxBytes = 1000
+        options.payloadMaxBytes = 2000
+        try await withGateway(options: options) { gateway in
+            let announced = Array(
+                "POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \(gateway.key)\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n"
+                    .utf8)
+            let connection = try HTTPConnection(port: gateway.port)
+            let refused = try await connection.exchange(announced)
+            #expect(refused.status == 413)
+            #expect(refused.header("Connection") == "close")
+            #expect(try await connection.isClosed())
+
+            let head =
+                "POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \(gateway.key)\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+            let chunk = "800\r\n" + String(repeating: " ", count: 0x800) + "\r\n"
+            let chunked = try await HTTPConnection(port: gateway.port).exchange(Array((head + chunk + chunk).utf8))
+            #expect(chunked.status == 413)
+
+            let padding = String(repeating: "x", count: 1100)
+            let besides = try await gateway.send("POST", "/v1/jobs", body: #"{\#(task),"name":"\#(padding)"}"#)
+            #expect(besides.status == 413)
+            let within = try await gateway.send(
+                "POST", "/v1/jobs", body: #"{"task":{"type":"source","code":"\#(padding)"}}"#)
+            #expect(within.status == 202)
+        }
+    }
+
+    @Test(
+        "paths that can be read in two ways are refused",
+        arguments: [
+            "/v1/../healthz", "/v1/%2e%2e/healthz", "/v1/jobs%2fx", "/v1/jobs/%00", "/v1/./jobs", "/v1/jobs/%5cx",
+            "/v1/jobs/%zz", "/v1/jobs/%0a", "/v1/jobs?limit=1&limit=2", "/v1/jobs?key=slw_x", "/v1/jobs?token=x",
+            "/v1/jobs?nope=1", "/v1/jobs?limit=0", "/v1/jobs?limit=501", "/v1/jobs?state=done", "/v1/jobs?label=x",
+        ])
+    func paths(_ path: String) async throws {
+        try await withGateway { gateway in
+            let response = try await gateway.send("GET", path)
+            #expect(response.status == 400, "\(response.text)")
+            #expect(response.header("Content-Type") == "application/problem+json")
+        }
+    }
+
+    @Test("a long request line is 414; other methods are 405 with those allowed")
+    func methods() async throws {
+        try await withGateway { gateway in
+            let long = try await gateway.send("GET", "/v1/jobs?cursor=" + String(repeating: "x", count: 9000))
+            #expect(long.status == 414)
+            let put = try await gateway.send("PUT", "/v1/jobs", body: "{}")
+            #expect(put.status == 405)
+            #expect(put.header("Allow") == "GET, HEAD, POST")
+            #expect(try await gateway.send("POST", "/healthz").header("Allow") == "GET, HEAD")
+            let head = try await gateway.send("HEAD", "/healthz")
+            #expect(head.status == 200)
+            #expect(head.header("Content-Length") == "15")
+        }
+    }
+
+    @Test(
+        "errors of the engine become their statuses; faults of the service say nothing of their cause",
+        arguments: [
+            (EngineError.Code.keyReused, 422, false), (.keyInFlight, 409, true), (.queueFull, 429, true),
+            (.unavailable, 503, true), (.draining, 503, true), (.storageFull, 507, false), (.storage, 500, false),
+            (.internalFault, 500, false), (.payloadTooLarge, 413, false),
+        ])
+    func engineErrors(_ code: EngineError.Code, _ status: Int, _ retries: Bool) async throws {
+        try await withGateway { gateway in
+            await gateway.service.fail(EngineError(code, "secret detail at /var/lib/x"))
+            let response = try await gateway.send("POST", "/v1/jobs", body: "{\(task)}")
+            #expect(response.status == status)
+            #expect((response.header("Retry-After") != nil) == retries)
+            if status >= 500 { #expect(!response.text.contains("/var/lib")) }
+        }
+    }
+}

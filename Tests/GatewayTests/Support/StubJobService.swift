@@ -1,0 +1,165 @@
+import Foundation
+import SlipwayCore
+import SlipwayGateway
+
+/// A service without an engine: it keeps jobs in memory and ends them when a test says so.
+///
+/// It checks requests with the real validator, so that what goes over the wire is what an engine would say.
+actor StubJobService: JobService {
+    struct Submission: Sendable {
+        let request: JobRequest
+        let idempotency: IdempotencyKey?
+        let wait: Duration?
+    }
+
+    private(set) var submissions: [Submission] = []
+    private(set) var lastQuery: JobQuery?
+    private(set) var lastTail: Int?
+    private var outcomes: [JobID: JobOutcome] = [:]
+    private var eventLists: [JobID: [JobEvent]] = [:]
+    private var ending: (@Sendable (Job) -> JobOutcome)?
+    private var failure: EngineError?
+    private var logText: [UInt8] = []
+    private var keepsEventsOpen = false
+    private(set) var eventReads = 0
+    private var poolList: [PoolStatus] = []
+    private(set) var poolTenant: TenantID?
+    var limits = RequestLimits()
+
+    func setLimits(_ limits: RequestLimits) { self.limits = limits }
+    /// Makes submitted jobs end at once.
+    func endJobs(_ ending: @escaping @Sendable (Job) -> JobOutcome) { self.ending = ending }
+    func fail(_ error: EngineError?) { failure = error }
+    func add(_ outcome: JobOutcome) { outcomes[outcome.job.id] = outcome }
+    func setEvents(_ events: [JobEvent], of id: JobID, staysOpen: Bool = false) {
+        eventLists[id] = events
+        keepsEventsOpen = staysOpen
+    }
+    func setLogs(_ text: [UInt8]) { logText = text }
+    func setPools(_ pools: [PoolStatus]) { poolList = pools }
+
+    func submit(_ request: JobRequest, tenant: TenantID, idempotency: IdempotencyKey?) async throws -> Job {
+        try accept([request], tenant: tenant, idempotency: idempotency, wait: nil, isBatch: false)[0].job
+    }
+
+    func submit(
+        _ request: JobRequest, tenant: TenantID, idempotency: IdempotencyKey?, waitingUpTo limit: Duration
+    ) async throws -> JobOutcome {
+        try accept([request], tenant: tenant, idempotency: idempotency, wait: limit, isBatch: false)[0]
+    }
+
+    func submit(batch: [JobRequest], tenant: TenantID, idempotency: IdempotencyKey?) async throws -> [Job] {
+        try accept(batch, tenant: tenant, idempotency: idempotency, wait: nil, isBatch: true).map(\.job)
+    }
+
+    func job(_ id: JobID, tenant: TenantID) async throws -> Job { try find(id, tenant).job }
+
+    func wait(for id: JobID, tenant: TenantID, upTo limit: Duration) async throws -> JobOutcome {
+        try find(id, tenant)
+    }
+
+    func jobs(_ query: JobQuery, tenant: TenantID) async throws -> JobPage {
+        lastQuery = query
+        let own = outcomes.values.map(\.job).filter { $0.tenant == tenant }.sorted { $0.id > $1.id }
+        return JobPage(jobs: Array(own.prefix(query.limit)), nextCursor: own.count > query.limit ? "next" : nil)
+    }
+
+    func cancel(_ id: JobID, tenant: TenantID) async throws -> (job: Job, alreadyCancelled: Bool) {
+        var job = try find(id, tenant).job
+        if job.state == .cancelled { return (job, true) }
+        guard !job.state.isTerminal else { throw EngineError(.alreadyTerminal, "The job has ended already.") }
+        job.state = .cancelled
+        outcomes[id] = JobOutcome(job: job)
+        return (job, false)
+    }
+
+    func delete(_ id: JobID, tenant: TenantID) async throws {
+        guard try find(id, tenant).job.state.isTerminal else {
+            throw EngineError(.notFinished, "The job has not ended yet.")
+        }
+        outcomes[id] = nil
+    }
+
+    func result(of id: JobID, tenant: TenantID) async throws -> JobOutcome {
+        let outcome = try find(id, tenant)
+        guard outcome.job.state.isTerminal else { throw EngineError(.notFinished, "The job has not ended yet.") }
+        return outcome
+    }
+
+    func logs(of id: JobID, tenant: TenantID, stream: LogStream, tail: Int?) async throws -> [UInt8] {
+        _ = try find(id, tenant)
+        lastTail = tail
+        return logText
+    }
+
+    func events(of id: JobID, tenant: TenantID, after seq: Int) async throws -> AsyncStream<JobEvent> {
+        _ = try find(id, tenant)
+        eventReads += 1
+        let (stream, continuation) = AsyncStream<JobEvent>.makeStream()
+        for event in eventLists[id] ?? [] where event.seq > seq { continuation.yield(event) }
+        if !keepsEventsOpen { continuation.finish() }
+        return stream
+    }
+
+    func pools(for tenant: TenantID?) async -> [PoolStatus] {
+        poolTenant = tenant
+        return poolList
+    }
+    func readiness() async -> Readiness {
+        failure.map { Readiness(ready: false, reasons: [$0.message], containerEngine: "none") }
+            ?? Readiness(ready: true, containerEngine: "docker 20.10.24")
+    }
+    func metricsText() async -> String { "slipway_jobs_total 3\n" }
+
+    private func accept(
+        _ requests: [JobRequest], tenant: TenantID, idempotency: IdempotencyKey?, wait: Duration?, isBatch: Bool
+    ) throws -> [JobOutcome] {
+        if let failure { throw failure }
+        let faults = requests.enumerated().flatMap { place, request in
+            JobRequestValidator.validate(request, limits: limits, prefix: isBatch ? "/jobs/\(place)" : "")
+        }
+        guard faults.isEmpty else { throw EngineError.invalid(faults) }
+        return requests.map { request in
+            submissions.append(Submission(request: request, idempotency: idempotency, wait: wait))
+            let job = Job.sample(tenant: tenant, name: request.name, kind: request.task.kind)
+            let outcome = ending.map { $0(job) } ?? JobOutcome(job: job)
+            outcomes[job.id] = outcome
+            return outcome
+        }
+    }
+
+    private func find(_ id: JobID, _ tenant: TenantID) throws -> JobOutcome {
+        guard let outcome = outcomes[id], outcome.job.tenant == tenant else {
+            throw EngineError(.notFound, "No such job.")
+        }
+        return outcome
+    }
+}
+
+extension Job {
+    static func sample(
+        tenant: TenantID = .default, name: String? = nil, kind: TaskSpec.Kind = .source, state: JobState = .queued
+    ) -> Job {
+        Job(
+            id: JobID(), tenant: tenant, name: name, kind: kind, handler: "docker", state: state,
+            createdAt: Date(timeIntervalSince1970: 1_740_830_400))
+    }
+}
+
+/// Keys in memory.
+struct StubKeys: KeyDirectory {
+    var keys: [[UInt8]: StoredKey] = [:]
+
+    mutating func add(
+        _ tenant: TenantID, _ scopes: Set<KeyScope> = [.read, .submit, .admin], expiresAt: Date? = nil,
+        isRevoked: Bool = false, isSuspended: Bool = false
+    ) -> String {
+        let key = APIKey()
+        keys[key.hash] = StoredKey(
+            id: key.id, tenant: tenant, hash: key.hash, scopes: scopes, expiresAt: expiresAt, isRevoked: isRevoked,
+            isSuspended: isSuspended)
+        return key.text
+    }
+
+    func key(withHash hash: [UInt8]) async throws -> StoredKey? { keys[hash] }
+}
