@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RUNNER = ROOT / "Sources" / "RunnerFiles" / "slipway_runner"
 sys.path.insert(0, str(RUNNER.parent))
 
-from slipway_runner import frames  # noqa: E402
+from slipway_runner import frames
 
 NAMES = {
     value: name

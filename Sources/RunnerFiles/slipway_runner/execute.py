@@ -163,7 +163,7 @@ def _run_source(task: Dict[str, Any]) -> Any:
     sys.modules[MODULE_NAME] = module
     exec(compile(code, SOURCE_NAME, "exec", dont_inherit=True), module.__dict__)
     function: Optional[Callable[..., Any]] = getattr(module, entrypoint, None)
-    if not callable(function):
+    if function is None:
         raise NameError("the code defines no function %r (entrypoint)" % entrypoint)
     return _awaited(function(*args, **kwargs))
 

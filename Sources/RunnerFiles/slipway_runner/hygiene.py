@@ -18,8 +18,25 @@ SYSVIPC = ("/proc/sysvipc/shm", "/proc/sysvipc/sem", "/proc/sysvipc/msg")
 MQUEUE = "/dev/mqueue"
 #: File systems that hold no files of a task.
 _NO_FILES = frozenset(
-    "proc sysfs cgroup cgroup2 devpts mqueue devtmpfs securityfs debugfs tracefs "
-    "bpf pstore configfs fusectl autofs nsfs binfmt_misc".split()
+    [
+        "proc",
+        "sysfs",
+        "cgroup",
+        "cgroup2",
+        "devpts",
+        "mqueue",
+        "devtmpfs",
+        "securityfs",
+        "debugfs",
+        "tracefs",
+        "bpf",
+        "pstore",
+        "configfs",
+        "fusectl",
+        "autofs",
+        "nsfs",
+        "binfmt_misc",
+    ]
 )
 _SCAN_LIMIT = 200000
 

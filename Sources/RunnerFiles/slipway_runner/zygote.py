@@ -30,7 +30,7 @@ def _bootstrap() -> None:
 
 if __name__ == "__main__":
     _bootstrap()
-    from _slipway import linux, task  # noqa: E402
+    from _slipway import linux, task
 else:
     from . import linux, task
 
