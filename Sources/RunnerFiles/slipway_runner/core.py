@@ -56,7 +56,7 @@ class Supervisor:
         self._welcomed_before = False
         self._configured: Optional[str] = None
         self._configuring: Optional[Dict[str, Any]] = None
-        self._retired: Dict[int, Optional[str]] = {}
+        self._retired: Set[int] = set()
         self._beating = False
         uids = settings.get("uids")
         self._zygote_uid = uids["zygote"] if uids else None
@@ -357,10 +357,10 @@ class Supervisor:
         for slot in self.slots:
             child, slot.waiting = slot.waiting, None
             if child is not None and child.pid is not None:
-                self._retired[child.pid] = child.folder
+                self._retired.add(child.pid)
                 child.close()
                 os.kill(child.pid, signal.SIGKILL)
-        self._retired[self.nursery.pid] = None
+        self._retired.add(self.nursery.pid)
         self.nursery.retire()
 
     # Children
@@ -381,9 +381,7 @@ class Supervisor:
 
     def _ended_child(self, pid: int, status: int, usage: Any) -> None:
         if pid in self._retired:
-            folder = self._retired.pop(pid)
-            if folder is not None:
-                self.remove_folder(folder)
+            self._retired.remove(pid)
             return
         if pid == self.nursery.pid:
             self.zygote_failed("the zygote ended with status %d" % status)

@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Optional, Tuple
 
 from . import frames
 from .child import Child
+from .limits import FORK_REQUEST, task_folder
 from .loop import Loop
 
 MESSAGE_BYTES = 131072
@@ -57,6 +58,7 @@ class Nursery:
             "path": settings["path"],
             "preload": settings["preload"],
             "env": settings["env"],
+            "folder": self._folder,
         }
         self.state = "configuring"
         try:
@@ -64,13 +66,12 @@ class Nursery:
         except OSError as error:
             self.on_failed("the zygote does not listen: %s" % error)
 
-    def fork(self, uid: Optional[int], rehearse: bool) -> Child:
+    def fork(self, uid: Optional[int], slot: int, rehearse: bool) -> Child:
         """Ask for a child and return its handle at once; it reports ready later."""
-        folder = "%s/%s" % (self._folder, os.urandom(8).hex())
-        child = Child(self._loop, uid, folder)
-        request = {"uid": uid, "folder": folder, "rehearse": rehearse}
+        child = Child(self._loop, uid, task_folder(self._folder, slot))
+        request = FORK_REQUEST.pack(-1 if uid is None else uid, slot, rehearse)
         try:
-            child.hand_over(self._socket, json.dumps(request).encode("ascii"))
+            child.hand_over(self._socket, request)
         except OSError as error:
             child.close()
             self.on_failed("the zygote does not listen: %s" % error)

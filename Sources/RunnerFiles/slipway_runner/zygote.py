@@ -31,8 +31,10 @@ def _bootstrap() -> None:
 if __name__ == "__main__":
     _bootstrap()
     from _slipway import linux, task
+    from _slipway.limits import FORK_REQUEST
 else:
     from . import linux, task
+    from .limits import FORK_REQUEST
 
 
 def give_up_root(uid: Optional[int], gid: Optional[int]) -> None:
@@ -183,6 +185,7 @@ def serve(control: socket.socket, settings: Dict[str, Any]) -> None:
     """Fork one task for each request, until the supervisor goes away."""
     fork = choose_fork(settings.get("fork"))
     highest = max(map(int, os.listdir("/proc/self/fd"))) + 16
+    announced = -1
     space = socket.CMSG_LEN(3 * array.array("i").itemsize)
     while True:
         data, ancillary, _, _ = control.recvmsg(MESSAGE_BYTES, space)
@@ -191,14 +194,15 @@ def serve(control: socket.socket, settings: Dict[str, Any]) -> None:
         fds = array.array("i")
         for _, _, payload in ancillary:
             fds.frombytes(payload)
-        # Done here rather than in the child, which would pay for it in page faults.
-        request = json.loads(data)
-        task.announce(request)
+        uid, slot, rehearse = FORK_REQUEST.unpack(data)
+        if slot != announced:
+            task.announce(settings["folder"], slot)
+            announced = slot
         given = list(fds)
         last = max(highest, max(given) + 1)
         try:
             if fork() == 0:
-                task.enter(request, given, last)
+                task.enter(uid, rehearse, given, last)
         except OSError as error:
             control.send(json.dumps({"failed": str(error)}).encode())
         for fd in given:
