@@ -10,9 +10,12 @@ import sys
 import time
 import types
 import zlib
-from typing import Any, Callable, Dict, Optional, Tuple
 
 from . import command, report
+
+TYPE_CHECKING = False  # As in typing, whose pages every fork would pay for.
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, Optional, Tuple
 
 SMALL_BYTES = 16384
 LARGE_BYTES = 1048576

@@ -18,10 +18,13 @@ import socket
 import struct
 import sys
 import types
-from typing import Dict, List, Optional
 
 from . import execute, linux
 from .limits import EXIT_NO_CHANNEL, task_folder
+
+TYPE_CHECKING = False  # As in typing, whose pages every fork would pay for.
+if TYPE_CHECKING:
+    from typing import Dict, List, Optional
 
 CONTROL = 3
 CHUNK = 131072
@@ -89,18 +92,8 @@ def prepare(uid: int, fds: List[int], highest: int) -> socket.socket:
         linux.allow_dumps()
     else:
         linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
-    _volunteer_for_oom()
     _reseed()
     return socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=CONTROL)
-
-
-def _volunteer_for_oom() -> None:
-    try:
-        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
-        os.write(fd, b"500")
-        os.close(fd)
-    except OSError:
-        pass  # Only the order of victims depends on it.
 
 
 def _reseed() -> None:
