@@ -10,8 +10,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import engine  # noqa: E402
-from harness import Host, process_sandbox  # noqa: E402
+import engine
+from harness import Host, process_sandbox
 
 
 def _needs_engine() -> None:

@@ -209,8 +209,7 @@ def main():
     "body",
     [
         "os.chmod('.', 0)",
-        "os.mkdir('/tmp/a'); os.mkdir('/tmp/a/b'); open('/tmp/a/b/c', 'w'); "
-        "os.chmod('/tmp/a/b', 0); os.chmod('/tmp/a', 0)",
+        "os.makedirs('/tmp/a/b'); open('/tmp/a/b/c', 'w'); os.chmod('/tmp/a/b', 0); os.chmod('/tmp/a', 0)",
         "open(b'/tmp/\\n\\xff \\x01', 'w'); open('/tmp/-rf', 'w')",
         "os.symlink('/', '/tmp/root'); os.symlink('/run/slipway', 'l'); os.mkfifo('/tmp/f')",
         "open('f', 'w'); os.link('f', '/tmp/g'); os.link('f', '/dev/shm/h') if 0 else None",

@@ -139,7 +139,9 @@ def test_without_a_host_it_ends() -> None:
             "    open(p, 'w').write(str(os.getpid())); time.sleep(1000)",
             marker,
         )
-        host.wait(lambda: os.path.exists(marker) and os.path.getsize(marker) > 0 or _nap())
+        host.wait(
+            lambda: os.path.exists(marker) and os.path.getsize(marker) > 0 or _nap()
+        )
         pid = int(Path(marker).read_text())
         host.listener.close()
         host.drop()
@@ -246,7 +248,9 @@ def violations() -> list:
     ]
 
 
-@pytest.mark.parametrize(("name", "data"), violations(), ids=lambda v: v if type(v) is str else "")
+@pytest.mark.parametrize(
+    ("name", "data"), violations(), ids=lambda v: v if type(v) is str else ""
+)
 def test_violations_end_the_sandbox(name: str, data: bytes) -> None:
     with process_sandbox() as host:
         host.connection.sendall(data)  # type: ignore[union-attr]
@@ -305,7 +309,9 @@ def mutate(data: bytes, dice: random.Random) -> bytes:
         elif action == 2:
             changed[place:place] = dice.randbytes(dice.randint(1, 20))
         elif action == 3 and len(changed) >= 12:
-            struct.pack_into(">I", changed, dice.choice((4, 8)), dice.choice((0, 1 << 16, 1 << 31)))
+            struct.pack_into(
+                ">I", changed, dice.choice((4, 8)), dice.choice((0, 1 << 16, 1 << 31))
+            )
         else:
             changed[place:place] = changed[place : place + 30]
     return bytes(changed)
@@ -337,7 +343,9 @@ def test_fuzzed_supervisor_neither_crashes_nor_obeys(seed: int) -> None:
     dice = random.Random(seed)
     with process_sandbox() as host:
         nonce = {"job": "job_f", "attempt": 1, "nonce": secrets.token_hex(16)}
-        good = frames.encode(frames.ACK, nonce) + frames.encode(frames.SHUTDOWN, {"x": nonce})
+        good = frames.encode(frames.ACK, nonce) + frames.encode(
+            frames.SHUTDOWN, {"x": nonce}
+        )
         host.connection.sendall(b"\x02" + mutate(good, dice))  # type: ignore[union-attr]
         assert faulted(host)["code"] == "violation"
 

@@ -331,7 +331,9 @@ def test_cancel_in_the_first_moment(sandbox: Host) -> None:
 
 
 def test_start_waits_for_the_task_before(sandbox: Host) -> None:
-    first = sandbox.source("import time\ndef main():\n    time.sleep(0.2)\n    return 1")
+    first = sandbox.source(
+        "import time\ndef main():\n    time.sleep(0.2)\n    return 1"
+    )
     second = sandbox.source("def main():\n    return 2")
     assert sandbox.finish(second).value() == 2
     assert sandbox.results[first].clean is not None

@@ -36,7 +36,9 @@ def test_writable_mounts(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
-@pytest.mark.parametrize("sizes", [[5], [100], [3] * 50, [1000, 1, 1], [101], [1] * 250])
+@pytest.mark.parametrize(
+    "sizes", [[5], [100], [3] * 50, [1000, 1, 1], [101], [1] * 250]
+)
 def test_log_window_keeps_head_and_tail(sizes: list) -> None:
     window = LogWindow(100)
     sent, everything = b"", b""
@@ -54,7 +56,10 @@ def test_log_window_keeps_head_and_tail(sizes: list) -> None:
     else:
         assert tail is not None
         offset, skipped, data = tail
-        assert sent == everything[:50] and data == everything[-min(50, len(everything) - 50) :]
+        assert (
+            sent == everything[:50]
+            and data == everything[-min(50, len(everything) - 50) :]
+        )
         assert (offset, skipped) == (len(everything) - len(data), offset - 50)
     assert window.tail() == tail
 
@@ -100,7 +105,12 @@ def test_malformed_answers_are_refused(told: dict) -> None:
 
 def test_hostile_answers_are_cleaned() -> None:
     error = {"type": 1, "message": "\ud800" * 99999, "traceback": "\0" * 99999}
-    told = {"outcome": "exception", "error": error, "run": -1, "usage": {"max_rss": "x"}}
+    told = {
+        "outcome": "exception",
+        "error": error,
+        "run": -1,
+        "usage": {"max_rss": "x"},
+    }
     fields = outcomes.from_child(told)
     assert fields is not None and fields["run"] == 0
     encoded = frames.encode(frames.RESULT, fields)
@@ -149,5 +159,3 @@ def test_local_removal_opens_closed_folders(tmp_path: Path) -> None:
 def test_configure_is_checked(header: dict) -> None:
     with pytest.raises(frames.Violation):
         checks.configure(header)
-
-

@@ -11,7 +11,15 @@ from .limits import EXIT_NO_CHANNEL, MESSAGE_BYTES, TRACEBACK_BYTES, clip
 from .nursery import clean, number
 
 FROM_CHILD = frozenset(
-    "ok exception exit result_too_large unpicklable dependency protocol".split()
+    [
+        "ok",
+        "exception",
+        "exit",
+        "result_too_large",
+        "unpicklable",
+        "dependency",
+        "protocol",
+    ]
 )
 MEDIA = ("json", "pickle", "text")
 ENCODINGS = ("identity", "zlib")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import traceback
 from types import TracebackType
-from typing import Dict, Optional
 
 from .limits import MESSAGE_BYTES, TRACEBACK_BYTES, clip
+
+TYPE_CHECKING = False  # As in typing, whose pages every fork would pay for.
+if TYPE_CHECKING:
+    from typing import Dict, Optional
 
 HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 

@@ -7,7 +7,6 @@ it may kill and remove whatever is the task's, while the task cannot signal it.
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import stat
 import time
@@ -19,7 +18,7 @@ NOBODY = 65534
 KILL_ROUNDS = 3
 SCRUB_SECONDS = 20.0
 #: Not to be guessed, so that no name of the task's stands in the way.
-_MOVED = "." + secrets.token_hex(8) + "-"
+_MOVED = "." + os.urandom(8).hex() + "-"
 
 
 def launch(uid: int, gid: Optional[int], mounts: List[str], files: bool) -> int:

@@ -103,7 +103,7 @@ class Slot:
     def _fork(self) -> Child:
         uid = self._uids[self._turn]
         self._turn ^= 1
-        child = self._host.nursery.fork(uid, not self.hot)
+        child = self._host.nursery.fork(uid, self.index, not self.hot)
         child.on_ready = self._ready
         child.on_silent = self._silent
         child.on_misuse = self._host.zygote_failed
@@ -289,7 +289,6 @@ class Slot:
         child.status = status
         if child is self.waiting:
             self._silent(child)
-            self._host.remove_folder(child.folder)
             return
         job = self.job
         if job is not None and job.result is None:
