@@ -71,6 +71,9 @@ static const unsigned char scrub_py[] = {
 static const unsigned char slot_py[] = {
 #embed "slipway_runner/slot.py"
 };
+static const unsigned char spawn_py[] = {
+#embed "slipway_runner/spawn.py"
+};
 static const unsigned char supervisor_py[] = {
 #embed "slipway_runner/supervisor.py"
 };
@@ -105,6 +108,7 @@ static const struct slipway_runner_file files[] = {
     {"sanitation.py", sanitation_py, sizeof sanitation_py},
     {"scrub.py", scrub_py, sizeof scrub_py},
     {"slot.py", slot_py, sizeof slot_py},
+    {"spawn.py", spawn_py, sizeof spawn_py},
     {"supervisor.py", supervisor_py, sizeof supervisor_py},
     {"task.py", task_py, sizeof task_py},
     {"zygote.py", zygote_py, sizeof zygote_py},

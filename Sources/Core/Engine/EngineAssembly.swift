@@ -25,27 +25,24 @@ struct EngineAssembly {
                 folder: folders.sandboxes.path, logger: logger)
         ]
         let choice = try chooseRuntime()
-        var environments: (any EnvironmentProvider)?
-        if choice == "docker" {
-            let client = DockerClient(endpoint: try endpoint(), options: dockerOptions())
-            let provider = try await environmentStore(folders, engineID: engineID, client: client)
-            environments = provider.provider
+        let client = choice == "docker" ? DockerClient(endpoint: try endpoint(), options: dockerOptions()) : nil
+        let environments = try await environmentStore(folders, engineID: engineID, client: client)
+        if let client {
             runtimes["docker"] = DockerRuntime(
                 client: client,
                 options: .init(
-                    engineID: engineID, runnerFolder: runner, environmentsFolder: provider.folder,
+                    engineID: engineID, runnerFolder: runner, environmentsFolder: environments.rootFolder,
                     heartbeatSeconds: configuration.runner.heartbeat.seconds,
                     reconnectSeconds: configuration.runner.redial.seconds, seccompProfile: try seccompProfile()),
                 logger: logger)
         } else {
-            environments = try await environmentStore(folders, engineID: engineID, client: nil).provider
             logger.warning(
                 "no container engine is used: tasks run as local processes, which is no security boundary")
         }
         let named = Dictionary(handlers.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         return EngineParts(
             executor: executor, configuration: configuration, store: store, artifacts: artifacts,
-            runtimes: runtimes, defaultRuntime: choice, environments: environments, handlers: named,
+            runtimes: runtimes, defaultRuntime: choice, environments: environments, client: client, handlers: named,
             secrets: SecretDirectory(configuration.secrets, environment: environment),
             validator: RequestChecker(
                 configuration: configuration, handlers: Array(named.keys), runtimes: Array(runtimes.keys)),

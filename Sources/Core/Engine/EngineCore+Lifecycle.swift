@@ -51,6 +51,8 @@ extension EngineCore {
                 try await store.perform(
                     .forgetKeys(before: Date() - configuration.data.idempotencyRetention.seconds))
                 if old.count == 1000 { continue }
+                let used = Set(sandboxes.values.compactMap { $0.specialisation?.environment })
+                try await environments?.maintain(keeping: used)
                 try await Task.sleep(for: .seconds(60))
             } catch is CancellationError {
                 return

@@ -200,6 +200,11 @@ extension EngineCore {
                 noteRuntime(name, fault: (error as? EngineError)?.message ?? "\(error)")
             }
         }
+        do {
+            try await environments?.reconcile()
+        } catch {
+            logger.warning("leftover builds could not be removed", metadata: ["reason": "\(error)"])
+        }
         let gone = records.map(\.id).filter { id in SandboxID(id).map { sandboxes[$0] == nil } ?? true }
         if !gone.isEmpty { commit(.removeSandboxes(gone)) { core, result in core.noteFailure(result) } }
     }

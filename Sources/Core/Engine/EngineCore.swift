@@ -18,7 +18,7 @@ package actor EngineCore {
     let artifacts: ArtifactStore
     let runtimes: [String: any SandboxRuntime]
     let defaultRuntime: String
-    let environments: (any EnvironmentProvider)?
+    let environments: EnvironmentStore?
     let handlers: [String: any TaskHandler]
     let secrets: SecretDirectory
     let validator: RequestChecker
@@ -115,7 +115,8 @@ struct EngineParts {
     var artifacts: ArtifactStore
     var runtimes: [String: any SandboxRuntime]
     var defaultRuntime: String
-    var environments: (any EnvironmentProvider)?
+    var environments: EnvironmentStore?
+    var client: DockerClient?
     var handlers: [String: any TaskHandler]
     var secrets: SecretDirectory
     var validator: RequestChecker

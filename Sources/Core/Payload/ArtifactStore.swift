@@ -59,7 +59,12 @@ package final class ArtifactStore: Sendable {
 
     /// Writes artifacts without making them durable; `syncAll` does that for all at once.
     package func writeLazily(_ items: [Item]) throws {
-        for item in items { try write(item, to: try shard(of: item.id, durable: false), durable: false) }
+        // In place, without a draft: until the file is durable the row's copy is what is read, and what rewrites a torn
+        // file. Drafts of all files in one folder would also make the file system search for each inode.
+        for item in items {
+            try shard(of: item.id, durable: false).write(
+                item.text, as: Self.fileName(item.id, item.kind), durable: false, replacing: true)
+        }
     }
 
     /// Makes everything written so far durable.

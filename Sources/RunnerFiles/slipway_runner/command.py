@@ -5,7 +5,10 @@ from __future__ import annotations
 import binascii
 import os
 import signal
-from typing import Any, Dict
+
+TYPE_CHECKING = False  # As in typing, whose pages every fork would pay for.
+if TYPE_CHECKING:
+    from typing import Any, Dict
 
 REFUSED = "the command's %s"
 
