@@ -86,22 +86,27 @@ package final class ArtifactStore: Sendable {
     ///
     /// The checksum is compared at the end: what `sink` got counts only when this returns. Returns the inflated size.
     ///
-    /// - Throws: `EngineError` as `read` and `PayloadCodec.unpack` do.
+    /// - Throws: `EngineError` as `read` does; `payloadTooLarge` also when it inflates beyond `inflatedLimit`.
     package func inflate(
         _ id: JobID, _ kind: ArtifactKind, digest: [UInt8], encodedLimit: Int, inflatedLimit: Int,
         sink: (UnsafeBufferPointer<UInt8>) throws -> Void
     ) throws -> Int {
         var reader = try PackedReader(encodedSize: PackedReader.sliceBytes, limitBytes: inflatedLimit)
-        try read(id, kind, digest: digest, limit: encodedLimit, reserve: { _ in }) { chunk, isLast in
-            var offset = 0
-            while offset < chunk.count {
-                let end = min(offset + PackedReader.sliceBytes, chunk.count)
-                let slice = UnsafeBufferPointer(rebasing: chunk[offset..<end])
-                try reader.feed(slice, isLast: isLast && end == chunk.count, sink: sink)
-                offset = end
+        do {
+            try read(id, kind, digest: digest, limit: encodedLimit, reserve: { _ in }) { chunk, isLast in
+                var offset = 0
+                while offset < chunk.count {
+                    let end = min(offset + PackedReader.sliceBytes, chunk.count)
+                    let slice = UnsafeBufferPointer(rebasing: chunk[offset..<end])
+                    try reader.feed(slice, isLast: isLast && end == chunk.count, sink: sink)
+                    offset = end
+                }
             }
+            try reader.finish()
+        } catch let error as EngineError where error.code == .invalidRequest {
+            // What is stored was valid once: no fault of the request.
+            throw Self.corrupt(id, kind, "differs from what was written")
         }
-        try reader.finish()
         return reader.total
     }
 

@@ -85,7 +85,8 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=self._become_user,
+            # The builder has one thread at this point, and only this hook can drop the user.
+            preexec_fn=self._become_user,  # noqa: PLW1509
         )
         self._sessions.append(process.pid)
         outcome.stopped = self._follow(process, outcome, exceeds, shows_output)

@@ -36,6 +36,7 @@ _REHEARSAL_HEADER = (
     '"size":0,"inflated":1000,"result_limit":1000}'
 )
 _folder = ""
+_supervisor = 0
 LIMITS = {
     "nofile": resource.RLIMIT_NOFILE,
     "nproc": resource.RLIMIT_NPROC,
@@ -54,7 +55,8 @@ def announce(top: str, slot: int) -> None:
 
     What is done here a child need not do, which would pay for it in page faults.
     """
-    global _folder
+    global _folder, _supervisor
+    _supervisor = os.getppid()
     _folder = task_folder(top, slot)
     for name in ("HOME", "TMPDIR", "PWD"):
         os.environ[name] = _folder
@@ -90,7 +92,9 @@ def prepare(uid: int, fds: List[int], highest: int) -> socket.socket:
     if uid >= 0:
         os.setresuid(uid, uid, uid)  # The kernel drops all capabilities with it.
         linux.allow_dumps()
-    else:
+    elif (
+        os.getppid() == _supervisor
+    ):  # Not while a double fork's middle is about to end.
         linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
     _reseed()
     return socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=CONTROL)
