@@ -118,6 +118,7 @@ extension EngineCore {
             retryUnstarted(job)
             return
         }
+        if hello.isIdle { sandbox.cleanedAlready = reference }
         job.phase = .running
         job.job.state = .running
         job.startedAt = .now()
@@ -126,7 +127,7 @@ extension EngineCore {
         sandbox.job = job
         job.emit(.update(.running, attempt: job.job.attempt, message: "the engine was restarted", error: nil))
         sandbox.link?.send(.welcome(resume: [reference]))
-        if job.job.cancelRequested { sandbox.link?.send(.cancel(reference, reason: "cancelled")) }
+        if job.job.cancelRequested { sandbox.send(.cancel(reference, reason: "cancelled")) }
         logger.notice(
             "a running task was taken back",
             metadata: ["job": "\(job.job.id)", "sandbox": "\(sandbox.id)"])

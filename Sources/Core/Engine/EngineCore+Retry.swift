@@ -75,7 +75,7 @@ extension EngineCore {
                 if job.phase == .running, let reference = job.reference {
                     sandbox.cleaning = reference
                     sandbox.job = nil
-                    sandbox.link?.send(.cancel(reference, reason: "cancelled"))
+                    sandbox.send(.cancel(reference, reason: "cancelled"))
                 } else {
                     releaseUnused(sandbox)
                 }

@@ -71,6 +71,10 @@ final class EnvironmentBench {
     }
 
     func close() async throws {
+        // What is sealed only a builder can remove, unless root runs the tests.
+        options.builderImage = nil
+        options.fallbackImage = LiveEngine.image
+        await (try await store()).prune(maxTotalBytes: 0)
         try await client.removeVolume(DockerEnvironmentBuilder.cacheVolume(engineID: engineID, tenant: tenant))
         await client.shutdown()
         // A temporary folder: what stays is the system's to remove.
