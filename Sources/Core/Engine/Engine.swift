@@ -68,7 +68,7 @@ public final class Engine: Service, Sendable {
         }
     }
 
-    /// Takes up what an earlier run left, fills the pools and begins to run jobs.
+    /// Takes up what an earlier run left, fills the pools and begins to run jobs; a second call changes nothing.
     public func start() async throws { try await core.start() }
 
     /// Serves until the surrounding service group shuts down, then drains.

@@ -4,6 +4,8 @@ import NIOCore
 extension EngineCore {
     /// Takes up an earlier run's jobs and fills the pools.
     package func start() async throws {
+        guard !isStarted else { return }
+        isStarted = true
         for (name, runtime) in runtimes {
             do {
                 try await runtime.check()

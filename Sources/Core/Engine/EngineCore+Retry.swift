@@ -42,6 +42,7 @@ extension EngineCore {
         job.logOffsets = [:]
         job.runnerSequence = 0
         job.resultParts = []
+        job.isMarkedRunning = false
         job.hostDeadline = nil
         job.job.state = .queued
         job.repeatsAttempt = sameAttempt

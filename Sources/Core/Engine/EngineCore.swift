@@ -50,7 +50,10 @@ package actor EngineCore {
     var poolTimerAt = Double.infinity
     /// Idempotency keys whose first request is being committed.
     var keysInFlight: Set<String> = []
+    var isStarted = false
     var isDraining = false
+    /// Whether the artifacts' disk has less room than `data.min_free`.
+    var isDiskLow = false
     var isStopped = false
     /// Why the last question to each runtime failed; nil for one that answered.
     var runtimeFaults: [String: String] = [:]
