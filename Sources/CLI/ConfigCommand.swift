@@ -9,7 +9,8 @@ struct ConfigCommand: ParsableCommand {
     /// Reports everything that is wrong with a configuration.
     struct Check: ParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "check", abstract: "Report every fault of a configuration with its place; ends with 2 for any.")
+            commandName: "check", abstract: "Report every fault of a configuration with its place; ends with 2 for any."
+        )
 
         @OptionGroup var common: CommonOptions
 

@@ -12,7 +12,8 @@ struct VersionCommand: ParsableCommand {
     func run() throws {
         let versions: KeyValuePairs = [
             "slipway": slipwayVersion, "swift": Self.swiftVersion, "libcurl": CurlLibrary.version,
-            "libyaml": YAMLEventReader.libraryVersion, "zlib": ZlibLibrary.version, "sqlite": try SQLiteLibrary.version(),
+            "libyaml": YAMLEventReader.libraryVersion, "zlib": ZlibLibrary.version,
+            "sqlite": try SQLiteLibrary.version(),
         ]
         if common.json {
             var writer = JSONWriter()

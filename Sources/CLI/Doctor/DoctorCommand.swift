@@ -60,7 +60,9 @@ struct DoctorCommand: AsyncParsableCommand {
             if case .unix(let path) = endpoint.address, settings.runtime.default == .auto, settings.docker.host == nil,
                 environment["DOCKER_HOST"] == nil, !FileManager.default.fileExists(atPath: path)
             {
-                return [.warn("runtime", "no container engine is here: \(boundary)", "start Docker, or set DOCKER_HOST")]
+                return [
+                    .warn("runtime", "no container engine is here: \(boundary)", "start Docker, or set DOCKER_HOST")
+                ]
             }
             var options = DockerClient.Options()
             options.retryBudget = .seconds(2)

@@ -22,9 +22,10 @@ struct EngineChecks {
                         + "runtime.default: process, which is no security boundary")
             ]
         }
-        return [engine(version)] + [runc(version), containerd(version)].compactMap { $0 } + [
-            cgroup(info), users(info), seccomp(info), limits(info), ociRuntime(info), await image(),
-        ].compactMap { $0 }
+        return [engine(version)] + [runc(version), containerd(version)].compactMap { $0 }
+            + [
+                cgroup(info), users(info), seccomp(info), limits(info), ociRuntime(info), await image(),
+            ].compactMap { $0 }
     }
 
     private func engine(_ version: DockerVersion) -> Finding {
@@ -63,7 +64,8 @@ struct EngineChecks {
         guard info.cgroupVersion == "2" else {
             return .warn(
                 "cgroups", text,
-                "boot with systemd.unified_cgroup_hierarchy=1: limits hold here too, but version 2 accounts memory better")
+                "boot with systemd.unified_cgroup_hierarchy=1: limits hold here too, but version 2 accounts memory better"
+            )
         }
         return .ok("cgroups", text)
     }

@@ -25,7 +25,8 @@ struct HostChecks {
         let text = "\(path): \(JobReport.size(free)) free, \(kind)"
         guard free >= configuration.data.minFreeBytes else {
             return .fail(
-                name, text, "free some space: below data.min_free (\(JobReport.size(configuration.data.minFreeBytes))) "
+                name, text,
+                "free some space: below data.min_free (\(JobReport.size(configuration.data.minFreeBytes))) "
                     + "no job is accepted")
         }
         if ["tmpfs", "ramfs", "overlay"].contains(kind) {

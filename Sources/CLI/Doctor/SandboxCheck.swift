@@ -36,7 +36,8 @@ struct SandboxCheck {
         guard let report = await engine.sandboxReports().first else {
             return .warn("sandbox", "a job ran, but its sandbox is gone", "run `slipway doctor --deep` again")
         }
-        let text = "\(job.handler), Python \(report.python), \(report.libc), "
+        let text =
+            "\(job.handler), Python \(report.python), \(report.libc), "
             + (report.cloudpickle.map { "cloudpickle \($0)" } ?? "no cloudpickle")
             + (job.timings.total.map { ", first job after \(JobReport.duration($0))" } ?? "")
         if !report.degraded.isEmpty {

@@ -154,7 +154,8 @@ extension JobID {
     /// - Throws: ``CommandExit`` with code 2.
     static func argument(_ text: String) throws -> JobID {
         guard let id = JobID(text) else {
-            throw CommandExit(CommandExit.usage, "'\(text)' is no job id; they look like job_01J... (see slipway list).")
+            throw CommandExit(
+                CommandExit.usage, "'\(text)' is no job id; they look like job_01J... (see slipway list).")
         }
         return id
     }

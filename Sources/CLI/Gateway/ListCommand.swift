@@ -25,7 +25,9 @@ struct ListCommand: AsyncParsableCommand {
     var cursor: String?
 
     func validate() throws {
-        guard (1...500).contains(limit) else { throw ValidationError("--limit: 1 to 500 jobs can be listed at a time.") }
+        guard (1...500).contains(limit) else {
+            throw ValidationError("--limit: 1 to 500 jobs can be listed at a time.")
+        }
         for item in label where item.firstIndex(of: "=").map({ $0 == item.startIndex }) ?? true {
             throw ValidationError("--label: '\(item)' has no form KEY=VALUE.")
         }
@@ -57,7 +59,8 @@ struct ListCommand: AsyncParsableCommand {
     /// Percent-encodes everything but what RFC 3986 calls unreserved.
     private static func encoded(_ text: String) -> String {
         text.utf8.map { byte in
-            let isPlain = byte < 0x80 && (Character(Unicode.Scalar(byte)).isLetter || Character(Unicode.Scalar(byte)).isNumber)
+            let character = Character(Unicode.Scalar(byte))
+            let isPlain = byte < 0x80 && (character.isLetter || character.isNumber)
             return isPlain || Array("-._~".utf8).contains(byte)
                 ? String(Unicode.Scalar(byte)) : String(format: "%%%02X", byte)
         }.joined()

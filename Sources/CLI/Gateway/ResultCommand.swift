@@ -30,7 +30,8 @@ struct ResultCommand: AsyncParsableCommand {
         guard report.state == .completed else {
             if report.state?.isTerminal == true { return try finish(report) }
             throw CommandExit(
-                CommandExit.failed, "the job has not ended (it is \(report.state?.rawValue ?? "?")): slipway wait \(job)")
+                CommandExit.failed,
+                "the job has not ended (it is \(report.state?.rawValue ?? "?")): slipway wait \(job)")
         }
         let accept = [(name: "Accept", value: "application/octet-stream")]
         let bytes = try await client.call("GET", "/v1/jobs/\(job)/result", headers: accept).body

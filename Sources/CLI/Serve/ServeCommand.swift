@@ -23,7 +23,9 @@ struct ServeCommand: AsyncParsableCommand {
     var port: Int?
 
     func validate() throws {
-        if let port, !(0...65_535).contains(port) { throw ValidationError("--port: a port is a number from 0 to 65535.") }
+        if let port, !(0...65_535).contains(port) {
+            throw ValidationError("--port: a port is a number from 0 to 65535.")
+        }
     }
 
     func run() async throws {
@@ -73,7 +75,8 @@ private struct Announcement: Sendable {
             ).path
         } catch {
             // The gateway serves nevertheless: whoever has a key can use it.
-            Console.note("the key of the default tenant could not be saved: \(CommandExit(error)?.message ?? "\(error)")")
+            let reason = CommandExit(error)?.message ?? "\(error)"
+            Console.note("the key of the default tenant could not be saved: \(reason)")
         }
         do {
             if isJSON {

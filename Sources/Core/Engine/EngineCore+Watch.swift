@@ -39,7 +39,8 @@ extension EngineCore {
     private func markRunning() {
         let now = NIODeadline.now()
         let late = jobs.values.filter { job in
-            job.phase == .running && !job.isMarkedRunning && job.startedAt.map { now - $0 > .milliseconds(500) } ?? false
+            job.phase == .running && !job.isMarkedRunning
+                && job.startedAt.map { now - $0 > .milliseconds(500) } ?? false
         }
         guard !late.isEmpty else { return }
         for job in late { job.isMarkedRunning = true }

@@ -133,7 +133,8 @@ package enum RunnerMessage: Sendable {
             libc: try fields.optionalString("libc") ?? "", degraded: try fields.strings("degraded"),
             cgroup: try fields.optionalString("cgroup") ?? "none",
             configured: try fields.optionalString("configured"), running: try fields.references("running"),
-            results: try fields.references("results"), queued: try fields.references("queued"), isIdle: try isIdle(fields))
+            results: try fields.references("results"), queued: try fields.references("queued"),
+            isIdle: try isIdle(fields))
     }
 
     private static func isIdle(_ fields: HeaderFields) throws(Frame.Violation) -> Bool {

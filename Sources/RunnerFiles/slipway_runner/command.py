@@ -29,7 +29,10 @@ def become(task: Dict[str, Any]) -> None:
         give_stdin(content_of(task["stdin"]))
     for number in (signal.SIGPIPE, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
-    os.execvp(argv[0], argv)
+    try:
+        os.execvp(argv[0], argv)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, argv[0]) from None
 
 
 def give_stdin(data: bytes) -> None:
