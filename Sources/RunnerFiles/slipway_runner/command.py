@@ -26,7 +26,11 @@ def become(task: Dict[str, Any]) -> None:
         give_stdin(content_of(task["stdin"]))
     for number in (signal.SIGPIPE, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
-    os.execvp(argv[0], argv)
+    try:
+        os.execvp(argv[0], argv)
+    except OSError as error:
+        # The system's message alone does not say which program it is about.
+        raise type(error)(error.errno, os.strerror(error.errno), argv[0]) from None
 
 
 def give_stdin(data: bytes) -> None:
