@@ -25,12 +25,14 @@ struct BenchReport {
             text += "\(Self.padded(entry.name, 44)) \(String(format: "%8.0f", entry.jobsPerSecond)) jobs/s\n"
         }
         if let batchMilliseconds {
-            text += "\(Self.padded("batch of 1,000 accepted over REST", 44)) "
+            text +=
+                "\(Self.padded("batch of 1,000 accepted over REST", 44)) "
                 + String(format: "%8.1f ms\n", batchMilliseconds)
         }
         if let cold = coldMilliseconds, let raw = rawColdMilliseconds {
             text += "\(Self.padded("cold start to result", 44)) " + String(format: "%8.0f ms", cold.median)
-            text += String(format: "   %.2f x raw create + start + first byte (%.0f ms)\n", cold.median / raw.median, raw.median)
+            text += String(
+                format: "   %.2f x raw create + start + first byte (%.0f ms)\n", cold.median / raw.median, raw.median)
         }
         return text
     }

@@ -95,7 +95,8 @@ final class BenchRun: Sendable {
         let outcome = try await engine.submit(request, waitingUpTo: .seconds(120))
         guard outcome.job.state == .completed else {
             throw EngineError(
-                .internalFault, "a task of the benchmark ended as \(outcome.job.state): "
+                .internalFault,
+                "a task of the benchmark ended as \(outcome.job.state): "
                     + (outcome.job.error?.message ?? "no reason"))
         }
     }
@@ -118,8 +119,8 @@ final class BenchRun: Sendable {
             try await measure(&rest, each, pause) {
                 let answer = try client.send(request)
                 guard answer.status == 200 else {
-                    throw EngineError(
-                        .internalFault, "REST answered \(answer.status): \(String(decoding: answer.bytes, as: UTF8.self))")
+                    let said = String(decoding: answer.bytes, as: UTF8.self)
+                    throw EngineError(.internalFault, "REST answered \(answer.status): \(said)")
                 }
             }
         }

@@ -26,7 +26,8 @@ final class RESTClient {
             let head = String(decoding: answer[..<end], as: UTF8.self)
             let lines = head.split(separator: "\r\n")
             let status = lines.first?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
-            let length = lines.first { $0.lowercased().hasPrefix("content-length:") }
+            let length =
+                lines.first { $0.lowercased().hasPrefix("content-length:") }
                 .flatMap { Int($0.split(separator: ":")[1].trimmingCharacters(in: .whitespaces)) } ?? 0
             while answer.count < end + length { try connection.receive(into: &answer) }
             return (status, Array(answer[end...]))

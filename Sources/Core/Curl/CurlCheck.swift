@@ -16,8 +16,15 @@ func checkCurl(_ code: CURLMcode, _ action: @autoclosure () -> String) throws(Cu
     }
 }
 
-/// Initialises libcurl once per process.
-enum CurlLibrary {
+/// Initialises libcurl once per process, and tells its version.
+package enum CurlLibrary {
+    /// The version of the libcurl that is linked, such as `7.88.1`.
+    package static var version: String {
+        // `libcurl/7.88.1 OpenSSL/3.0.15 ...`
+        let own = String(cString: curl_version()).prefix { $0 != " " }
+        return String(own.drop { $0 != "/" }.dropFirst())
+    }
+
     private static let outcome: CurlError? = {
         do throws(CurlError) {
             try checkCurl(slipway_global_init(), "initialise libcurl")

@@ -62,6 +62,10 @@ package struct DockerInfo: Sendable, Decodable {
     package let isLiveRestoreEnabled: Bool?
     package let storageDriver: String?
     package let rootDirectory: String?
+    package let limitsMemory: Bool?
+    package let limitsSwap: Bool?
+    package let limitsCPU: Bool?
+    package let limitsPIDs: Bool?
 
     /// An OCI runtime that the engine knows; only its name is used.
     package struct Runtime: Sendable, Decodable {}
@@ -80,6 +84,10 @@ package struct DockerInfo: Sendable, Decodable {
         case isLiveRestoreEnabled = "LiveRestoreEnabled"
         case storageDriver = "Driver"
         case rootDirectory = "DockerRootDir"
+        case limitsMemory = "MemoryLimit"
+        case limitsSwap = "SwapLimit"
+        case limitsCPU = "CpuCfsQuota"
+        case limitsPIDs = "PidsLimit"
     }
 
     /// The names of the OCI runtimes, sorted.

@@ -44,6 +44,8 @@ final class ActiveJob {
     var phase = Phase.preparing
     /// Whether its row is in the store, or on its way there with the claim.
     var isInserted = false
+    /// Whether the store knows that the attempt runs.
+    var isMarkedRunning = false
     /// Whether the submit had an idempotency key: its claim is then durable before START.
     var isKeyed = false
     /// The input, while it is kept in memory.

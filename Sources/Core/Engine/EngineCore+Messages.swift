@@ -49,6 +49,7 @@ extension EngineCore {
             sandbox.cleaning = reference
             sandbox.job = nil
             finish(job, result, body: body, sandbox: sandbox)
+            if sandbox.cleanedAlready == reference, !sandbox.isClosing { cleaned(sandbox, reference) }
         case .clean(let reference, _):
             cleaned(sandbox, reference)
         case .fault(let code, let message, let unstarted):
@@ -84,14 +85,18 @@ extension EngineCore {
         let known = hello.running + hello.results + hello.queued
         guard let job = sandbox.job, let reference = job.reference else {
             sandbox.link?.send(.welcome(resume: []))
-            if sandbox.cleaning == nil, !known.isEmpty {
+            if let cleaning = sandbox.cleaning, hello.isIdle {
+                // CLEAN was lost with the connection.
+                cleaned(sandbox, cleaning)
+            } else if sandbox.cleaning == nil, !known.isEmpty {
                 tellPool(.lost(sandbox.id, reason: "it ran something that the engine does not know"))
             }
             return
         }
         if known.contains(reference) {
+            if hello.isIdle { sandbox.cleanedAlready = reference }
             sandbox.link?.send(.welcome(resume: [reference]))
-            if job.job.cancelRequested { sandbox.link?.send(.cancel(reference, reason: "cancelled")) }
+            if job.job.cancelRequested { sandbox.send(.cancel(reference, reason: "cancelled")) }
         } else if job.phase == .running {
             // START was lost with the connection: the runner has never seen this attempt.
             sandbox.link?.send(.welcome(resume: []))

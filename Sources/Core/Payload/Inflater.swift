@@ -59,3 +59,9 @@ struct Inflater: ~Copyable {
         guard ended else { throw PayloadFault.truncated.error }
     }
 }
+
+/// The zlib that is linked.
+package enum ZlibLibrary {
+    /// Its version, such as `1.2.13`.
+    package static var version: String { String(cString: zlibVersion()) }
+}

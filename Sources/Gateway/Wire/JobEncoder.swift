@@ -2,9 +2,9 @@ import Foundation
 import SlipwayCore
 
 /// Writes jobs as JSON.
-enum JobEncoder {
+package enum JobEncoder {
     /// One job, with its result when it is at hand.
-    static func bytes(_ job: Job, result: JobOutcome? = nil) -> [UInt8] {
+    package static func bytes(_ job: Job, result: JobOutcome? = nil) -> [UInt8] {
         let payload = (result?.result?.bytes.count ?? 0) + (result?.packedText?.count ?? 0)
         var writer = JSONWriter(capacity: 768 + payload)
         write(job, result: result, to: &writer)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import binascii
 import os
 import signal
-from typing import Any, Dict
+
+TYPE_CHECKING = False  # As in typing, whose pages every fork would pay for.
+if TYPE_CHECKING:
+    from typing import Any, Dict
 
 REFUSED = "the command's %s"
 
@@ -29,8 +32,7 @@ def become(task: Dict[str, Any]) -> None:
     try:
         os.execvp(argv[0], argv)
     except OSError as error:
-        # The system's message alone does not say which program it is about.
-        raise type(error)(error.errno, os.strerror(error.errno), argv[0]) from None
+        raise OSError(error.errno, error.strerror, argv[0]) from None
 
 
 def give_stdin(data: bytes) -> None:

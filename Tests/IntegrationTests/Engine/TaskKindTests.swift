@@ -62,7 +62,10 @@ extension Live {
                 ("def main():\n    return object()", "TypeError", "callable"),
                 ("def main():\n    return float('nan')", "TypeError", "JSON"),
                 ("def main():\n    import nosuchmodule", "ModuleNotFoundError", "nosuchmodule"),
-                ("class E(Exception):\n    def __str__(self):\n        raise ValueError\ndef main():\n    raise E", "E", ""),
+                (
+                    "class E(Exception):\n    def __str__(self):\n        raise ValueError\ndef main():\n    raise E",
+                    "E", ""
+                ),
             ]
             for (code, type, words) in cases {
                 let error = try await engine.run(source: code).job.error
@@ -88,7 +91,8 @@ extension Live {
 
         @Test(
             "a cloudpickled lambda runs where the Python versions agree",
-            .enabled("this machine has no cloudpickle", { HostPython.cloudpickleVersion != nil }), arguments: runtimesHere)
+            .enabled("this machine has no cloudpickle", { HostPython.cloudpickleVersion != nil }),
+            arguments: runtimesHere)
         func lambda(_ runtime: String) async throws {
             let version = try #require(HostPython.cloudpickleVersion)
             let pickle = try await HostPython.pickle("((lambda n: (lambda x: x * n))(2), (21,), {})")
@@ -146,7 +150,8 @@ extension Live {
         @Test("lines of JSON become events when a command asks for it", arguments: runtimesHere)
         func jsonLines(_ runtime: String) async throws {
             let engine = try await sharedEngine(runtime)
-            let script = #"echo '{"type":"node","n":1}'; echo plain; printf '{"n":'; sleep 0.1; printf '2}\n'; echo '[3]'"#
+            let script =
+                #"echo '{"type":"node","n":1}'; echo plain; printf '{"n":'; sleep 0.1; printf '2}\n'; echo '[3]'"#
             let outcome = try await engine.run(
                 JobRequest(task: .command(["/bin/sh", "-c", script], jsonLines: true)))
             #expect(outcome.job.state == .completed, "\(outcome.summary)")

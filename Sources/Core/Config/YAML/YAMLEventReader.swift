@@ -26,12 +26,12 @@ struct YAMLSyntaxError: Error {
 }
 
 /// The owner of one libyaml parser and of the bytes it reads.
-struct YAMLEventReader: ~Copyable {
+package struct YAMLEventReader: ~Copyable {
     private let parser: UnsafeMutablePointer<yaml_parser_t>
     private let input: UnsafeMutableBufferPointer<UInt8>
 
     /// The version of the libyaml that is linked, such as `0.2.5`.
-    static var libraryVersion: String { String(cString: yaml_get_version_string()) }
+    package static var libraryVersion: String { String(cString: yaml_get_version_string()) }
 
     /// Starts a parser over a copy of the bytes, read as UTF-8 whatever byte order mark they carry.
     init(_ bytes: some Collection<UInt8>) throws(YAMLSyntaxError) {

@@ -1,0 +1,132 @@
+import Foundation
+import SlipwayCore
+
+/// Looks at the container engine.
+struct EngineChecks {
+    let client: DockerClient
+    let configuration: Configuration
+
+    /// The findings; the first alone when the engine does not answer.
+    func findings() async -> [Finding] {
+        let version: DockerVersion
+        let info: DockerInfo
+        do {
+            try await client.ping()
+            (version, info) = (try await client.version(), try await client.info())
+        } catch {
+            let reason = (error as? EngineError)?.message ?? "\(error)"
+            return [
+                .fail(
+                    "container engine", reason,
+                    "start Docker, or name its address in docker.host or DOCKER_HOST; without one, set "
+                        + "runtime.default: process, which is no security boundary")
+            ]
+        }
+        return [engine(version)] + [runc(version), containerd(version)].compactMap { $0 }
+            + [
+                cgroup(info), users(info), seccomp(info), limits(info), ociRuntime(info), await image(),
+            ].compactMap { $0 }
+    }
+
+    private func engine(_ version: DockerVersion) -> Finding {
+        let name = version.isPodman ? "Podman" : "Docker"
+        let text = "\(name) \(version.version), API \(version.apiVersion), at \(client.endpoint)"
+        guard let api = DockerAPIVersion(version.apiVersion), api >= .oldest else {
+            return .fail("container engine", text, "API \(DockerAPIVersion.oldest) is needed: Docker 20.10 or later")
+        }
+        return .ok("container engine", text)
+    }
+
+    /// CVE-2025-31133, CVE-2025-52565 and CVE-2025-52881: a container can be made to write into the host's procfs.
+    private func runc(_ version: DockerVersion) -> Finding? {
+        guard let text = version.componentVersion("runc") else { return nil }
+        let floor = [ReleaseNumber(1, 2, 8), ReleaseNumber(1, 3, 3), ReleaseNumber(1, 4, 0)]
+        if let number = ReleaseNumber(text), number.has(fixedIn: floor) { return .ok("runc", text) }
+        return .warn(
+            "runc", "\(text): CVE-2025-31133, CVE-2025-52565 and CVE-2025-52881 (escapes through procfs) may be open",
+            "upgrade runc to 1.2.8, 1.3.3 or later, or make sure that the distribution has backported the fixes")
+    }
+
+    /// CVE-2024-25621: folders of containerd that other users of the host can enter.
+    private func containerd(_ version: DockerVersion) -> Finding? {
+        guard let text = version.componentVersion("containerd") else { return nil }
+        let floor = [
+            ReleaseNumber(1, 7, 29), ReleaseNumber(2, 0, 7), ReleaseNumber(2, 1, 5), ReleaseNumber(2, 2, 0),
+        ]
+        if let number = ReleaseNumber(text), number.has(fixedIn: floor) { return .ok("containerd", text) }
+        return .warn(
+            "containerd", "\(text): CVE-2024-25621 (folders that other users of the host can enter) may be open",
+            "upgrade containerd to 1.7.29, 2.0.7, 2.1.5 or later, or make sure that the fix was backported")
+    }
+
+    private func cgroup(_ info: DockerInfo) -> Finding {
+        let text = "version \(info.cgroupVersion ?? "unknown"), driver \(info.cgroupDriver ?? "unknown")"
+        guard info.cgroupVersion == "2" else {
+            return .warn(
+                "cgroups", text,
+                "boot with systemd.unified_cgroup_hierarchy=1: limits hold here too, but version 2 accounts memory better"
+            )
+        }
+        return .ok("cgroups", text)
+    }
+
+    private func users(_ info: DockerInfo) -> Finding {
+        if info.isRootless { return .ok("user namespaces", "the engine runs without root") }
+        if info.usesUserNamespaces { return .ok("user namespaces", "root in a container is another user on the host") }
+        return .warn(
+            "user namespaces", "root in a container is root on the host, with three capabilities left",
+            "run a rootless engine, or start it with userns-remap, as one more line of defence")
+    }
+
+    private func seccomp(_ info: DockerInfo) -> Finding {
+        let option = info.securityOptions?.first { $0.contains("name=seccomp") }
+        guard let option, !option.contains("unconfined") else {
+            return .fail(
+                "seccomp", option == nil ? "the engine filters no system calls" : "the engine's profile is unconfined",
+                "use a kernel and an engine with seccomp, and the engine's default profile")
+        }
+        let profile = configuration.sandbox.seccomp ?? "the engine's default profile"
+        return .ok("seccomp", profile)
+    }
+
+    private func limits(_ info: DockerInfo) -> Finding {
+        let known = [("memory", info.limitsMemory), ("cpus", info.limitsCPU), ("pids", info.limitsPIDs)]
+        let missing = known.filter { $0.1 == false }.map(\.0)
+        guard missing.isEmpty else {
+            return .fail(
+                "limits", "not enforced here: \(missing.joined(separator: ", "))",
+                "enable these cgroup controllers in the kernel (for memory: cgroup_enable=memory)")
+        }
+        guard info.limitsSwap != false else {
+            return .warn(
+                "limits", "memory, cpus and pids; swap is not limited", "boot with swapaccount=1, or turn swap off")
+        }
+        return .ok("limits", "memory, swap, cpus and pids")
+    }
+
+    private func ociRuntime(_ info: DockerInfo) -> Finding? {
+        guard let wanted = configuration.runtime.ociRuntime else { return nil }
+        guard info.runtimeNames.contains(wanted) else {
+            return .fail(
+                "OCI runtime", "the engine has no '\(wanted)'; it has \(info.runtimeNames.joined(separator: ", "))",
+                "install it and add it to the engine's daemon.json, or change runtime.oci_runtime")
+        }
+        return .ok("OCI runtime", wanted)
+    }
+
+    private func image() async -> Finding {
+        let name = configuration.sandbox.image
+        do {
+            guard let details = try await client.inspectImage(name) else {
+                return .fail(
+                    "base image", "the engine does not have \(name)",
+                    "run `make images` in slipway's source folder, docker pull or load it, or change sandbox.image")
+            }
+            let python = details.environment.first { $0.hasPrefix("PYTHON_VERSION=") }.map { $0.dropFirst(15) }
+            let version = python.map { ", Python \($0)" } ?? ""
+            return .ok("base image", "\(name), \(details.architecture)\(version)")
+        } catch {
+            return .fail("base image", (error as? EngineError)?.message ?? "\(error)", "see the container engine")
+        }
+    }
+}

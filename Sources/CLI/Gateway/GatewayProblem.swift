@@ -1,0 +1,48 @@
+import SlipwayCore
+
+/// An error that a gateway answered (RFC 9457).
+struct GatewayProblem: Error, CustomStringConvertible {
+    let status: Int
+    let detail: String
+    let faults: [EngineError.Fault]
+    let retryAfter: String?
+
+    init(status: Int, body: [UInt8], retryAfter: String?) {
+        self.status = status
+        self.retryAfter = retryAfter
+        var detail = "the gateway answered \(status)"
+        var faults: [EngineError.Fault] = []
+        do throws(JSONParseError) {
+            let root = try JSONDocument(parsing: body).root
+            detail = root["detail"]?.string ?? root["title"]?.string ?? detail
+            for fault in root["errors"]?.elements.map({ $0 }) ?? [] {
+                faults.append(
+                    .init(
+                        pointer: fault["pointer"]?.string ?? "", code: fault["code"]?.string ?? "",
+                        detail: fault["detail"]?.string ?? ""))
+            }
+        } catch {
+            detail += ", which does not look like a slipway gateway"
+        }
+        self.detail = detail
+        self.faults = faults
+    }
+
+    /// The code of a command that this ends: 2 for wrong requests, 1 for jobs that are not there or not in the right
+    /// state, 3 for everything that may succeed at another time or with another key.
+    var exitCode: Int32 {
+        switch status {
+        case 400, 405, 413, 414, 415, 422, 431: CommandExit.usage
+        case 404, 409: CommandExit.failed
+        default: CommandExit.unreachable
+        }
+    }
+
+    var description: String {
+        var text = status == 404 ? "there is no such job, or it is not yours" : detail
+        if status == 401 { text += " (the key is wrong, revoked or expired)" }
+        for fault in faults { text += "\n  \(fault.pointer.isEmpty ? "request" : fault.pointer): \(fault.detail)" }
+        if let retryAfter { text += "\n  try again in \(retryAfter) s" }
+        return text
+    }
+}

@@ -1,0 +1,69 @@
+import ArgumentParser
+import SlipwayCore
+
+/// Shows the output of a job.
+struct LogsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "logs",
+        abstract: "Show the output of a job.",
+        discussion: "What the task wrote to its standard error goes to standard error, unless --stream picks one.")
+
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var connection: ConnectionOptions
+
+    @Flag(name: .shortAndLong, help: "Go on until the job ends.")
+    var follow = false
+
+    @Option(name: .long, help: "Only this stream, to standard output: stdout, stderr, or all of both.")
+    var stream: LogStream?
+
+    @Option(name: .long, help: ArgumentHelp("Only so many lines from the end.", valueName: "lines"))
+    var tail: Int?
+
+    @Argument(help: "The job.")
+    var id: String
+
+    func validate() throws {
+        if let tail {
+            guard tail >= 0 else { throw ValidationError("--tail: a number of lines is 0 or more.") }
+            guard !follow else { throw ValidationError("--tail cannot be combined with --follow.") }
+            guard !common.json else { throw ValidationError("--tail cannot be combined with --json.") }
+        }
+    }
+
+    func run() async throws {
+        let job = try JobID.argument(id)
+        let client = try connection.client(common)
+        if common.json { return try await showEvents(of: job, client) }
+        if stream != nil || tail != nil {
+            let name = (stream ?? .all).rawValue
+            let query = "stream=\(name)" + (follow ? "&follow=true" : "") + (tail.map { "&tail=\($0)" } ?? "")
+            return try await client.stream("/v1/jobs/\(job)/logs?\(query)") { try Console.out($0) }
+        }
+        guard follow else {
+            for stream in [LogStream.stdout, .stderr] {
+                try await client.stream("/v1/jobs/\(job)/logs?stream=\(stream.rawValue)") { bytes in
+                    if stream == .stdout { try Console.out(bytes) } else { Console.error(bytes) }
+                }
+            }
+            return
+        }
+        let printer = EventPrinter(progress: ProgressLine(isActive: false), keepsOutput: false)
+        try await client.events(of: job) { try printer.show($0) }
+    }
+
+    /// The log events as JSON, one a line.
+    private func showEvents(of job: JobID, _ client: GatewayClient) async throws {
+        if !follow, try await JobReport(client.call("GET", "/v1/jobs/\(job)").body).state?.isTerminal != true {
+            throw CommandExit(CommandExit.failed, "the job has not ended: add --follow to see its output as JSON.")
+        }
+        try await client.events(of: job) { line in
+            let event = try JobReport.parse(line)
+            guard event["type"]?.string == "log" else { return }
+            if let stream, stream != .all, event["stream"]?.string != stream.rawValue { return }
+            try Console.json(line)
+        }
+    }
+}
+
+extension LogStream: ExpressibleByArgument {}

@@ -1,0 +1,59 @@
+import Foundation
+import SlipwayCore
+
+/// Shows the events of a job as they come: its output, and on a terminal what it waits for.
+final class EventPrinter {
+    private let progress: ProgressLine
+    /// Whether standard output is kept for JSON: all output of the task then goes to standard error.
+    private let keepsOutput: Bool
+    /// What the job waits for, for messages.
+    private(set) var stage = "waiting"
+
+    init(progress: ProgressLine, keepsOutput: Bool) {
+        self.progress = progress
+        self.keepsOutput = keepsOutput
+    }
+
+    /// Shows one event.
+    ///
+    /// - Throws: ``CommandExit`` when nobody reads standard output any more.
+    func show(_ json: [UInt8]) throws {
+        let event = try JobReport.parse(json)
+        switch event["type"]?.string {
+        case "log":
+            guard let data = event["data"]?.stringBytes else { return }
+            progress.hide(endsLine: data.last == 0x0A)
+            if event["stream"]?.string == LogStream.stdout.rawValue, !keepsOutput {
+                try Console.out(data)
+            } else {
+                Console.error(data)
+            }
+        case "job_update":
+            update(event)
+        case "progress":
+            guard let current = event["current"]?.double, let total = event["total"]?.double, total > 0 else { return }
+            let message = (event["message"]?.string).map { " " + Table.printable($0) } ?? ""
+            progress.show("\(Int((current / total * 100).rounded()))%\(message)")
+        default:
+            break
+        }
+    }
+
+    private func update(_ event: JSONNode) {
+        switch (event["status"]?.string).flatMap(JobState.init(rawValue:)) {
+        case .queued:
+            stage = event["message"]?.string ?? "waiting for a sandbox"
+            progress.show(stage)
+        case .starting:
+            stage = "starting"
+            progress.show(stage)
+        case .running:
+            stage = "running"
+            progress.show(stage)
+        case .completed, .error, .cancelled:
+            progress.hide(endsLine: true)
+        case nil:
+            break
+        }
+    }
+}

@@ -1,0 +1,100 @@
+import ArgumentParser
+import Foundation
+import SlipwayCore
+
+/// The options that say what a job runs and with what, alike for `run` and `submit`.
+struct JobOptions: ParsableArguments {
+    @Option(
+        name: [.customShort("r"), .customLong("requirement")],
+        help: ArgumentHelp(
+            "Install this Python requirement first; of a name that ends with .txt, the lines of that file. Repeatable.",
+            valueName: "req"))
+    var requirements: [String] = []
+
+    @Option(name: .long, help: "Run in this container image.")
+    var image: String?
+
+    @Option(name: .long, help: "Processor cores, such as 0.5.")
+    var cpus: Double?
+
+    @Option(name: .long, help: ArgumentHelp("Memory, such as 512m or 2g.", valueName: "size"))
+    var memory: String?
+
+    @Option(name: .long, help: ArgumentHelp("Network: none or bridge.", valueName: "mode"))
+    var network: String?
+
+    @Option(name: .long, help: ArgumentHelp("End the task after this time, such as 30s or 5m.", valueName: "time"))
+    var timeout: String?
+
+    @Option(name: .long, help: ArgumentHelp("Set a variable for the task. Repeatable.", valueName: "key=value"))
+    var env: [String] = []
+
+    @Option(name: .long, help: ArgumentHelp("Hand a configured secret to the task. Repeatable.", valueName: "name"))
+    var secret: [String] = []
+
+    @Option(name: .long, help: ArgumentHelp("Label the job. Repeatable.", valueName: "key=value"))
+    var label: [String] = []
+
+    @Option(name: .long, help: "Name the job; the file's name otherwise.")
+    var name: String?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Call this function of FILE.py, with the arguments as strings, and print what it returns as JSON.",
+            valueName: "function"))
+    var pythonEntrypoint: String?
+
+    @Option(name: .customShort("c"), help: ArgumentHelp("Run this Python code.", valueName: "code"))
+    var code: String?
+
+    @Argument(
+        parsing: .captureForPassthrough,
+        help: ArgumentHelp("FILE.py with its arguments, or -- and a command with its arguments.", valueName: "file"))
+    var arguments: [String] = []
+
+    func validate() throws {
+        _ = try environment
+        _ = try labels
+        if let memory, Quantity.bytes(memory) == nil {
+            throw ValidationError("--memory: '\(memory)' is no size; write it as 512m or 2g.")
+        }
+        if let timeout, Quantity.duration(timeout) == nil {
+            throw ValidationError("--timeout: '\(timeout)' is no time; write it as 30s or 5m.")
+        }
+    }
+
+    /// The variables of `--env`.
+    var environment: [String: String] {
+        get throws { try Self.pairs(env, "--env") }
+    }
+
+    /// The labels of `--label`.
+    var labels: [String: String] {
+        get throws { try Self.pairs(label, "--label") }
+    }
+
+    /// The requirements, those of files included.
+    var requirementLines: [String] {
+        get throws {
+            try requirements.flatMap { item -> [String] in
+                guard item.hasSuffix(".txt") else { return [item] }
+                let text = String(decoding: try LocalFile.read(item), as: UTF8.self)
+                return text.split(whereSeparator: \.isNewline).map {
+                    $0.prefix { $0 != "#" }.trimmingCharacters(in: .whitespaces)
+                }.filter { !$0.isEmpty }
+            }
+        }
+    }
+
+    private static func pairs(_ items: [String], _ option: String) throws -> [String: String] {
+        var result: [String: String] = [:]
+        for item in items {
+            guard let sign = item.firstIndex(of: "="), sign > item.startIndex else {
+                throw ValidationError("\(option): '\(item)' has no form KEY=VALUE.")
+            }
+            result[String(item[..<sign])] = String(item[item.index(after: sign)...])
+        }
+        return result
+    }
+}

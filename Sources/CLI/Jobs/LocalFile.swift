@@ -1,0 +1,42 @@
+import Foundation
+import SlipwayCore
+
+/// Files of the user that a job takes along.
+enum LocalFile {
+    /// More than a gateway takes of a task.
+    static let limitBytes = 64 << 20
+
+    /// Reads a whole file.
+    ///
+    /// - Throws: ``CommandExit`` with code 2 and the reason.
+    static func read(_ path: String) throws -> [UInt8] {
+        do {
+            let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
+            defer {
+                // Nothing was written: closing cannot lose anything.
+                try? file.close()
+            }
+            let data = try file.read(upToCount: limitBytes + 1) ?? Data()
+            guard data.count <= limitBytes else {
+                throw CommandExit(CommandExit.usage, "\(path) has more than \(Quantity.text(bytes: limitBytes)).")
+            }
+            return Array(data)
+        } catch let exit as CommandExit {
+            throw exit
+        } catch {
+            let reason =
+                switch (error as? CocoaError)?.code {
+                case .fileNoSuchFile, .fileReadNoSuchFile: "there is no such file"
+                case .fileReadNoPermission: "its permissions do not allow it"
+                default: "it is no file that can be read"
+                }
+            throw CommandExit(CommandExit.usage, "cannot read \(path): \(reason).")
+        }
+    }
+
+    /// A file's content as a task carries it: text, or base64 of anything else.
+    static func content(_ bytes: [UInt8]) -> JSONValue {
+        if let text = String(validating: bytes, as: UTF8.self) { return .string(text) }
+        return ["encoding": "base64", "data": .string(Data(bytes).base64EncodedString())]
+    }
+}

@@ -1,0 +1,57 @@
+import Foundation
+import Synchronization
+
+/// One line at the foot of a terminal that says what goes on, with the time since the command began.
+///
+/// It writes nothing where standard error is no terminal.
+final class ProgressLine: Sendable {
+    private struct State {
+        var text = ""
+        var isShown = false
+        /// Whether the cursor stands at the start of a line, so that a line of ours disturbs no output.
+        var isAtLineStart = true
+    }
+
+    private let isActive: Bool
+    private let began = ContinuousClock.now
+    private let state = Mutex(State())
+
+    init(isActive: Bool = Console.showsProgress) { self.isActive = isActive }
+
+    /// Shows a text in the place of the one before.
+    func show(_ text: String) {
+        guard isActive else { return }
+        state.withLock { state in
+            state.text = text
+            draw(&state)
+        }
+    }
+
+    /// Takes the line away, since output follows; it comes back below output that ends with a line.
+    func hide(endsLine: Bool) {
+        guard isActive else { return }
+        state.withLock { state in
+            if state.isShown { Console.error("\r\u{1B}[K") }
+            state.isShown = false
+            state.text = ""
+            state.isAtLineStart = endsLine
+        }
+    }
+
+    /// Keeps the time of the line current until the task is cancelled.
+    func tick() async {
+        guard isActive else { return }
+        while (try? await Task.sleep(for: .milliseconds(500))) != nil {
+            state.withLock { state in
+                if state.isShown { draw(&state) }
+            }
+        }
+    }
+
+    private func draw(_ state: inout State) {
+        guard state.isAtLineStart, !state.text.isEmpty else { return }
+        let seconds = (ContinuousClock.now - began).components.seconds
+        Console.error("\r\u{1B}[K[\(seconds)s] \(state.text.prefix(100))")
+        state.isShown = true
+    }
+}

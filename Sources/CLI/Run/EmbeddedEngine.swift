@@ -1,0 +1,127 @@
+import Foundation
+import Logging
+import SlipwayCore
+
+/// An engine of this process alone, in a temporary data folder, so that it runs beside any other.
+struct EmbeddedEngine: Sendable {
+    let engine: Engine
+    private let folder: String
+    private let engineID: String?
+
+    /// Makes and starts an engine with at most one sandbox.
+    ///
+    /// - Throws: ``EngineError`` or ``CommandExit`` when jobs cannot run, with the reason.
+    static func open(_ given: Configuration, logger: Logger) async throws -> EmbeddedEngine {
+        let folder = try makeFolder()
+        let configuration = adapted(given, folder: folder)
+        do {
+            let engine = try await Engine(configuration: configuration, logger: logger)
+            let embedded = EmbeddedEngine(
+                engine: engine, folder: folder, engineID: try engine.store.metaBlocking("engine_id"))
+            do {
+                try await engine.start()
+                try await embedded.checkReadiness()
+            } catch {
+                await embedded.close()
+                throw error
+            }
+            return embedded
+        } catch {
+            remove(folder)
+            throw error
+        }
+    }
+
+    /// Stops the engine and removes whatever it has made.
+    func close() async {
+        await engine.shutdown()
+        await sweep()
+        Self.remove(folder)
+    }
+
+    /// The configuration of an engine for one job of the person at the terminal.
+    private static func adapted(_ given: Configuration, folder: String) -> Configuration {
+        var configuration = given
+        configuration.data.directory = folder
+        configuration.data.artifacts = nil
+        configuration.data.socketDirectory = folder + "/s"
+        configuration.pools.defaults.minIdle = 0
+        configuration.pools.defaults.max = 1
+        configuration.pools.defaults.onExhausted = .queue
+        configuration.pools.classes = []
+        configuration.store.walPrewarmBytes = 0
+        configuration.jobs.drainTimeout = .seconds(2)
+        // Output is shown as it comes and kept nowhere: what a gateway would cut out shall be seen here.
+        configuration.jobs.logLimitBytes = max(given.jobs.logLimitBytes, 64 << 20)
+        configuration.jobs.eventsMax = max(given.jobs.eventsMax, 500_000)
+        return configuration
+    }
+
+    private func checkReadiness() async throws {
+        let readiness = await engine.readiness()
+        guard !readiness.ready else { return }
+        var reason = readiness.reasons.joined(separator: "; ")
+        // The engine's own reason is for everybody; the person at the terminal may see the address and the cause.
+        if let client = try client() {
+            do {
+                try await client.ping()
+            } catch {
+                reason = "\(error)"
+            }
+            await client.shutdown()
+        }
+        throw CommandExit(CommandExit.unreachable, "jobs cannot run here: \(reason). `slipway doctor` tells more.")
+    }
+
+    /// Removes containers and volumes that the engine left, such as the sandbox of a task that would not end.
+    private func sweep() async {
+        guard let engineID else { return }
+        do {
+            guard let client = try client() else { return }
+            let labels = [DockerRuntime.engineLabel: engineID]
+            for container in try await client.listContainers(labels: labels) {
+                try await client.removeContainer(container.id, force: true, withVolumes: true)
+            }
+            for volume in try await client.listVolumes(labels: labels) {
+                try await client.removeVolume(volume.name, force: true)
+            }
+            await client.shutdown()
+        } catch {
+            Console.note("a sandbox may be left over: \(error)")
+        }
+    }
+
+    /// A client of the container engine; nil where no container engine is used.
+    private func client() throws -> DockerClient? {
+        guard engine.configuration.runtime.default != .process else { return nil }
+        let endpoint = try DockerEndpoint.resolve(
+            configured: engine.configuration.docker.host, environment: ProcessInfo.processInfo.environment)
+        if case .unix(let path) = endpoint.address, !FileManager.default.fileExists(atPath: path) { return nil }
+        var options = DockerClient.Options()
+        options.retryBudget = .seconds(2)
+        return DockerClient(endpoint: endpoint, options: options)
+    }
+
+    private static func makeFolder() throws -> String {
+        var base = NSTemporaryDirectory()
+        while base.count > 1, base.hasSuffix("/") { base.removeLast() }
+        // The path of a socket below it has 107 bytes at most.
+        if base.utf8.count > 32 { base = "/tmp" }
+        var template = Array("\(base)/slipway-run-XXXXXX".utf8CString)
+        guard let made = mkdtemp(&template) else {
+            throw CommandExit(
+                CommandExit.unreachable, "cannot make a folder in \(base): \(String(cString: strerror(errno)))")
+        }
+        return String(cString: made)
+    }
+
+    private static func remove(_ folder: String) {
+        do {
+            try FileManager.default.removeItem(atPath: folder)
+        } catch CocoaError.fileNoSuchFile {
+            // It is gone, which is what was wanted.
+        } catch {
+            Console.note("the temporary folder \(folder) could not be removed: \(error.localizedDescription)")
+        }
+    }
+}

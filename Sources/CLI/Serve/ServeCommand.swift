@@ -1,0 +1,92 @@
+import ArgumentParser
+import Foundation
+import ServiceLifecycle
+import SlipwayCore
+import SlipwayGateway
+
+/// Serves the REST gateway.
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Serve the REST gateway until SIGTERM or Ctrl-C, then drain.",
+        discussion: """
+            Prints its address, and the file with the key that this machine's command line and clients use. After \
+            SIGTERM no more jobs are taken; those that run have jobs.drain_timeout to end.
+            """)
+
+    @OptionGroup var common: CommonOptions
+
+    @Option(name: .long, help: ArgumentHelp("Listen on this address.", valueName: "address"))
+    var host: String?
+
+    @Option(name: .long, help: "Listen on this port; 0 takes any free one.")
+    var port: Int?
+
+    func validate() throws {
+        if let port, !(0...65_535).contains(port) {
+            throw ValidationError("--port: a port is a number from 0 to 65535.")
+        }
+    }
+
+    func run() async throws {
+        var configuration = try common.configuration()
+        if let host { configuration.gateway.host = host }
+        if let port { configuration.gateway.port = port }
+        let logger = common.logger(configuration)
+        let engine = try await Engine(configuration: configuration, logger: logger)
+        let announcement = Announcement(
+            keys: StoreKeyDirectory(store: engine.store),
+            fallback: configuration.data.directoryPath() + "/credentials", isJSON: common.json)
+        let gateway = GatewayService(
+            service: engine, keys: announcement.keys, limits: engine.requestLimits,
+            options: GatewayOptions(configuration), eventLoopGroup: engine.eventLoopGroup,
+            taskExecutor: engine.taskExecutor, logger: logger
+        ) { host, port in
+            await announcement.make(host: host, port: port)
+        }
+        let group = ServiceGroup(
+            configuration: .init(
+                services: [
+                    .init(service: engine, failureTerminationBehavior: .gracefullyShutdownGroup),
+                    // When the address is taken, the sandboxes that were started meanwhile must be removed again.
+                    .init(service: gateway, failureTerminationBehavior: .gracefullyShutdownGroup),
+                ],
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        do {
+            try await group.run()
+        } catch let error as ServiceGroupError {
+            throw CommandExit(CommandExit.unreachable, "\(error)")
+        }
+    }
+}
+
+/// Says where the gateway listens and where its key is.
+private struct Announcement: Sendable {
+    let keys: StoreKeyDirectory
+    let fallback: String
+    let isJSON: Bool
+
+    func make(host: String, port: Int) async {
+        let url = "http://\(host.contains(":") ? "[\(host)]" : host):\(port)"
+        var path: String?
+        do {
+            path = try await keys.prepareDefaultTenant(
+                url: url, credentialsPath: Credentials.defaultPath(), fallbackPath: fallback
+            ).path
+        } catch {
+            // The gateway serves nevertheless: whoever has a key can use it.
+            let reason = CommandExit(error)?.message ?? "\(error)"
+            Console.note("the key of the default tenant could not be saved: \(reason)")
+        }
+        do {
+            if isJSON {
+                let value: JSONValue = ["url": .string(url), "credentials": path.map(JSONValue.string) ?? .null]
+                return try Console.json(value.serialized())
+            }
+            try Console.line("slipway \(slipwayVersion) listens on \(url)")
+            if let path { try Console.line("the key of the default tenant is in \(path)") }
+        } catch {
+            // Nobody reads standard output: the gateway serves nevertheless.
+        }
+    }
+}

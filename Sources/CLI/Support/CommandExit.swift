@@ -1,0 +1,53 @@
+import ArgumentParser
+import Foundation
+import SlipwayCore
+
+/// The end of a command with a code other than 0, and what the user is told.
+struct CommandExit: Error {
+    /// All went well.
+    static let done: Int32 = 0
+    /// The job failed, or a check did.
+    static let failed: Int32 = 1
+    /// The arguments or the request are wrong.
+    static let usage: Int32 = 2
+    /// Something cannot be reached or started.
+    static let unreachable: Int32 = 3
+    /// What a shell shows for a process that writes to a closed pipe.
+    static let brokenPipe: Int32 = 141
+
+    let code: Int32
+    /// One or more lines for standard error; nil when everything was said.
+    let message: String?
+
+    init(_ code: Int32, _ message: String? = nil) {
+        self.code = code
+        self.message = message
+    }
+
+    /// The end that an error means; nil for errors of the argument parser, which explains them itself.
+    init?(_ error: any Error) {
+        switch error {
+        case let exit as CommandExit: self = exit
+        case let problem as GatewayProblem: self.init(problem.exitCode, problem.description)
+        case let fault as ConfigurationError: self.init(Self.unreachable, fault.description)
+        case let error as EngineError: self.init(Self.code(of: error.code), error.description)
+        case is CancellationError: self.init(130)
+        case is ExitCode, is CleanExit, is ValidationError: return nil
+        default:
+            let parserTypes = ["CommandError", "ParserError"]
+            if parserTypes.contains("\(type(of: error))") { return nil }
+            self.init(Self.unreachable, (error as NSError).localizedDescription)
+        }
+    }
+
+    private static func code(of code: EngineError.Code) -> Int32 {
+        switch code {
+        case .invalidRequest, .limitExceeded, .notAllowed, .notSupported, .payloadTooLarge: usage
+        case .notFound, .alreadyTerminal, .notFinished, .keyReused, .artifactCorrupt, .dependency, .cancelled: failed
+        case .keyInFlight, .queueFull, .unavailable, .draining, .storageFull, .storage, .configuration,
+            .containerEngineUnavailable, .containerEngineError, .imageNotFound, .startFailed, .protocolViolation,
+            .lost, .timeout, .internalFault:
+            unreachable
+        }
+    }
+}
