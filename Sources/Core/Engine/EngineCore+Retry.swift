@@ -45,7 +45,9 @@ extension EngineCore {
         job.isMarkedRunning = false
         job.hostDeadline = nil
         job.job.state = .queued
-        job.repeatsAttempt = sameAttempt
+        // The row's number is that of the attempt that comes next; the end of a job that still waits must name it, too.
+        if !sameAttempt { job.job.attempt += 1 }
+        job.repeatsAttempt = true
         job.job.sandbox = nil
         job.emit(
             .update(
