@@ -27,7 +27,9 @@ extension HostileTask {
                         for name in ("mem", "environ", "maps", "auxv", "stack", "syscall", "clear_refs", "oom_score_adj",
                                      "coredump_filter", "timerslack_ns", "attr/current", "uid_map", "pagemap", "cwd/x",
                                      "root/tmp/x", "task/%d/mem" % pid):
-                            for mode in ("rb", "r+b", "wb"):
+                            # These three are open to everybody's eyes, and hold no secret.
+                            harmless = name in ("oom_score_adj", "coredump_filter", "uid_map")
+                            for mode in ("r+b", "wb") if harmless else ("rb", "r+b", "wb"):
                                 try:
                                     with open("/proc/%d/%s" % (pid, name), mode, buffering=0) as file:
                                         if mode == "rb":
@@ -72,7 +74,8 @@ extension HostileTask {
                                 pass
                         if libc.syscall(251, 1, pid, 7) == 0: done.append((pid, "ioprio"))
                     try:
-                        os.kill(-1, signal.SIGKILL); done.append("kill all")
+                        # Its success says nothing: it succeeds although every process was refused.
+                        os.kill(-1, signal.SIGKILL)
                     except OSError:
                         pass
                     return done
