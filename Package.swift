@@ -27,7 +27,7 @@ let package = Package(
         .target(name: "CShimCurl", path: "Sources/CShims/CShimCurl", linkerSettings: [.linkedLibrary("curl")]),
         .target(name: "CShimYAML", path: "Sources/CShims/CShimYAML", linkerSettings: [.linkedLibrary("yaml")]),
         .target(name: "CShimZlib", path: "Sources/CShims/CShimZlib", linkerSettings: [.linkedLibrary("z")]),
-        .target(name: "CRunnerFiles", path: "Sources/RunnerFiles", exclude: ["slipway_runner"]),
+        .target(name: "CRunnerFiles", path: "Sources/RunnerFiles", exclude: ["builder", "slipway_runner"]),
         .target(
             name: "SlipwayCore",
             dependencies: [

@@ -32,6 +32,7 @@ Json = dict[str, Any]
 WARM_RUNS = 50
 START_SECONDS = 60
 JOB_SECONDS = 300
+WARM_SECONDS = 30
 IMAGE_PYTHON = "3.11"
 
 SOURCE = "def main(x, y=1):\n    return x * y\n"
@@ -206,19 +207,28 @@ class Gateway:
             )
         return job
 
-    def run(self, request: Json) -> tuple[Json, float]:
+    def run(self, request: Json, limit: float = JOB_SECONDS) -> tuple[Json, float]:
         """Submit a job and wait until it ended; return it and the seconds that took."""
+        name = request["name"]
         began = time.perf_counter()
         job = self.submit(request, "wait=10")
         while job["state"] not in ("completed", "error", "cancelled"):
             elapsed = time.perf_counter() - began
-            if elapsed > JOB_SECONDS:
-                raise DemoError(
-                    f"'{request.get('name')}' is still {job['state']} after {elapsed:.0f} s"
-                )
-            say(f"    {elapsed:.0f} s: '{request.get('name')}' is {job['state']}")
+            state = f"'{name}' is {job['state']} after {elapsed:.0f} s; {self.pools()}"
+            if elapsed > limit:
+                raise DemoError(state)
+            say(f"    {state}")
             job = self.call("GET", f"/v1/jobs/{job['id']}?wait=10")[1]
         return job, time.perf_counter() - began
+
+    def pools(self) -> str:
+        """Return what the sandboxes are doing, in a few words."""
+        words = ("stem", "warm", "busy", "starting", "max", "last_error")
+        pools = self.call("GET", "/v1/pools")[1].get("pools") or []
+        states = [
+            ", ".join(f"{word} {pool.get(word)}" for word in words) for pool in pools
+        ]
+        return f"sandboxes: {'; '.join(states) or 'none'}"
 
     def result(self, job: Json) -> Any:
         """Return the result of a job as a Python value, or the job's error as text."""
@@ -306,7 +316,7 @@ def again(gateway: Gateway, report: Report, request: Json, expected: Any) -> Non
     jobs: list[Json] = []
     trips: list[float] = []
     for _ in range(WARM_RUNS):
-        job, seconds = gateway.run(request)
+        job, seconds = gateway.run(request, WARM_SECONDS)
         jobs.append(job)
         trips.append(seconds)
         if job["state"] != "completed" or gateway.result(job) != expected:

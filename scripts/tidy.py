@@ -16,7 +16,7 @@ C_MODULES = {
     "CShimCurl": ("Sources/Core/Curl/", 6),
     "CShimYAML": ("Sources/Core/Config/YAML/", 2),
     "CShimZlib": ("Sources/Core/Payload/", 3),
-    "CRunnerFiles": ("Sources/Core/Runner/", 1),
+    "CRunnerFiles": ("Sources/Core/", 2),
 }
 
 # Words split so that this file does not find itself.

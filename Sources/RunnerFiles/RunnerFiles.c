@@ -71,6 +71,9 @@ static const unsigned char scrub_py[] = {
 static const unsigned char slot_py[] = {
 #embed "slipway_runner/slot.py"
 };
+static const unsigned char spawn_py[] = {
+#embed "slipway_runner/spawn.py"
+};
 static const unsigned char supervisor_py[] = {
 #embed "slipway_runner/supervisor.py"
 };
@@ -105,9 +108,45 @@ static const struct slipway_runner_file files[] = {
     {"sanitation.py", sanitation_py, sizeof sanitation_py},
     {"scrub.py", scrub_py, sizeof scrub_py},
     {"slot.py", slot_py, sizeof slot_py},
+    {"spawn.py", spawn_py, sizeof spawn_py},
     {"supervisor.py", supervisor_py, sizeof supervisor_py},
     {"task.py", task_py, sizeof task_py},
     {"zygote.py", zygote_py, sizeof zygote_py},
 };
 const struct slipway_runner_file *const slipway_runner_files = files;
 const size_t slipway_runner_file_count = sizeof files / sizeof files[0];
+
+/* The builder of environments. */
+static const unsigned char builder_build_py[] = {
+#embed "builder/build.py"
+};
+static const unsigned char builder_interpreter_py[] = {
+#embed "builder/interpreter.py"
+};
+static const unsigned char builder_main_py[] = {
+#embed "builder/main.py"
+};
+static const unsigned char builder_reach_py[] = {
+#embed "builder/reach.py"
+};
+static const unsigned char builder_seal_py[] = {
+#embed "builder/seal.py"
+};
+static const unsigned char builder_verdict_py[] = {
+#embed "builder/verdict.py"
+};
+static const unsigned char builder_worker_py[] = {
+#embed "builder/worker.py"
+};
+
+static const struct slipway_runner_file builder_files[] = {
+    {"build.py", builder_build_py, sizeof builder_build_py},
+    {"interpreter.py", builder_interpreter_py, sizeof builder_interpreter_py},
+    {"main.py", builder_main_py, sizeof builder_main_py},
+    {"reach.py", builder_reach_py, sizeof builder_reach_py},
+    {"seal.py", builder_seal_py, sizeof builder_seal_py},
+    {"verdict.py", builder_verdict_py, sizeof builder_verdict_py},
+    {"worker.py", builder_worker_py, sizeof builder_worker_py},
+};
+const struct slipway_runner_file *const slipway_builder_files = builder_files;
+const size_t slipway_builder_file_count = sizeof builder_files / sizeof builder_files[0];

@@ -21,6 +21,7 @@ struct BadInputTests {
             #expect(problem["type"] == "/problems/invalid-request")
             #expect(problem["status"] == 422)
             #expect(problem["instance"] == "/v1/jobs")
+            #expect(problem["detail"] == "The request has 15 faults.")
             #expect(problem["request_id"]?.text == response.header("X-Request-Id"))
             guard case .array(let errors)? = problem["errors"] else {
                 Issue.record("there are no errors")

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RUNNER = ROOT / "Sources" / "RunnerFiles" / "slipway_runner"
 sys.path.insert(0, str(RUNNER.parent))
 
-from slipway_runner import frames  # noqa: E402
+from slipway_runner import frames
 
 NAMES = {
     value: name
@@ -59,7 +59,9 @@ class Result:
         if self.header["encoding"] == "zlib":
             data = zlib.decompress(data)
         assert len(data) == self.header["inflated"]
-        return json.loads(data) if self.header["media"] == "json" else pickle.loads(data)
+        return (
+            json.loads(data) if self.header["media"] == "json" else pickle.loads(data)
+        )
 
     def text(self, stream: str = "stdout") -> bytes:
         return b"".join(data for _, _, data in self.logs[stream])
@@ -111,7 +113,9 @@ class Host:
         key = fields.pop("key", "k" + secrets.token_hex(4))
         header = {"key": key, "gid": None, "path": [], "preload": [], "env": {}}
         self.send(frames.CONFIGURE, {**header, **fields})
-        self.wait(lambda: any(n == "READY" and h["key"] == key for n, h, _ in self.others))
+        self.wait(
+            lambda: any(n == "READY" and h["key"] == key for n, h, _ in self.others)
+        )
         return next(h for n, h, _ in self.others if n == "READY" and h["key"] == key)
 
     def send(self, kind: int, header: Dict[str, Any], body: bytes = b"") -> None:

@@ -59,8 +59,8 @@ struct ListCommand: AsyncParsableCommand {
     /// Percent-encodes everything but what RFC 3986 calls unreserved.
     private static func encoded(_ text: String) -> String {
         text.utf8.map { byte in
-            let isPlain =
-                byte < 0x80 && (Character(Unicode.Scalar(byte)).isLetter || Character(Unicode.Scalar(byte)).isNumber)
+            let character = Character(Unicode.Scalar(byte))
+            let isPlain = byte < 0x80 && (character.isLetter || character.isNumber)
             return isPlain || Array("-._~".utf8).contains(byte)
                 ? String(Unicode.Scalar(byte)) : String(format: "%%%02X", byte)
         }.joined()

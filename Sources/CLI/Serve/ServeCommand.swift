@@ -75,8 +75,8 @@ private struct Announcement: Sendable {
             ).path
         } catch {
             // The gateway serves nevertheless: whoever has a key can use it.
-            Console.note(
-                "the key of the default tenant could not be saved: \(CommandExit(error)?.message ?? "\(error)")")
+            let reason = CommandExit(error)?.message ?? "\(error)"
+            Console.note("the key of the default tenant could not be saved: \(reason)")
         }
         do {
             if isJSON {

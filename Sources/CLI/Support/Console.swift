@@ -18,7 +18,9 @@ enum Console {
     /// Writes JSON and a line end to standard output; throws like the other forms.
     static func json(_ bytes: [UInt8]) throws { try out(bytes.last == 0x0A ? bytes : bytes + [0x0A]) }
 
-    /// Writes to standard error; where nobody reads there is nobody to tell.
+    /// Writes to standard error.
+    ///
+    /// Where nobody reads there is nobody to tell.
     static func error(_ bytes: some Collection<UInt8>) { _ = write(Array(bytes), to: STDERR_FILENO) }
 
     /// Writes text to standard error.

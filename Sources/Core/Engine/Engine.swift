@@ -59,7 +59,8 @@ public final class Engine: Service, Sendable {
             ).parts(executor: executor, offload: offload)
             store = parts.store
             core = EngineCore(parts: parts)
-            closing = EngineClosing(group: group, offload: offload)
+            closing = EngineClosing(
+                group: group, offload: offload, environments: parts.environments, client: parts.client)
         } catch {
             try? await group.shutdownGracefully()
             try? await offload.shutdownGracefully()
@@ -67,7 +68,7 @@ public final class Engine: Service, Sendable {
         }
     }
 
-    /// Takes up what an earlier run left, fills the pools and begins to run jobs.
+    /// Takes up what an earlier run left, fills the pools and begins to run jobs; a second call changes nothing.
     public func start() async throws { try await core.start() }
 
     /// Serves until the surrounding service group shuts down, then drains.
@@ -176,8 +177,12 @@ public final class Engine: Service, Sendable {
 private struct EngineClosing: Sendable {
     let group: MultiThreadedEventLoopGroup
     let offload: NIOThreadPool
+    let environments: EnvironmentStore?
+    let client: DockerClient?
 
     func close(store: JobStore) async {
+        await environments?.shutdown()
+        await client?.shutdown()
         store.close()
         // The process, or its owner, is done with the engine: a pool that does not stop in order changes nothing.
         try? await offload.shutdownGracefully()

@@ -1,13 +1,14 @@
 extension EngineAssembly {
-    /// What installs environments, and the host's folder that sandboxes see.
-    struct Environments {
-        var provider: (any EnvironmentProvider)?
-        var folder: String?
-    }
-
+    /// What installs environments: in containers where there is a container engine, else as a local process.
     func environmentStore(
         _ folders: EngineFolders, engineID: String, client: DockerClient?
-    ) async throws -> Environments {
-        Environments(provider: nil, folder: nil)
+    ) async throws -> EnvironmentStore {
+        let options = EnvironmentOptions(
+            configuration: configuration, dataFolder: folders.data.path, engineID: engineID, environment: environment)
+        var builders: [any EnvironmentBuilder] = [ProcessEnvironmentBuilder(options: options)]
+        if let client {
+            builders.append(DockerEnvironmentBuilder(client: client, options: options, logger: logger))
+        }
+        return try await EnvironmentStore(options: options, builders: builders, logger: logger)
     }
 }

@@ -16,36 +16,33 @@ struct EngineAssembly {
         let store = try JobStore(options: storeOptions(folders), artifacts: artifacts)
         let engineID = try engineID(in: store)
         let runner = try RunnerFiles.install(below: folders.data.appendingPathComponent("runner")).path
-        var runtimes: [String: any SandboxRuntime] = [
-            "process": ProcessRuntime(
+        var runtimes: [String: any SandboxRuntime] = [:]
+        let choice = try chooseRuntime()
+        let client = choice == "docker" ? DockerClient(endpoint: try endpoint(), options: dockerOptions()) : nil
+        let environments = try await environmentStore(folders, engineID: engineID, client: client)
+        if let client {
+            runtimes["docker"] = DockerRuntime(
+                client: client,
+                options: .init(
+                    engineID: engineID, runnerFolder: runner, environmentsFolder: environments.rootFolder,
+                    heartbeatSeconds: configuration.runner.heartbeat.seconds,
+                    reconnectSeconds: configuration.runner.redial.seconds, seccompProfile: try seccompProfile()),
+                logger: logger)
+        } else {
+            // Only where it is the engine's own runtime: beside containers, a caller could leave them by naming it.
+            runtimes["process"] = ProcessRuntime(
                 options: .init(
                     python: configuration.runtime.python, runnerFolder: runner,
                     heartbeatSeconds: configuration.runner.heartbeat.seconds,
                     reconnectSeconds: configuration.runner.redial.seconds),
                 folder: folders.sandboxes.path, logger: logger)
-        ]
-        let choice = try chooseRuntime()
-        var environments: (any EnvironmentProvider)?
-        if choice == "docker" {
-            let client = DockerClient(endpoint: try endpoint(), options: dockerOptions())
-            let provider = try await environmentStore(folders, engineID: engineID, client: client)
-            environments = provider.provider
-            runtimes["docker"] = DockerRuntime(
-                client: client,
-                options: .init(
-                    engineID: engineID, runnerFolder: runner, environmentsFolder: provider.folder,
-                    heartbeatSeconds: configuration.runner.heartbeat.seconds,
-                    reconnectSeconds: configuration.runner.redial.seconds, seccompProfile: try seccompProfile()),
-                logger: logger)
-        } else {
-            environments = try await environmentStore(folders, engineID: engineID, client: nil).provider
             logger.warning(
                 "no container engine is used: tasks run as local processes, which is no security boundary")
         }
         let named = Dictionary(handlers.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         return EngineParts(
             executor: executor, configuration: configuration, store: store, artifacts: artifacts,
-            runtimes: runtimes, defaultRuntime: choice, environments: environments, handlers: named,
+            runtimes: runtimes, defaultRuntime: choice, environments: environments, client: client, handlers: named,
             secrets: SecretDirectory(configuration.secrets, environment: environment),
             validator: RequestChecker(
                 configuration: configuration, handlers: Array(named.keys), runtimes: Array(runtimes.keys)),
@@ -66,11 +63,24 @@ struct EngineAssembly {
         var options = DockerClient.Options()
         options.timeouts = CurlTimeouts(
             connect: configuration.docker.connectTimeout, total: configuration.docker.requestTimeout)
+        options.retry = RetryPolicy(
+            maxAttempts: configuration.docker.retries + 1, baseDelay: configuration.docker.retryBase)
+        options.circuit = CircuitBreaker(
+            failureThreshold: configuration.docker.circuitFailures,
+            initialCooldown: configuration.docker.circuitCooldown,
+            maximumCooldown: configuration.docker.circuitCooldown)
         return options
     }
 
     private func endpoint() throws -> DockerEndpoint {
-        try DockerEndpoint.resolve(configured: configuration.docker.host, environment: environment)
+        let resolved = try DockerEndpoint.resolve(configured: configuration.docker.host, environment: environment)
+        let docker = configuration.docker
+        guard docker.tlsCA != nil || docker.tlsCert != nil else { return resolved }
+        return DockerEndpoint(
+            address: resolved.address,
+            tls: CurlTLS(
+                trustedCertificatesPath: docker.tlsCA, clientCertificatePath: docker.tlsCert,
+                clientKeyPath: docker.tlsKey))
     }
 
     /// `auto` takes Docker where its socket is, whether it answers at this moment or not: a job must not lose its

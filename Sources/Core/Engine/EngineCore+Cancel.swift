@@ -42,7 +42,7 @@ extension EngineCore {
         case .running:
             if let task = job.directTask { task.cancel() }
             if let sandbox = job.sandbox(in: sandboxes), let reference = job.reference {
-                sandbox.link?.send(.cancel(reference, reason: "cancelled"))
+                sandbox.send(.cancel(reference, reason: "cancelled"))
                 let grace = hostGraceSeconds
                 let limit = NIODeadline.now() + .nanoseconds(Int64(grace * 1e9))
                 if job.hostDeadline.map({ $0 > limit }) ?? true { job.hostDeadline = limit }

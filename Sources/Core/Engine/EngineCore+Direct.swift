@@ -60,7 +60,11 @@ extension EngineCore {
             job.directTask = Task { await self.perform(handler, context, id, reference) }
         } catch {
             let failure = error as? EngineError ?? EngineError(.internalFault, "\(error)")
-            if job.committed.isSet { failAttempt(job, JobError(kind: .lost, message: failure.message)) } else { abort(job, failure) }
+            if job.committed.isSet {
+                failAttempt(job, JobError(kind: .lost, message: failure.message))
+            } else {
+                abort(job, failure)
+            }
         }
     }
 

@@ -162,7 +162,7 @@ extension EngineCore {
             env: env, isZlib: input.isZlib, inflatedLimitBytes: configuration.jobs.payloadInflatedMaxBytes,
             resultLimitBytes: configuration.jobs.resultLimitBytes,
             logLimitBytes: configuration.jobs.logLimitBytes, python: job.plan.python, openFiles: job.plan.openFiles)
-        guard sandbox.link?.send(.start(start, input: input.bytes)) == true else {
+        guard sandbox.send(.start(start, input: input.bytes)) else {
             sandbox.job = nil
             tellPool(.lost(sandbox.id, reason: "its connection was lost"))
             retryUnstarted(job)

@@ -30,7 +30,7 @@ extension EngineCore {
             ending.usage = Job.Usage(cpuSeconds: cpu, maxRSSBytes: result.maxRSSBytes ?? 0)
         }
         if ending.state == .error, mayRetry(job, ending.error) {
-            sandbox.link?.send(job.reference.map { .acknowledge($0) } ?? .shutdown)
+            if let reference = job.reference { sandbox.send(.acknowledge(reference)) }
             retry(job, ending.error)
             return
         }
@@ -215,7 +215,7 @@ extension EngineCore {
     /// Lets the runner drop the result, which is durable here.
     private func acknowledge(_ job: ActiveJob) {
         guard let reference = job.reference, let text = job.job.sandbox, let id = SandboxID(text) else { return }
-        sandboxes[id]?.link?.send(.acknowledge(reference))
+        sandboxes[id]?.send(.acknowledge(reference))
     }
 
     /// Takes a job out of the engine's memory.
@@ -236,7 +236,7 @@ extension EngineCore {
             if job.phase == .running, let reference = job.reference {
                 sandbox.cleaning = reference
                 sandbox.job = nil
-                sandbox.link?.send(.cancel(reference, reason: "cancelled"))
+                sandbox.send(.cancel(reference, reason: "cancelled"))
             } else {
                 releaseUnused(sandbox)
             }

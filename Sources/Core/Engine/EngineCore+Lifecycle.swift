@@ -4,6 +4,8 @@ import NIOCore
 extension EngineCore {
     /// Takes up an earlier run's jobs and fills the pools.
     package func start() async throws {
+        guard !isStarted else { return }
+        isStarted = true
         for (name, runtime) in runtimes {
             do {
                 try await runtime.check()
@@ -51,6 +53,8 @@ extension EngineCore {
                 try await store.perform(
                     .forgetKeys(before: Date() - configuration.data.idempotencyRetention.seconds))
                 if old.count == 1000 { continue }
+                let used = Set(sandboxes.values.compactMap { $0.specialisation?.environment })
+                try await environments?.maintain(keeping: used)
                 try await Task.sleep(for: .seconds(60))
             } catch is CancellationError {
                 return

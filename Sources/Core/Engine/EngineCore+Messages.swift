@@ -45,10 +45,15 @@ extension EngineCore {
             job.resultParts.removeSubrange(offset...)
             job.resultParts.append(contentsOf: bytes.readableBytesView)
         case .result(let reference, let result, let body):
-            guard let job = current(reference, in: sandbox, "RESULT") else { return }
+            guard let job = current(reference, in: sandbox, "RESULT") else {
+                // The attempt was given up here: its result is of no use, and the runner need not keep it.
+                if sandbox.cleaning == reference { sandbox.send(.acknowledge(reference)) }
+                return
+            }
             sandbox.cleaning = reference
             sandbox.job = nil
             finish(job, result, body: body, sandbox: sandbox)
+            if sandbox.cleanedAlready == reference, !sandbox.isClosing { cleaned(sandbox, reference) }
         case .clean(let reference, _):
             cleaned(sandbox, reference)
         case .fault(let code, let message, let unstarted):
@@ -84,14 +89,18 @@ extension EngineCore {
         let known = hello.running + hello.results + hello.queued
         guard let job = sandbox.job, let reference = job.reference else {
             sandbox.link?.send(.welcome(resume: []))
-            if sandbox.cleaning == nil, !known.isEmpty {
+            if let cleaning = sandbox.cleaning, hello.isIdle {
+                // CLEAN was lost with the connection.
+                cleaned(sandbox, cleaning)
+            } else if sandbox.cleaning == nil, !known.isEmpty {
                 tellPool(.lost(sandbox.id, reason: "it ran something that the engine does not know"))
             }
             return
         }
         if known.contains(reference) {
+            if hello.isIdle { sandbox.cleanedAlready = reference }
             sandbox.link?.send(.welcome(resume: [reference]))
-            if job.job.cancelRequested { sandbox.link?.send(.cancel(reference, reason: "cancelled")) }
+            if job.job.cancelRequested { sandbox.send(.cancel(reference, reason: "cancelled")) }
         } else if job.phase == .running {
             // START was lost with the connection: the runner has never seen this attempt.
             sandbox.link?.send(.welcome(resume: []))
@@ -159,7 +168,7 @@ extension EngineCore {
         text += assembler.append(fresh)
         job.assemblers[stream] = assembler
         job.logOffsets[stream] = end
-        if !text.isEmpty { job.emit(.log(stream, text)) }
+        job.emitLog(stream, text, eventsMax: configuration.jobs.eventsMax)
     }
 
     private func appendEvent(_ job: ActiveJob, sequence: Int, _ bytes: ByteBuffer) {

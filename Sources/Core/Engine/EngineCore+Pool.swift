@@ -53,6 +53,8 @@ extension EngineCore {
     private func rejected(_ request: RequestID, _ code: EngineError.Code, _ message: String) {
         guard let job = requests.removeValue(forKey: request) else { return }
         job.request = nil
+        // A job that waits when the engine stops stays queued: the next start takes it up.
+        guard code != .draining, !isDraining else { return }
         fail(job, JobError(kind: code == .dependency ? .dependency : .startFailed, message: message))
     }
 }

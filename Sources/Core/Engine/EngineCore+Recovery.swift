@@ -118,6 +118,7 @@ extension EngineCore {
             retryUnstarted(job)
             return
         }
+        if hello.isIdle { sandbox.cleanedAlready = reference }
         job.phase = .running
         job.job.state = .running
         job.startedAt = .now()
@@ -126,7 +127,7 @@ extension EngineCore {
         sandbox.job = job
         job.emit(.update(.running, attempt: job.job.attempt, message: "the engine was restarted", error: nil))
         sandbox.link?.send(.welcome(resume: [reference]))
-        if job.job.cancelRequested { sandbox.link?.send(.cancel(reference, reason: "cancelled")) }
+        if job.job.cancelRequested { sandbox.send(.cancel(reference, reason: "cancelled")) }
         logger.notice(
             "a running task was taken back",
             metadata: ["job": "\(job.job.id)", "sandbox": "\(sandbox.id)"])
@@ -199,6 +200,11 @@ extension EngineCore {
             } catch {
                 noteRuntime(name, fault: (error as? EngineError)?.message ?? "\(error)")
             }
+        }
+        do {
+            try await environments?.reconcile()
+        } catch {
+            logger.warning("leftover builds could not be removed", metadata: ["reason": "\(error)"])
         }
         let gone = records.map(\.id).filter { id in SandboxID(id).map { sandboxes[$0] == nil } ?? true }
         if !gone.isEmpty { commit(.removeSandboxes(gone)) { core, result in core.noteFailure(result) } }

@@ -42,9 +42,12 @@ extension EngineCore {
         job.logOffsets = [:]
         job.runnerSequence = 0
         job.resultParts = []
+        job.isMarkedRunning = false
         job.hostDeadline = nil
         job.job.state = .queued
-        job.repeatsAttempt = sameAttempt
+        // The row's number is that of the attempt that comes next; the end of a job that still waits must name it, too.
+        if !sameAttempt { job.job.attempt += 1 }
+        job.repeatsAttempt = true
         job.job.sandbox = nil
         job.emit(
             .update(
@@ -75,7 +78,7 @@ extension EngineCore {
                 if job.phase == .running, let reference = job.reference {
                     sandbox.cleaning = reference
                     sandbox.job = nil
-                    sandbox.link?.send(.cancel(reference, reason: "cancelled"))
+                    sandbox.send(.cancel(reference, reason: "cancelled"))
                 } else {
                     releaseUnused(sandbox)
                 }

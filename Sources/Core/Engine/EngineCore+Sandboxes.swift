@@ -94,7 +94,7 @@ extension EngineCore {
 
     /// Prepares a sandbox for a tenant and its environment.
     func specialise(_ id: SandboxID, for specialisation: Specialisation) async {
-        guard let sandbox = sandboxes[id], let link = sandbox.link else {
+        guard let sandbox = sandboxes[id] else {
             tellPool(.specialiseFailed(id, reason: "the sandbox is gone"))
             return
         }
@@ -106,7 +106,7 @@ extension EngineCore {
             let configured = RunnerCommand.Configuration(
                 key: key, groupID: sandbox.userIDs.isEmpty ? nil : try await groupID(of: specialisation.tenant),
                 path: path, preload: specialisation.preload)
-            guard link.send(.configure(configured)) else {
+            guard sandbox.send(.configure(configured)) else {
                 throw EngineError(.lost, "the sandbox's connection is lost")
             }
             guard

@@ -76,6 +76,16 @@ extension EngineCore {
                 .draining, "the engine is shutting down and takes no more jobs", retryAfterSeconds: 5)
         }
         if let storeFault { throw storeFault }
+        guard !isDiskLow else {
+            throw EngineError(
+                .storageFull, "the disk has less free space than data.min_free, so no job is accepted",
+                retryAfterSeconds: 10)
+        }
+        let runtimeName = request.task.kind == .handler ? "direct" : request.handler ?? defaultRuntime
+        guard runtimeFaults[runtimeName] == nil else {
+            throw EngineError(
+                .unavailable, "the \(runtimeName) runtime does not answer at present", retryAfterSeconds: 2)
+        }
         try validator.check(request)
         guard jobCounts[tenant, default: 0] + others < configuration.jobs.queueMax else {
             throw EngineError(
@@ -83,11 +93,10 @@ extension EngineCore {
                 retryAfterSeconds: 1)
         }
         let (stored, input) = try await pack(request.task.input)
-        let runtime = request.task.kind == .handler ? "direct" : request.handler ?? defaultRuntime
-        let plan = JobPlan(request, runtime: runtime, configuration: configuration)
+        let plan = JobPlan(request, runtime: runtimeName, configuration: configuration)
         let job = ActiveJob(
             job: Job(
-                id: JobID(), tenant: tenant, name: request.name, kind: request.task.kind, handler: runtime,
+                id: JobID(), tenant: tenant, name: request.name, kind: request.task.kind, handler: runtimeName,
                 state: .queued, createdAt: Date(), labels: request.labels),
             plan: plan, maxAttempts: request.retry.maxAttempts, backoffSeconds: request.retry.backoff.seconds,
             priority: request.priority, now: .now(),

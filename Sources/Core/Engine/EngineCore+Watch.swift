@@ -13,7 +13,39 @@ extension EngineCore {
             checkJobs()
             checkSandboxes()
             checkRuntimes()
+            await checkDisk()
+            markRunning()
         }
+    }
+
+    /// Refuses jobs before the disk is so full that accepted ones could not finish.
+    private func checkDisk() async {
+        let (artifacts, limit) = (artifacts, configuration.data.minFreeBytes)
+        // A disk that cannot be asked is judged by the next write.
+        guard let free = try? await offload.runIfActive({ try artifacts.freeBytes() }) else { return }
+        let isLow = free < limit
+        guard isLow != isDiskLow else { return }
+        isDiskLow = isLow
+        if isLow {
+            logger.error(
+                "the disk is low and no job is accepted",
+                metadata: ["free": "\(free)", "data.min_free": "\(limit)"])
+        } else {
+            logger.notice("the disk has room again", metadata: ["free": "\(free)"])
+        }
+    }
+
+    /// Writes the state of jobs that run for longer than a moment; shorter ones are not worth a commit.
+    private func markRunning() {
+        let now = NIODeadline.now()
+        let late = jobs.values.filter { job in
+            job.phase == .running && !job.isMarkedRunning
+                && job.startedAt.map { now - $0 > .milliseconds(500) } ?? false
+        }
+        guard !late.isEmpty else { return }
+        for job in late { job.isMarkedRunning = true }
+        let attempts = late.map { JobAttempt(id: $0.job.id, attempt: $0.job.attempt) }
+        commit(.markRunning(attempts, at: Date())) { core, result in core.noteFailure(result) }
     }
 
     private func checkJobs() {

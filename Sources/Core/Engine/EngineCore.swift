@@ -18,7 +18,7 @@ package actor EngineCore {
     let artifacts: ArtifactStore
     let runtimes: [String: any SandboxRuntime]
     let defaultRuntime: String
-    let environments: (any EnvironmentProvider)?
+    let environments: EnvironmentStore?
     let handlers: [String: any TaskHandler]
     let secrets: SecretDirectory
     let validator: RequestChecker
@@ -50,7 +50,10 @@ package actor EngineCore {
     var poolTimerAt = Double.infinity
     /// Idempotency keys whose first request is being committed.
     var keysInFlight: Set<String> = []
+    var isStarted = false
     var isDraining = false
+    /// Whether the artifacts' disk has less room than `data.min_free`.
+    var isDiskLow = false
     var isStopped = false
     /// Why the last question to each runtime failed; nil for one that answered.
     var runtimeFaults: [String: String] = [:]
@@ -115,7 +118,8 @@ struct EngineParts {
     var artifacts: ArtifactStore
     var runtimes: [String: any SandboxRuntime]
     var defaultRuntime: String
-    var environments: (any EnvironmentProvider)?
+    var environments: EnvironmentStore?
+    var client: DockerClient?
     var handlers: [String: any TaskHandler]
     var secrets: SecretDirectory
     var validator: RequestChecker

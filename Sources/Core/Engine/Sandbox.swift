@@ -26,6 +26,8 @@ final class Sandbox {
     var job: ActiveJob?
     /// The attempt that has sent its result and is not verified clean yet.
     var cleaning: TaskReference?
+    /// An attempt whose CLEAN was lost with a connection: its RESULT comes again, its CLEAN does not.
+    var cleanedAlready: TaskReference?
     /// An attempt that the host ended by itself: what still comes of it is ignored.
     var forgotten: TaskReference?
     /// When anything was last heard of it.
@@ -42,6 +44,15 @@ final class Sandbox {
     var helloSignal = Signal<RunnerMessage.Hello>()
     /// The supervisor's READY to the last CONFIGURE.
     var readySignal: (key: String, signal: Signal<RunnerMessage.Ready>)?
+
+    /// Sends a command, unless the connection is lost or not agreed on yet: WELCOME has to be the first.
+    ///
+    /// What is not sent is made good when the supervisor dials again.
+    @discardableResult
+    func send(_ command: RunnerCommand) -> Bool {
+        guard disconnectedAt == nil, !isClosing, let link else { return false }
+        return link.send(command)
+    }
 
     init(id: SandboxID, sandboxClass: SandboxClass, userIDs: [Int], folder: String) {
         self.id = id

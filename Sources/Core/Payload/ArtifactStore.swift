@@ -59,7 +59,12 @@ package final class ArtifactStore: Sendable {
 
     /// Writes artifacts without making them durable; `syncAll` does that for all at once.
     package func writeLazily(_ items: [Item]) throws {
-        for item in items { try write(item, to: try shard(of: item.id, durable: false), durable: false) }
+        // In place, without a draft: until the file is durable the row's copy is what is read, and what rewrites a torn
+        // file. Drafts of all files in one folder would also make the file system search for each inode.
+        for item in items {
+            try shard(of: item.id, durable: false).write(
+                item.text, as: Self.fileName(item.id, item.kind), durable: false, replacing: true)
+        }
     }
 
     /// Makes everything written so far durable.
@@ -81,22 +86,27 @@ package final class ArtifactStore: Sendable {
     ///
     /// The checksum is compared at the end: what `sink` got counts only when this returns. Returns the inflated size.
     ///
-    /// - Throws: `EngineError` as `read` and `PayloadCodec.unpack` do.
+    /// - Throws: `EngineError` as `read` does; `payloadTooLarge` also when it inflates beyond `inflatedLimit`.
     package func inflate(
         _ id: JobID, _ kind: ArtifactKind, digest: [UInt8], encodedLimit: Int, inflatedLimit: Int,
         sink: (UnsafeBufferPointer<UInt8>) throws -> Void
     ) throws -> Int {
         var reader = try PackedReader(encodedSize: PackedReader.sliceBytes, limitBytes: inflatedLimit)
-        try read(id, kind, digest: digest, limit: encodedLimit, reserve: { _ in }) { chunk, isLast in
-            var offset = 0
-            while offset < chunk.count {
-                let end = min(offset + PackedReader.sliceBytes, chunk.count)
-                let slice = UnsafeBufferPointer(rebasing: chunk[offset..<end])
-                try reader.feed(slice, isLast: isLast && end == chunk.count, sink: sink)
-                offset = end
+        do {
+            try read(id, kind, digest: digest, limit: encodedLimit, reserve: { _ in }) { chunk, isLast in
+                var offset = 0
+                while offset < chunk.count {
+                    let end = min(offset + PackedReader.sliceBytes, chunk.count)
+                    let slice = UnsafeBufferPointer(rebasing: chunk[offset..<end])
+                    try reader.feed(slice, isLast: isLast && end == chunk.count, sink: sink)
+                    offset = end
+                }
             }
+            try reader.finish()
+        } catch let error as EngineError where error.code == .invalidRequest {
+            // What is stored was valid once: no fault of the request.
+            throw Self.corrupt(id, kind, "differs from what was written")
         }
-        try reader.finish()
         return reader.total
     }
 

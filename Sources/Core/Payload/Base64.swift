@@ -54,7 +54,7 @@ enum Base64 {
         return encodedSize(bytes.count)
     }
 
-    /// Decodes whole groups; only the last slice of a text may end in padding. Returns the number of bytes.
+    /// Decodes whole groups and returns the number of bytes; only the last slice of a text may end in padding.
     static func decode(
         _ text: UnsafeBufferPointer<UInt8>, isLast: Bool, into bytes: UnsafeMutableBufferPointer<UInt8>
     ) throws -> Int {

@@ -49,9 +49,10 @@ final class Folder: Sendable {
         return nil
     }
 
-    /// Writes a new file of mode 0600.
-    func write(_ bytes: [UInt8], as name: String, durable: Bool) throws {
-        let file = openat(descriptor, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+    /// Writes a file of mode 0600: a new one, or over one that may be torn.
+    func write(_ bytes: [UInt8], as name: String, durable: Bool, replacing: Bool = false) throws {
+        let how = replacing ? O_TRUNC : O_EXCL
+        let file = openat(descriptor, name, O_WRONLY | O_CREAT | how | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw FileError(doing: "write an artifact").error }
         var failure: FileError?
         bytes.withUnsafeBytes { buffer in

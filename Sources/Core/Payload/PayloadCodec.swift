@@ -78,7 +78,7 @@ package enum PayloadCodec {
         return reader.total
     }
 
-    /// Inflates one zlib stream; the output comes in pieces of at most 64 KiB. Returns its size.
+    /// Inflates one zlib stream and returns its size; the output comes in pieces of at most 64 KiB.
     package static func inflate(
         zlib: [UInt8], limit: Int, sink: (UnsafeBufferPointer<UInt8>) throws -> Void
     ) throws -> Int {

@@ -15,6 +15,8 @@ package enum RunnerMessage: Sendable {
         package var running: [TaskReference]
         package var results: [TaskReference]
         package var queued: [TaskReference]
+        /// Whether every slot is verified clean and waits for a task.
+        package var isIdle: Bool
 
         /// The interpreter's version as major and minor, such as `3.11`.
         package var pythonMinor: String {
@@ -131,7 +133,13 @@ package enum RunnerMessage: Sendable {
             libc: try fields.optionalString("libc") ?? "", degraded: try fields.strings("degraded"),
             cgroup: try fields.optionalString("cgroup") ?? "none",
             configured: try fields.optionalString("configured"), running: try fields.references("running"),
-            results: try fields.references("results"), queued: try fields.references("queued"))
+            results: try fields.references("results"), queued: try fields.references("queued"),
+            isIdle: try isIdle(fields))
+    }
+
+    private static func isIdle(_ fields: HeaderFields) throws(Frame.Violation) -> Bool {
+        for slot in try fields.objects("slots") where try slot.string("state") != "idle" { return false }
+        return true
     }
 
     private static func ready(_ fields: HeaderFields) throws(Frame.Violation) -> Ready {

@@ -60,7 +60,9 @@ enum JobRowCoding {
         guard let kind = TaskSpec.Kind(rawValue: row[3]) else { throw StoreValue.damaged("task kind") }
         guard let state = JobState(rawValue: row[5]) else { throw StoreValue.damaged("job state") }
         var usage: Job.Usage?
-        if let cpu = row[17] as Double?, let rss = row[18] as Int? { usage = Job.Usage(cpuSeconds: cpu, maxRSSBytes: rss) }
+        if let cpu = row[17] as Double?, let rss = row[18] as Int? {
+            usage = Job.Usage(cpuSeconds: cpu, maxRSSBytes: rss)
+        }
         return Job(
             id: id, tenant: tenant, name: row[2], kind: kind, handler: row[4], state: state, attempt: row[6],
             createdAt: StoreValue.date(row[7]), startedAt: (row[8] as Int64?).map(StoreValue.date),

@@ -62,7 +62,9 @@ extension JobStore {
 
     /// The sandboxes that were started and not removed.
     package func sandboxesBlocking() throws -> [SandboxRecord] {
-        try readBlocking { try Self.all("SELECT * FROM sandboxes ORDER BY created_ms, id", on: $0, StoreAdministration.sandbox) }
+        try readBlocking {
+            try Self.all("SELECT * FROM sandboxes ORDER BY created_ms, id", on: $0, StoreAdministration.sandbox)
+        }
     }
 
     /// The key with this SHA-256, revoked and expired ones included.

@@ -29,7 +29,11 @@ enum StoreFile {
             }
             try queue.close()
         } catch let error as DatabaseError {
-            throw refusal(path, "is damaged or cannot be read; restore it from a backup", cause: error)
+            switch error.resultCode {
+            // A full disk, a lock or a failing disk says nothing about the file.
+            case .SQLITE_FULL, .SQLITE_IOERR, .SQLITE_CANTOPEN, .SQLITE_BUSY, .SQLITE_LOCKED: throw error
+            default: throw refusal(path, "is damaged; restore it from a backup", cause: error)
+            }
         }
     }
 
@@ -73,8 +77,8 @@ enum StoreFile {
             try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: draft)
             try FileManager.default.moveItem(atPath: draft, toPath: path)
             try Folder(makingPath: URL(fileURLWithPath: path).deletingLastPathComponent().path).synchronise()
-        } catch {
-            throw refusal(path, "cannot be made", cause: error)
+        } catch let error as CocoaError {
+            throw refusal(path, "cannot be made; look at the permissions and the space of its folder", cause: error)
         }
     }
 

@@ -14,7 +14,9 @@ extension Problem {
         case .notFound:
             self = .notFound
         case .invalidRequest, .limitExceeded, .notAllowed, .notSupported, .keyReused, .imageNotFound:
-            self.init(.unprocessableContent, error.code.rawValue, error.message, errors: error.faults)
+            let count = error.faults.count
+            let detail = count > 1 ? "The request has \(count) faults." : error.message
+            self.init(.unprocessableContent, error.code.rawValue, detail, errors: error.faults)
         case .payloadTooLarge:
             self.init(.contentTooLarge, error.code.rawValue, error.message, errors: error.faults)
         case .alreadyTerminal, .notFinished, .keyInFlight:

@@ -13,4 +13,8 @@ struct slipway_runner_file {
 extern const struct slipway_runner_file *const slipway_runner_files;
 extern const size_t slipway_runner_file_count;
 
+/// The files of the builder of environments; the array has `slipway_builder_file_count` entries.
+extern const struct slipway_runner_file *const slipway_builder_files;
+extern const size_t slipway_builder_file_count;
+
 #endif

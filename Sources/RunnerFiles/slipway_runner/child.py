@@ -113,9 +113,7 @@ class Child:
             self._control.send(packet)
         except BlockingIOError:
             self._out.append(packet)
-            self._loop.modify(
-                self._control.fileno(), select.EPOLLIN | select.EPOLLOUT
-            )
+            self._loop.modify(self._control.fileno(), select.EPOLLIN | select.EPOLLOUT)
         except OSError:
             pass  # It died; the end of the process tells the rest.
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import binascii
 import os
 import signal
-from typing import Any, Dict
+
+TYPE_CHECKING = False  # As in typing, whose pages every fork would pay for.
+if TYPE_CHECKING:
+    from typing import Any, Dict
 
 REFUSED = "the command's %s"
 
@@ -26,7 +29,10 @@ def become(task: Dict[str, Any]) -> None:
         give_stdin(content_of(task["stdin"]))
     for number in (signal.SIGPIPE, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
-    os.execvp(argv[0], argv)
+    try:
+        os.execvp(argv[0], argv)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, argv[0]) from None
 
 
 def give_stdin(data: bytes) -> None:

@@ -9,10 +9,11 @@ import collections
 import contextlib
 import os
 import signal
+import socket
 import sys
 import time
 from importlib.machinery import EXTENSION_SUFFIXES
-from typing import Any, Deque, Dict, Iterator, List, Optional, Set
+from typing import Any, Deque, Dict, Iterator, List, Optional, Set, Tuple
 
 from . import checks, frames, linux, outcomes
 from .channel import Channel
@@ -23,6 +24,7 @@ from .loop import Loop
 from .nursery import Nursery
 from .sanitation import make_sanitation
 from .slot import IDLE, Slot
+from .spawn import spawn
 
 ENDED_REMEMBERED = 64
 UNACKNOWLEDGED = 256
@@ -36,9 +38,13 @@ class Supervisor:
     ----------
     settings
         The JSON object of the command line.
+    zygote
+        The first zygote, as `spawn` returned it.
     """
 
-    def __init__(self, settings: Dict[str, Any]) -> None:
+    def __init__(
+        self, settings: Dict[str, Any], zygote: Tuple[int, socket.socket]
+    ) -> None:
         self.settings = settings
         self.loop = Loop()
         self.python = "%d.%d" % sys.version_info[:2]
@@ -50,7 +56,7 @@ class Supervisor:
         self._welcomed_before = False
         self._configured: Optional[str] = None
         self._configuring: Optional[Dict[str, Any]] = None
-        self._retired: Dict[int, Optional[str]] = {}
+        self._retired: Set[int] = set()
         self._beating = False
         uids = settings.get("uids")
         self._zygote_uid = uids["zygote"] if uids else None
@@ -62,11 +68,12 @@ class Supervisor:
             for index in range(count)
         ]
         self.gid: Optional[int] = None
-        self.nursery = self._new_nursery()
+        self.nursery = self._new_nursery(zygote)
         self.channel = self._new_channel()
 
-    def _new_nursery(self) -> Nursery:
-        nursery = Nursery(self.loop, self._zygote_uid, self.settings["tmp"])
+    def _new_nursery(self, process: Tuple[int, socket.socket]) -> Nursery:
+        folder = self.settings["tmp"]
+        nursery = Nursery(self.loop, process, self._zygote_uid, folder)
         nursery.on_ready = self._zygote_ready
         nursery.on_failed = self.zygote_failed
         return nursery
@@ -342,7 +349,7 @@ class Supervisor:
         if self._retired or settings is None:
             return
         if self.nursery.state == "retired":
-            self.nursery = self._new_nursery()
+            self.nursery = self._new_nursery(spawn())
         if self.nursery.state == "fresh":
             self.nursery.configure(settings)
 
@@ -350,10 +357,10 @@ class Supervisor:
         for slot in self.slots:
             child, slot.waiting = slot.waiting, None
             if child is not None and child.pid is not None:
-                self._retired[child.pid] = child.folder
+                self._retired.add(child.pid)
                 child.close()
                 os.kill(child.pid, signal.SIGKILL)
-        self._retired[self.nursery.pid] = None
+        self._retired.add(self.nursery.pid)
         self.nursery.retire()
 
     # Children
@@ -374,9 +381,7 @@ class Supervisor:
 
     def _ended_child(self, pid: int, status: int, usage: Any) -> None:
         if pid in self._retired:
-            folder = self._retired.pop(pid)
-            if folder is not None:
-                self.remove_folder(folder)
+            self._retired.remove(pid)
             return
         if pid == self.nursery.pid:
             self.zygote_failed("the zygote ended with status %d" % status)

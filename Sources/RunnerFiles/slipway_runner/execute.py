@@ -10,9 +10,12 @@ import sys
 import time
 import types
 import zlib
-from typing import Any, Callable, Dict, Optional, Tuple
 
 from . import command, report
+
+TYPE_CHECKING = False  # As in typing, whose pages every fork would pay for.
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, Optional, Tuple
 
 SMALL_BYTES = 16384
 LARGE_BYTES = 1048576
@@ -163,7 +166,7 @@ def _run_source(task: Dict[str, Any]) -> Any:
     sys.modules[MODULE_NAME] = module
     exec(compile(code, SOURCE_NAME, "exec", dont_inherit=True), module.__dict__)
     function: Optional[Callable[..., Any]] = getattr(module, entrypoint, None)
-    if not callable(function):
+    if function is None:
         raise NameError("the code defines no function %r (entrypoint)" % entrypoint)
     return _awaited(function(*args, **kwargs))
 
@@ -267,4 +270,3 @@ def flush_output() -> None:
             stream.flush()
         except Exception:
             continue  # Closed or replaced by the task.
-

@@ -47,7 +47,9 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError("%s is not JSON" % name)
 
 
-_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_encode = json.JSONEncoder(
+    separators=(",", ":"), allow_nan=False, ensure_ascii=False
+).encode
 _decoder = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
@@ -68,7 +70,7 @@ def encode(kind: int, header: Dict[str, Any], body: bytes = b"") -> bytes:
     ValueError
         When header or body is too long, or the header is not JSON.
     """
-    text = _encode(header).encode("ascii")
+    text = _encode(header).encode("utf-8", "replace")
     if len(text) > MAX_HEADER or len(body) > MAX_BODY:
         raise ValueError("frame too long: %d + %d bytes" % (len(text), len(body)))
     return PREFIX.pack(VERSION, kind, 0, len(text), len(body)) + text + body

@@ -18,8 +18,25 @@ SYSVIPC = ("/proc/sysvipc/shm", "/proc/sysvipc/sem", "/proc/sysvipc/msg")
 MQUEUE = "/dev/mqueue"
 #: File systems that hold no files of a task.
 _NO_FILES = frozenset(
-    "proc sysfs cgroup cgroup2 devpts mqueue devtmpfs securityfs debugfs tracefs "
-    "bpf pstore configfs fusectl autofs nsfs binfmt_misc".split()
+    [
+        "proc",
+        "sysfs",
+        "cgroup",
+        "cgroup2",
+        "devpts",
+        "mqueue",
+        "devtmpfs",
+        "securityfs",
+        "debugfs",
+        "tracefs",
+        "bpf",
+        "pstore",
+        "configfs",
+        "fusectl",
+        "autofs",
+        "nsfs",
+        "binfmt_misc",
+    ]
 )
 _SCAN_LIMIT = 200000
 
@@ -134,28 +151,19 @@ class Hygiene:
             return uid_has_process(uid)
         return self.processes() != expected
 
-    def stray_files(self, folders: int, uid: int, alone: bool) -> bool:
-        """Whether a file is left, `folders` being known task folders."""
+    def stray_files(self, uid: int, alone: bool) -> bool:
+        """Whether a file is left."""
         if alone:
-            for path, base, used in zip(self.counted, self._baseline, self._used()):
-                if used != base + (folders if self._holds_folders(path) else 0):
-                    return True
+            if self._used() != self._baseline:
+                return True
         else:
             # The helper scans as the uid itself where other tasks write too.
             return any(owned_by(path, uid) for path in self.mounts)
         return any(owned_by(path, uid) for path in self.scanned)
 
-    def surplus(self, folders: int) -> int:
+    def surplus(self) -> int:
         """Return how many entries there are beyond what is known."""
-        return max(0, sum(self._used()) - sum(self._baseline) - folders)
-
-    def _holds_folders(self, path: str) -> bool:
-        best = max(
-            (item for item in self.counted if _below(self.folder, item)),
-            key=len,
-            default=None,
-        )
-        return path == best
+        return max(0, sum(self._used()) - sum(self._baseline))
 
     def stray_ipc(self) -> bool:
         """Whether a System V object or a message queue is left."""
@@ -170,10 +178,6 @@ class Hygiene:
 
 def _open(path: str) -> Optional[int]:
     return open_first((path,))
-
-
-def _below(path: str, mount: str) -> bool:
-    return path == mount or path.startswith(mount.rstrip("/") + "/")
 
 
 def _counts(path: str, kind: str) -> bool:

@@ -1,7 +1,26 @@
-"""Numbers that a task's process and the supervisor agree on."""
+"""What a task's process, the zygote and the supervisor agree on."""
+
+import struct
 
 #: Exit status of a task that could not hand its result over.
 EXIT_NO_CHANNEL = 213
 #: The most bytes of an error's message and traceback.
 MESSAGE_BYTES = 16384
 TRACEBACK_BYTES = 65536
+
+#: What the supervisor asks the zygote for: uid or -1, slot, whether to rehearse.
+FORK_REQUEST = struct.Struct("qi?")
+
+
+def task_folder(top: str, slot: int) -> str:
+    """Return the folder that each task of a slot makes for itself."""
+    return "%s/task-%d" % (top, slot)
+
+
+def clip(text: str, limit: int) -> str:
+    """Return `text` as valid UTF-8 of at most `limit` bytes: its head and tail."""
+    data = text.encode("utf-8", "backslashreplace")
+    if len(data) > limit:
+        half = max(0, limit - 32) // 2
+        data = data[:half] + b"\n[...]\n" + data[len(data) - half :]
+    return data.decode("utf-8", "ignore")

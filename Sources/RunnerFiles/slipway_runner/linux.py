@@ -8,7 +8,10 @@ from __future__ import annotations
 import functools
 import os
 import signal
-from typing import Any, Callable, Optional
+
+TYPE_CHECKING = False  # As in typing, whose pages every fork would pay for.
+if TYPE_CHECKING:
+    from typing import Any, Callable, Optional
 
 try:
     import ctypes
@@ -80,6 +83,13 @@ def set_capabilities(mask: int) -> bool:
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
     data = (ctypes.c_uint32 * 6)(mask, mask, 0, 0, 0, 0)
     return _libc.capset(header, data) == 0
+
+
+def trim_heap() -> None:
+    """Give free memory back, which every fork would otherwise map again."""
+    trim = getattr(_libc, "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def unbuffer_stdout() -> None:

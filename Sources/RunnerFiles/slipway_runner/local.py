@@ -7,7 +7,6 @@ child it does not know was left by a task. No security boundary, and not sold as
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from typing import Dict, List, Set
 
@@ -61,6 +60,8 @@ class LocalHygiene:
 
 def remove_tree(path: str) -> None:
     """Remove a folder that may hold folders without permissions."""
+
+    import shutil  # Rarely needed, and slow to load.
 
     def retry(_: object, name: str, __: object) -> None:
         try:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import select
 import signal
 import socket
-import sys
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Tuple
 
 from . import frames
 from .child import Child
+from .limits import FORK_REQUEST, task_folder
 from .loop import Loop
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 MESSAGE_BYTES = 131072
 
 
@@ -26,46 +24,31 @@ class Nursery:
     ----------
     loop
         The supervisor's loop.
+    process
+        What `spawn` returned.
     uid
         The zygote's uid, None where uids are not split.
     folder
         Where tasks make their folders.
     """
 
-    def __init__(self, loop: Loop, uid: Optional[int], folder: str) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        process: Tuple[int, socket.socket],
+        uid: Optional[int],
+        folder: str,
+    ) -> None:
         self._loop = loop
         self._uid = uid
         self._folder = folder
-        self._socket, theirs = socket.socketpair(
-            socket.AF_UNIX, socket.SOCK_SEQPACKET
-        )
         self.threads = 1
         #: "fresh", then "configuring", "ready", at last "retired".
         self.state = "fresh"
         self.on_ready: Callable[[Dict[str, Any]], None] = lambda _: None
         self.on_failed: Callable[[str], None] = lambda _: None
-        self.pid = self._spawn(theirs)
-        theirs.close()
+        self.pid, self._socket = process
         loop.add(self._socket.fileno(), select.EPOLLIN, self._event)
-
-    @staticmethod
-    def _spawn(theirs: socket.socket) -> int:
-        script = os.path.join(HERE, "zygote.py")
-        python = sys.executable or "/proc/self/exe"
-        argv = [python, "-I", "-B", "-X", "utf8", script]
-        pid = os.fork()
-        if pid:
-            return pid
-        try:
-            null = os.open(os.devnull, os.O_RDONLY)
-            os.dup2(null, 0)
-            os.dup2(theirs.fileno(), 3)
-            os.closerange(4, 256)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-            os.execv(python, argv)
-        finally:
-            os._exit(127)
 
     def configure(self, settings: Dict[str, Any]) -> None:
         """Send what CONFIGURE said; `on_ready` or `on_failed` follows."""
@@ -75,6 +58,7 @@ class Nursery:
             "path": settings["path"],
             "preload": settings["preload"],
             "env": settings["env"],
+            "folder": self._folder,
         }
         self.state = "configuring"
         try:
@@ -82,13 +66,12 @@ class Nursery:
         except OSError as error:
             self.on_failed("the zygote does not listen: %s" % error)
 
-    def fork(self, uid: Optional[int], rehearse: bool) -> Child:
+    def fork(self, uid: Optional[int], slot: int, rehearse: bool) -> Child:
         """Ask for a child and return its handle at once; it reports ready later."""
-        folder = "%s/%s" % (self._folder, secrets.token_hex(8))
-        child = Child(self._loop, uid, folder)
-        request = {"uid": uid, "folder": folder, "rehearse": rehearse}
+        child = Child(self._loop, uid, task_folder(self._folder, slot))
+        request = FORK_REQUEST.pack(-1 if uid is None else uid, slot, rehearse)
         try:
-            child.hand_over(self._socket, json.dumps(request).encode("ascii"))
+            child.hand_over(self._socket, request)
         except OSError as error:
             child.close()
             self.on_failed("the zygote does not listen: %s" % error)

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from typing import Any, Dict, Optional
 
-from .limits import EXIT_NO_CHANNEL, MESSAGE_BYTES, TRACEBACK_BYTES
+from .limits import EXIT_NO_CHANNEL, MESSAGE_BYTES, TRACEBACK_BYTES, clip
 from .nursery import clean, number
 
 FROM_CHILD = frozenset(
-    "ok exception exit result_too_large unpicklable dependency protocol".split()
+    [
+        "ok",
+        "exception",
+        "exit",
+        "result_too_large",
+        "unpicklable",
+        "dependency",
+        "protocol",
+    ]
 )
 MEDIA = ("json", "pickle", "text")
 ENCODINGS = ("identity", "zlib")
+#: What an error may take of the 64 KiB of a header.
+ERROR_BYTES = 61440
 
 
 def blank(outcome: str) -> Dict[str, Any]:
@@ -36,6 +47,18 @@ def error(kind: str, message: str, traceback: str = "") -> Dict[str, str]:
     return {"type": kind, "message": message, "traceback": traceback}
 
 
+def fitted(kind: str, message: str, traceback: str) -> Dict[str, str]:
+    """Return the `error` field, cut so that it fits into a frame's header."""
+    limit = TRACEBACK_BYTES
+    while True:
+        found = error(kind, message, traceback)
+        if len(json.dumps(found, ensure_ascii=False).encode()) <= ERROR_BYTES:
+            return found
+        limit = limit * 3 // 4
+        message = clip(message, max(limit // 4, 1024))
+        traceback = clip(traceback, limit)
+
+
 def from_child(told: Dict[str, Any]) -> Optional[Dict[str, Any]]:
     """Return the fields of RESULT from a child's header, None where it is malformed."""
     outcome = told.get("outcome")
@@ -53,7 +76,7 @@ def from_child(told: Dict[str, Any]) -> Optional[Dict[str, Any]]:
     else:
         given = told.get("error")
         given = given if type(given) is dict else {}
-        fields["error"] = error(
+        fields["error"] = fitted(
             clean(given.get("type"), 500),
             clean(given.get("message"), MESSAGE_BYTES),
             clean(given.get("traceback"), TRACEBACK_BYTES),

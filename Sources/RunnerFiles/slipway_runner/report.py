@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import traceback
 from types import TracebackType
-from typing import Dict, Optional
 
-from .limits import MESSAGE_BYTES, TRACEBACK_BYTES
+from .limits import MESSAGE_BYTES, TRACEBACK_BYTES, clip
+
+TYPE_CHECKING = False  # As in typing, whose pages every fork would pay for.
+if TYPE_CHECKING:
+    from typing import Dict, Optional
 
 HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
@@ -30,15 +33,6 @@ def name_of(error: BaseException) -> str:
     if module in ("builtins", "__main__", "slipway_task"):
         return clip(name, 500)
     return clip(module + "." + name, 500)
-
-
-def clip(text: str, limit: int) -> str:
-    """Return `text` as valid UTF-8 of at most `limit` bytes: its head and tail."""
-    data = text.encode("utf-8", "backslashreplace")
-    if len(data) > limit:
-        half = (limit - 32) // 2
-        data = data[:half] + b"\n[...]\n" + data[-half:]
-    return data.decode("utf-8", "ignore")
 
 
 def _own_frames(trace: Optional[TracebackType]) -> Optional[TracebackType]:

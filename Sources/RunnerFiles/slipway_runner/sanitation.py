@@ -54,7 +54,7 @@ class ContainerSanitation:
         alone = len(self._host.slots) == 1
         waiting = sum(item.waiting is not None for item in self._host.slots)
         processes = self._stray_processes(waiting, uid, alone)
-        files = self._hygiene.stray_files(waiting, uid, alone)
+        files = self._hygiene.stray_files(uid, alone)
         ipc = self._hygiene.stray_ipc()
         if not (processes or files or ipc) and (alone or slot.helped):
             return None
@@ -63,7 +63,7 @@ class ContainerSanitation:
             return 0
         slot.next_help = now + min(FIRST_PAUSE * (1 << min(slot.helped, 6)), LAST_PAUSE)
         slot.helped += 1
-        found = self._hygiene.surplus(waiting) if files and alone else 0
+        found = self._hygiene.surplus() if files and alone else 0
         try:
             slot.helper = scrub.launch(
                 uid, self._host.gid, self._hygiene.mounts, files or ipc
@@ -130,9 +130,8 @@ class LocalSanitation:
         pids = self._host.known_processes()
         folders = set(self._baseline)
         for item in self._host.slots:
-            for child in (item.active, item.waiting):
-                if child is not None:
-                    folders.add(os.path.basename(child.folder))
+            if item.active is not None:
+                folders.add(os.path.basename(item.active.folder))
         if self._hygiene.kill_strays(pids):
             return 0
         if self._hygiene.stray_files(folders):

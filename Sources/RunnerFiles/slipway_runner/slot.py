@@ -78,7 +78,8 @@ class Slot:
 
     def accept(self, job: Job) -> None:
         """Run `job` now, or after the task before it is proved gone."""
-        self.hot = time.monotonic() - self._ended_at < HOT_SECONDS
+        rested = time.monotonic() - self._ended_at
+        self.hot = self.state != IDLE or rested < HOT_SECONDS
         if self.state == IDLE and self._host.ready:
             self._dispatch(job)
         elif self.queued is None:
@@ -102,7 +103,7 @@ class Slot:
     def _fork(self) -> Child:
         uid = self._uids[self._turn]
         self._turn ^= 1
-        child = self._host.nursery.fork(uid, not self.hot)
+        child = self._host.nursery.fork(uid, self.index, not self.hot)
         child.on_ready = self._ready
         child.on_silent = self._silent
         child.on_misuse = self._host.zygote_failed
@@ -288,7 +289,6 @@ class Slot:
         child.status = status
         if child is self.waiting:
             self._silent(child)
-            self._host.remove_folder(child.folder)
             return
         job = self.job
         if job is not None and job.result is None:

@@ -17,13 +17,16 @@ def _bootstrap() -> None:
 def main() -> None:
     """Run the supervisor with the settings of the command line."""
     _bootstrap()
+    from _slipway.spawn import spawn
+
+    os.umask(0o022)
+    # The zygote's interpreter starts while we load the rest of ours.
+    zygote = spawn()
     from _slipway import linux
     from _slipway.core import Supervisor
 
     linux.prctl(linux.PR_SET_DUMPABLE, 0)
-    os.umask(0o022)
-    settings = json.loads(sys.argv[1])
-    Supervisor(settings).run()
+    Supervisor(json.loads(sys.argv[1]), zygote).run()
 
 
 if __name__ == "__main__":

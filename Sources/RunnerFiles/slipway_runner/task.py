@@ -18,10 +18,13 @@ import socket
 import struct
 import sys
 import types
-from typing import Any, Dict, List, Optional
 
 from . import execute, linux
-from .limits import EXIT_NO_CHANNEL
+from .limits import EXIT_NO_CHANNEL, task_folder
+
+TYPE_CHECKING = False  # As in typing, whose pages every fork would pay for.
+if TYPE_CHECKING:
+    from typing import Dict, List, Optional
 
 CONTROL = 3
 CHUNK = 131072
@@ -32,6 +35,8 @@ _REHEARSAL_HEADER = (
     '{"kind":"source","encoding":"identity","env":{},"rlimits":{},'
     '"size":0,"inflated":1000,"result_limit":1000}'
 )
+_folder = ""
+_supervisor = 0
 LIMITS = {
     "nofile": resource.RLIMIT_NOFILE,
     "nproc": resource.RLIMIT_NPROC,
@@ -45,25 +50,27 @@ def load_pickler() -> Optional[str]:
     return execute.load_pickler()
 
 
-def announce(request: Dict[str, Any]) -> None:
-    """Set, in the zygote, the environment that its next child inherits."""
-    environ = os.environ
-    folder = request["folder"]
+def announce(top: str, slot: int) -> None:
+    """Set, in the zygote, the environment that children for `slot` inherit.
+
+    What is done here a child need not do, which would pay for it in page faults.
+    """
+    global _folder, _supervisor
+    _supervisor = os.getppid()
+    _folder = task_folder(top, slot)
     for name in ("HOME", "TMPDIR", "PWD"):
-        environ[name] = folder
-    environ["USER"] = environ["LOGNAME"] = "task"
+        os.environ[name] = _folder
+    os.environ["USER"] = os.environ["LOGNAME"] = "task"
 
 
-def enter(
-    request: Dict[str, Any], fds: List[int], highest: int
-) -> None:
+def enter(uid: int, rehearse: bool, fds: List[int], highest: int) -> None:
     """Turn this fresh child into a task; never returns."""
     code = EXIT_NO_CHANNEL
     try:
-        control = prepare(request, fds, highest)
+        control = prepare(uid, fds, highest)
         control.send(b"R")
-        if request["rehearse"]:
-            rehearse(control)
+        if rehearse:
+            rehearsal(control)
         code = serve(control)
     except BaseException as error:
         try:
@@ -74,35 +81,23 @@ def enter(
         os._exit(code)
 
 
-def prepare(request: Dict[str, Any], fds: List[int], highest: int) -> socket.socket:
-    """Take the descriptors, uid, folder and environment of a task."""
+def prepare(uid: int, fds: List[int], highest: int) -> socket.socket:
+    """Take the descriptors and the uid of a task."""
     control_fd, out, err = fds
     os.setsid()
     os.dup2(out, 1)
     os.dup2(err, 2)
     os.dup2(control_fd, CONTROL, False)
     os.closerange(CONTROL + 1, highest)
-    uid = request["uid"]
-    if uid is not None:
+    if uid >= 0:
         os.setresuid(uid, uid, uid)  # The kernel drops all capabilities with it.
         linux.allow_dumps()
-    else:
+    elif (
+        os.getppid() == _supervisor
+    ):  # Not while a double fork's middle is about to end.
         linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
-    _volunteer_for_oom()
-    folder = request["folder"]
-    os.mkdir(folder, 0o700)
-    os.chdir(folder)
     _reseed()
     return socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=CONTROL)
-
-
-def _volunteer_for_oom() -> None:
-    try:
-        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
-        os.write(fd, b"500")
-        os.close(fd)
-    except OSError:
-        pass  # Only the order of victims depends on it.
 
 
 def _reseed() -> None:
@@ -131,6 +126,8 @@ def serve(control: socket.socket) -> int:
         body = _rest(control, body, header["size"])
         if body is None:
             return 0
+    os.mkdir(_folder, 0o700)
+    os.chdir(_folder)
     os.environ.update(header["env"])
     _limit(header["rlimits"])
     _hook(control)
@@ -140,7 +137,7 @@ def serve(control: socket.socket) -> int:
     return _answer(control, outcome)
 
 
-def rehearse(control: socket.socket) -> None:
+def rehearsal(control: socket.socket) -> None:
     """Run an empty task while there is nothing else to do.
 
     A fresh fork spends most of a short task on page faults; what this touches is paid

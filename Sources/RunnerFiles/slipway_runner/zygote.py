@@ -15,11 +15,16 @@ import socket
 import sys
 import time
 import types
-from typing import Any, Callable, Dict, List, Optional
+
+TYPE_CHECKING = False  # As in typing, whose pages every fork would pay for.
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, List, Optional
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONTROL = 3
 MESSAGE_BYTES = 131072
+#: Inherited by every task; theirs grow, so the zygote is the last of them to go.
+OOM_SCORE = 500
 
 
 def _bootstrap() -> None:
@@ -30,9 +35,11 @@ def _bootstrap() -> None:
 
 if __name__ == "__main__":
     _bootstrap()
-    from _slipway import linux, task  # noqa: E402
+    from _slipway import linux, task
+    from _slipway.limits import FORK_REQUEST
 else:
     from . import linux, task
+    from .limits import FORK_REQUEST
 
 
 def give_up_root(uid: Optional[int], gid: Optional[int]) -> None:
@@ -105,6 +112,16 @@ def share_text_pages() -> None:
         pass  # Only slower.
 
 
+def volunteer_for_oom() -> None:
+    """Have the kernel rather end a task than the supervisor when memory runs out."""
+    try:
+        with open("/proc/self/oom_score_adj", "r+") as score:
+            if int(score.read()) < OOM_SCORE:
+                score.write(str(OOM_SCORE))
+    except (OSError, ValueError):
+        pass  # Only the order of victims depends on it.
+
+
 def reset_signals() -> None:
     """Give every signal its default, as tasks are to find it."""
     for number in range(1, signal.NSIG):
@@ -162,6 +179,7 @@ def configure(settings: Dict[str, Any]) -> Dict[str, Any]:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     gc.collect()
     gc.freeze()
+    linux.trim_heap()
     return {
         "cloudpickle": version,
         "preload": {"seconds": ended - middle, "errors": errors[:100]},
@@ -183,6 +201,7 @@ def serve(control: socket.socket, settings: Dict[str, Any]) -> None:
     """Fork one task for each request, until the supervisor goes away."""
     fork = choose_fork(settings.get("fork"))
     highest = max(map(int, os.listdir("/proc/self/fd"))) + 16
+    announced = -1
     space = socket.CMSG_LEN(3 * array.array("i").itemsize)
     while True:
         data, ancillary, _, _ = control.recvmsg(MESSAGE_BYTES, space)
@@ -191,14 +210,15 @@ def serve(control: socket.socket, settings: Dict[str, Any]) -> None:
         fds = array.array("i")
         for _, _, payload in ancillary:
             fds.frombytes(payload)
-        # Done here rather than in the child, which would pay for it in page faults.
-        request = json.loads(data)
-        task.announce(request)
+        uid, slot, rehearse = FORK_REQUEST.unpack(data)
+        if slot != announced:
+            task.announce(settings["folder"], slot)
+            announced = slot
         given = list(fds)
         last = max(highest, max(given) + 1)
         try:
             if fork() == 0:
-                task.enter(request, given, last)
+                task.enter(uid, rehearse, given, last)
         except OSError as error:
             control.send(json.dumps({"failed": str(error)}).encode())
         for fd in given:
@@ -209,6 +229,7 @@ def main() -> None:
     """Serve the supervisor on descriptor 3."""
     control = socket.socket(fileno=CONTROL)
     share_text_pages()
+    volunteer_for_oom()
     linux.prctl(linux.PR_SET_DUMPABLE, 0)
     data = control.recv(MESSAGE_BYTES)
     if not data:

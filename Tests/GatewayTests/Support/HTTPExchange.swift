@@ -64,8 +64,8 @@ final class HTTPConnection: Sendable {
     private func send(_ bytes: [UInt8]) throws {
         var offset = 0
         while offset < bytes.count {
-            let count = bytes.withUnsafeBytes {
-                Glibc.send(descriptor, $0.baseAddress! + offset, $0.count - offset, Int32(MSG_NOSIGNAL))
+            let count = bytes[offset...].withUnsafeBytes {
+                Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
             }
             // A server that has answered may not take the rest.
             guard count > 0 else { return }
@@ -76,19 +76,20 @@ final class HTTPConnection: Sendable {
     private func receive(isHead: Bool) throws -> Response {
         var buffer: [UInt8] = []
         var firstRead = 0
-        var end: Int?
-        while end == nil {
+        var found: Int?
+        while found == nil {
             guard try read(into: &buffer) else { throw Failure(what: "closed before the header") }
             if firstRead == 0 { firstRead = buffer.count }
-            end = buffer.firstRange(of: Array("\r\n\r\n".utf8))?.upperBound
+            found = buffer.firstRange(of: Array("\r\n\r\n".utf8))?.upperBound
         }
-        let lines = String(decoding: buffer[..<end!].dropLast(4), as: UTF8.self).components(separatedBy: "\r\n")
+        let end = found ?? buffer.count
+        let lines = String(decoding: buffer[..<end].dropLast(4), as: UTF8.self).components(separatedBy: "\r\n")
         let headers = lines.dropFirst().map { line -> (name: String, value: String) in
             let parts = line.split(separator: ":", maxSplits: 1)
             return (parts[0].lowercased(), parts[1].trimmingCharacters(in: .whitespaces))
         }
         guard let status = Int(lines[0].split(separator: " ")[1]) else { throw Failure(what: lines[0]) }
-        var body = Array(buffer[end!...])
+        var body = Array(buffer[end...])
         let length = headers.first { $0.name == "content-length" }.flatMap { Int($0.value) }
         if isHead || status == 204 || status == 304 {
             // No body follows.

@@ -35,9 +35,7 @@ def emit(event: dict) -> None:
     text = json.dumps(event, allow_nan=False, separators=(",", ":"))
     body = text.encode("ascii")
     if len(body) > _LIMIT:
-        raise ValueError(
-            "an event has at most %d bytes, not %d" % (_LIMIT, len(body))
-        )
+        raise ValueError("an event has at most %d bytes, not %d" % (_LIMIT, len(body)))
     hook = sys.modules.get("_slipway_task")
     if hook is None:
         raise RuntimeError("slipway.emit works inside a Slipway task only")

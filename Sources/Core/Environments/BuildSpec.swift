@@ -1,0 +1,66 @@
+import Foundation
+
+/// What the builder's program is told, in `spec.json`; `docs/environments.md` describes every member.
+struct BuildSpec: Encodable {
+    enum Mode: String, Encodable {
+        case build
+        case probe
+        case remove
+    }
+
+    var mode: Mode
+    var target = ""
+    var requirements: [String] = []
+    var expected: Interpreter?
+    var user: Int?
+    var group: Int?
+    var indexURL: String?
+    var extraIndexURLs: [String] = []
+    var findLinks: [String] = []
+    var noIndex = false
+    var cache: String?
+    var caBundle: String?
+    var proxy: String?
+    var timeout = 0.0
+    var maxBytes = 0
+    var workers = 1
+    var names: [String] = []
+
+    enum CodingKeys: String, CodingKey {
+        case mode, target, requirements, expected, user, group, cache, proxy, timeout, workers, names
+        case indexURL = "index_url"
+        case extraIndexURLs = "extra_index_urls"
+        case findLinks = "find_links"
+        case noIndex = "no_index"
+        case caBundle = "ca_bundle"
+        case maxBytes = "max_bytes"
+    }
+
+    init(_ mode: Mode) { self.mode = mode }
+
+    /// What an order and the options say, with places as the host names them.
+    init(_ order: BuildOrder, options: EnvironmentOptions) {
+        mode = .build
+        target = order.target
+        requirements = order.requirements
+        group = order.groupID
+        indexURL = options.indexURL
+        extraIndexURLs = options.extraIndexURLs
+        findLinks = options.findLinks
+        noIndex = options.network == "none"
+        caBundle = options.caBundle
+        proxy = options.proxy
+        timeout = options.buildTimeout.seconds
+        maxBytes = options.maxTotalBytes
+        workers = max(1, Int(options.buildCpus.rounded(.up)))
+    }
+
+    /// Writes it where the program looks for it; it may hold an index's password.
+    func write(to work: String) throws {
+        let path = work + "/spec.json"
+        guard
+            FileManager.default.createFile(
+                atPath: path, contents: try JSONEncoder().encode(self), attributes: [.posixPermissions: 0o600])
+        else { throw EngineError(.storage, "cannot write \(path)") }
+    }
+}

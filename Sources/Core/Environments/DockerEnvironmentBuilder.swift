@@ -1,0 +1,187 @@
+import Foundation
+import Logging
+import Synchronization
+
+/// Installs requirements in hardened containers of a Docker engine.
+///
+/// Each build has a container of its own, which sees one folder to fill, its specification, the tenant's pip cache and
+/// nothing else of the host. It runs in the job's image, so that what is installed fits it. The code of packages runs
+/// as a user without rights; everything that needs root (sealing, and removing what is sealed) happens in there too,
+/// so that the engine itself need not be root.
+package final class DockerEnvironmentBuilder: EnvironmentBuilder {
+    /// The label that tells builders from sandboxes.
+    package static let roleLabel = "slipway.role"
+    /// The value of `roleLabel`.
+    package static let role = "builder"
+    /// How long a builder may take to report after the build's own limit.
+    private static let grace = Duration.seconds(30)
+
+    package let runtime = "docker"
+    let options: EnvironmentOptions
+    let client: DockerClient
+    private let logger: Logger
+    private let known = Mutex(Known())
+
+    private struct Known {
+        var interpreters: [String: Interpreter] = [:]
+        var volumes: [String: [String]] = [:]
+        var program: String?
+        var cpuCount: Int?
+        /// Containers of builds that run now.
+        var active: Set<String> = []
+    }
+
+    package init(client: DockerClient, options: EnvironmentOptions, logger: Logger) {
+        self.client = client
+        self.options = options
+        self.logger = logger
+    }
+
+    package func prepare() async {}
+
+    package func identity(of image: ResolvedImage) -> String { image.digest }
+
+    package func path(of id: String) -> String { DockerRuntime.environmentsTarget + "/" + id }
+
+    package func build(_ order: BuildOrder) async throws -> BuildResult {
+        let own = order.image.digest.isEmpty ? order.image.reference : order.image.digest
+        let image = options.builderImage ?? own
+        let expected = image == own ? nil : try await interpreter(of: own, order)
+        var result = try await install(order, image: image, expected: expected)
+        if result.kind == BuildFailure.Kind.noPip.rawValue, image == own, let missing = result.interpreter {
+            do {
+                result = try await install(order, image: options.fallbackImage, expected: missing)
+            } catch let error as EngineError where error.code == .imageNotFound {
+                throw BuildFailure(result, order.requirements, image: order.image.reference).error
+            }
+        }
+        guard result.ok else {
+            throw BuildFailure(result, order.requirements, image: order.image.reference).error
+        }
+        return result
+    }
+
+    package func remove(_ names: [String]) async throws {
+        let work = try Self.makeWork(below: options.workFolder)
+        // Only a few small files; what stays is removed at the next start.
+        defer { try? FileManager.default.removeItem(atPath: work) }
+        var spec = BuildSpec(.remove)
+        spec.target = Self.buildTarget
+        spec.names = names
+        let container = try await container(
+            image: options.builderImage ?? options.fallbackImage, work: work,
+            mounts: [.bind(source: options.rootFolder, target: Self.buildTarget, isReadOnly: false)])
+        let result = try await run(spec, container, work, limit: .minutes(10))
+        guard result.ok else {
+            throw EngineError(.storage, "environments could not be removed: \(result.detail ?? "no reason given")")
+        }
+    }
+
+    package func reconcile() async throws {
+        let labels = [DockerRuntime.engineLabel: options.engineID, Self.roleLabel: Self.role]
+        for container in try await client.listContainers(labels: labels) {
+            if known.withLock({ !$0.active.isDisjoint(with: container.names) }) { continue }
+            try await client.removeContainer(container.id, force: true, withVolumes: true)
+        }
+    }
+
+    private func install(_ order: BuildOrder, image: String, expected: Interpreter?) async throws -> BuildResult {
+        var spec = BuildSpec(order, options: options)
+        spec.target = Self.buildTarget
+        spec.user = options.buildUser
+        spec.expected = expected
+        var mounts: [ContainerSpec.Mount] = [
+            .bind(source: order.target, target: Self.buildTarget, isReadOnly: false)
+        ]
+        if options.pipCache {
+            let name = Self.cacheVolume(engineID: options.engineID, tenant: order.tenant)
+            try await client.createVolume(
+                name: name, labels: [DockerRuntime.engineLabel: options.engineID, Self.roleLabel: "pip-cache"])
+            mounts.append(.volume(name: name, target: Self.cacheTarget, isReadOnly: false))
+            spec.cache = Self.cacheTarget
+        }
+        if let bundle = options.caBundle {
+            guard FileManager.default.fileExists(atPath: bundle) else {
+                throw EngineError(.dependency, "the file of environments.ca_bundle is missing: \(bundle)")
+            }
+            mounts.append(.bind(source: bundle, target: Self.bundleTarget, isReadOnly: true))
+            spec.caBundle = Self.bundleTarget
+        }
+        spec.findLinks = try options.findLinks.enumerated().map { place, link in
+            guard link.hasPrefix("/") else { return link }
+            guard FileManager.default.fileExists(atPath: link) else {
+                throw EngineError(.dependency, "a folder of environments.find_links is missing: \(link)")
+            }
+            let target = "\(Self.linksTarget)/\(place)"
+            mounts.append(.bind(source: link, target: target, isReadOnly: true))
+            return target
+        }
+        let container = try await container(image: image, work: order.work, mounts: mounts)
+        return try await run(spec, container, order.work, limit: options.buildTimeout + Self.grace)
+    }
+
+    /// What the Python of an image is like; asked once for each image.
+    private func interpreter(of image: String, _ order: BuildOrder) async throws -> Interpreter {
+        if let found = known.withLock({ $0.interpreters[image] }) { return found }
+        let container = try await container(image: image, work: order.work, mounts: [])
+        let result = try await run(BuildSpec(.probe), container, order.work, limit: .seconds(60))
+        guard let found = result.interpreter else {
+            throw BuildFailure(result, order.requirements, image: order.image.reference).error
+        }
+        known.withLock { known in
+            if known.interpreters.count >= 256 { known.interpreters = [:] }
+            known.interpreters[image] = found
+        }
+        return found
+    }
+
+    /// The folder of the builder's program, written when it is first needed.
+    func program() throws -> String {
+        if let folder = known.withLock({ $0.program }) { return folder }
+        let folder = try BuilderFiles.install(below: options.programFolder)
+        known.withLock { $0.program = folder }
+        return folder
+    }
+
+    /// The paths that an image declares as volumes.
+    func volumes(of image: String) async throws -> [String] {
+        if let found = known.withLock({ $0.volumes[image] }) { return found }
+        guard let details = try await client.inspectImage(image) else {
+            throw EngineError(
+                .imageNotFound,
+                "the container engine does not have the builder's image \"\(image)\": pull or load it, or name another "
+                    + "one as environments.builder_image")
+        }
+        known.withLock { known in
+            if known.volumes.count >= 256 { known.volumes = [:] }
+            known.volumes[image] = details.volumes
+        }
+        return details.volumes
+    }
+
+    /// The engine refuses more processors than its machine has.
+    func clampedCpus() async throws -> Double {
+        if let count = known.withLock({ $0.cpuCount }) { return min(options.buildCpus, Double(count)) }
+        let count = try await client.info().cpuCount ?? 1
+        known.withLock { $0.cpuCount = count }
+        return min(options.buildCpus, Double(count))
+    }
+
+    /// Notes that a container belongs to a build that runs, or no longer does.
+    func note(_ container: String, isActive: Bool) {
+        known.withLock { known in
+            if isActive { known.active.insert(container) } else { known.active.remove(container) }
+        }
+    }
+
+    static func makeWork(below folder: String) throws -> String {
+        let work = "\(folder)/\(UUID().uuidString.lowercased())"
+        try FileManager.default.createDirectory(
+            atPath: work, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        return work
+    }
+
+    func warn(_ message: Logger.Message, _ container: String, _ error: any Error) {
+        logger.warning(message, metadata: ["container": "\(container)", "reason": "\(error)"])
+    }
+}

@@ -1,0 +1,42 @@
+import Crypto
+
+/// What names an environment: the same needs under the same options give the same key.
+package struct EnvironmentKey: Sendable, Hashable {
+    /// 24 hexadecimal digits.
+    package let text: String
+    /// What pip is asked to install.
+    package let requirements: [String]
+    /// Whether another version than the installed one may fit the requirements some day.
+    package let isOpen: Bool
+
+    /// Makes the key of a need.
+    ///
+    /// - Parameter identity: What installed files depend on: the image, or the interpreter where there is none.
+    package init(_ need: EnvironmentNeed, identity: String, options: EnvironmentOptions) {
+        let wanted = RequirementText.normalised(need.requirements)
+        var requirements = wanted.map(\.text)
+        // A version that the job names itself goes before the engine's own limits.
+        if need.needsCloudpickle, !wanted.contains(where: { $0.name == "cloudpickle" }) {
+            requirements.append("cloudpickle" + options.cloudpickle)
+        }
+        self.requirements = requirements
+        isOpen = wanted.contains { !$0.isPinned }
+        var hash = SHA256()
+        func add(_ label: String, _ values: [String]) {
+            // Lengths keep neighbouring values apart.
+            hash.update(data: Array("\(label) \(values.count)\n".utf8))
+            for value in values { hash.update(data: Array("\(value.utf8.count) \(value)\n".utf8)) }
+        }
+        add("tenant", [need.tenant.description])
+        add("runtime", [need.runtime])
+        add("identity", [identity])
+        add("requirements", requirements)
+        add("index", options.indexURL.map { [$0] } ?? [])
+        add("extra", options.extraIndexURLs)
+        add("links", options.findLinks)
+        text = hash.finalize().prefix(12).map { byte in
+            let digits = String(byte, radix: 16)
+            return digits.count == 1 ? "0" + digits : digits
+        }.joined()
+    }
+}

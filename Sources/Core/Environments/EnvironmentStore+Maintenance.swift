@@ -1,0 +1,108 @@
+import Foundation
+
+extension EnvironmentStore {
+    /// Everything that is installed, used last first.
+    package func list() -> [EnvironmentManifest] {
+        state.withLock { Array($0.current.values) + Array($0.replaced.values) }
+            .sorted { ($0.lastUsedAt, $0.id) > ($1.lastUsedAt, $1.id) }
+    }
+
+    /// Removes what earlier builds left behind: containers of this engine, half environments, forgotten folders.
+    ///
+    /// - Throws: what a container engine that does not answer causes; the store can be used all the same, and the next
+    ///   call tries again.
+    package func reconcile() async throws {
+        for builder in builders.values { try await builder.reconcile() }
+        let leftovers = state.withLock { state in
+            defer { state.leftovers = [] }
+            return state.leftovers
+        }
+        await discard(leftovers)
+        saveLastUses()
+    }
+
+    /// Removes environments that were used longest ago.
+    ///
+    /// - Parameters:
+    ///   - olderThan: Removes those that were not used for this long.
+    ///   - maxTotalBytes: Removes more until all together are no larger than this.
+    ///   - keeping: Never removes these: sandboxes use them.
+    /// - Returns: what was removed.
+    @discardableResult
+    package func prune(
+        olderThan: Duration? = nil, maxTotalBytes: Int? = nil, keeping: Set<String> = []
+    ) async -> [EnvironmentManifest] {
+        let victims = state.withLock { state in
+            let victims = Self.victims(state, olderThan, maxTotalBytes, keeping)
+            for victim in victims {
+                state.replaced[victim.id] = nil
+                state.extended[victim.id] = nil
+                if state.current[victim.key]?.id == victim.id { state.current[victim.key] = nil }
+            }
+            return victims
+        }
+        await discard(victims.map(\.id))
+        return victims
+    }
+
+    /// Keeps the store within its configured size and notes when environments were used last.
+    package func maintain(keeping: Set<String>) async throws {
+        try await reconcile()
+        await prune(maxTotalBytes: options.maxTotalBytes, keeping: keeping)
+    }
+
+    /// Removes folders of the root with their manifests.
+    func discard(_ names: [String]) async {
+        guard !names.isEmpty else { return }
+        // The manifest goes first: a folder without one is never used.
+        let manifests = names.filter { !$0.hasSuffix(".json") }.map { $0 + ".json" }
+        let stubborn = folder.remove(manifests + names)
+        guard !stubborn.isEmpty else { return }
+        var reason: (any Error)?
+        for builder in builders.values {
+            do {
+                // Even when the build was cancelled.
+                try await Task { try await builder.remove(stubborn) }.value
+                return
+            } catch {
+                reason = error
+            }
+        }
+        state.withLock { $0.leftovers += stubborn }
+        logger.warning(
+            "environments could not be removed",
+            metadata: ["environments": "\(stubborn)", "reason": "\(reason.map { "\($0)" } ?? "no builder")"])
+    }
+
+    private static func victims(
+        _ state: State, _ olderThan: Duration?, _ maxTotalBytes: Int?, _ keeping: Set<String>
+    ) -> [EnvironmentManifest] {
+        let all = (Array(state.current.values) + Array(state.replaced.values)).sorted { $0.lastUsedAt < $1.lastUsedAt }
+        var total = all.reduce(0) { $0 + $1.bytes }
+        let limit = olderThan.map { Date(timeIntervalSinceNow: -$0.seconds) }
+        return all.filter { manifest in
+            guard !keeping.contains(manifest.id), state.builds[manifest.key] == nil else { return false }
+            let isOld = limit.map { manifest.lastUsedAt < $0 } ?? false
+            let isTooMuch = maxTotalBytes.map { total > $0 } ?? false
+            guard isOld || isTooMuch else { return false }
+            total -= manifest.bytes
+            return true
+        }
+    }
+
+    private func saveLastUses() {
+        for manifest in list() {
+            do {
+                let saved = try EnvironmentManifest.read(manifest.id, below: folder.path)
+                // To the minute is enough to know which was used longest ago.
+                if manifest.lastUsedAt.timeIntervalSince(saved.lastUsedAt) > 60 {
+                    try manifest.write(below: folder.path)
+                }
+            } catch {
+                logger.warning(
+                    "a manifest could not be written",
+                    metadata: ["environment": "\(manifest.id)", "reason": "\(error)"])
+            }
+        }
+    }
+}

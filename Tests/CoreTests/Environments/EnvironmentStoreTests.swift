@@ -1,0 +1,188 @@
+import Foundation
+import Logging
+import SlipwayCore
+import Testing
+
+@Suite("The environment store")
+final class EnvironmentStoreTests {
+    let data: String
+    var options: EnvironmentOptions
+    let builder = StubBuilder()
+
+    init() throws {
+        data = NSTemporaryDirectory() + "slipway-env-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
+        options = EnvironmentOptions(
+            configuration: Configuration(), dataFolder: data, engineID: "engine", environment: [:])
+    }
+
+    deinit {
+        // A temporary folder: what stays is the system's to remove.
+        try? FileManager.default.removeItem(atPath: data)
+    }
+
+    func open(_ builder: StubBuilder? = nil) async throws -> EnvironmentStore {
+        try await EnvironmentStore(
+            options: options, builders: [builder ?? self.builder],
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    @Test("an environment is built once, found at once, and again after a restart")
+    func provide() async throws {
+        let store = try await open()
+        let need = try EnvironmentKeyTests.need()
+        #expect(store.installed(need) == nil)
+        let id = try await store.provide(need, groupID: 60_001)
+        #expect(store.installed(need) == id)
+        #expect(try await store.provide(need, groupID: 60_001) == id)
+        #expect(builder.counts.withLock { $0.builds } == 1)
+        #expect(store.path(of: id, runtime: "docker") == "/seen/" + id)
+        #expect(FileManager.default.fileExists(atPath: "\(store.rootFolder)/\(id)/x.py"))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: options.workFolder).isEmpty)
+        let again = try await open()
+        #expect(again.installed(need) == id)
+        let manifest = try #require(again.list().first)
+        #expect(manifest.versions == ["x": "1"])
+        #expect(manifest.tenant == "a")
+        #expect(manifest.groupID == 60_001)
+        #expect(manifest.log == "done")
+    }
+
+    @Test("concurrent callers share one build, and one who gives up does not end it")
+    func once() async throws {
+        let builder = StubBuilder(isOpen: false)
+        let store = try await open(builder)
+        let need = try EnvironmentKeyTests.need()
+        let impatient = Task { try await store.provide(need, groupID: 60_001) }
+        await builder.waitForBuilds(1)
+        let others = (0..<20).map { _ in Task { try await store.provide(need, groupID: 60_001) } }
+        impatient.cancel()
+        await #expect(throws: EngineError.self) { try await impatient.value }
+        builder.open()
+        var ids: Set<String> = []
+        for other in others { ids.insert(try await other.value) }
+        #expect(ids.count == 1)
+        #expect(builder.counts.withLock { $0.builds } == 1)
+    }
+
+    @Test("two builds run at once, no more")
+    func limit() async throws {
+        let builder = StubBuilder(isOpen: false)
+        let store = try await open(builder)
+        let needs = try (0..<6).map { try EnvironmentKeyTests.need(["p\($0)==1"]) }
+        let all = needs.map { need in Task { try await store.provide(need, groupID: 60_001) } }
+        await builder.waitForBuilds(2)
+        #expect(builder.counts.withLock { $0.builds } == 2)
+        builder.open()
+        for one in all { _ = try await one.value }
+        #expect(builder.counts.withLock { $0.builds } == 6)
+        #expect(builder.counts.withLock { $0.mostRunning } <= 2)
+    }
+
+    @Test("a failure reaches the caller, leaves nothing behind, and is tried again after its time")
+    func failure() async throws {
+        builder.counts.withLock { $0.failure = EngineError(.dependency, "no such package") }
+        let need = try EnvironmentKeyTests.need()
+        let store = try await open()
+        for _ in 0..<3 {
+            let error = await #expect(throws: EngineError.self) { try await store.provide(need, groupID: 60_001) }
+            #expect(error?.code == .dependency)
+        }
+        #expect(builder.counts.withLock { $0.builds } == 1)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: store.rootFolder).isEmpty)
+        options.failureMemory = .zero
+        let forgetful = try await open()
+        for _ in 0..<2 {
+            await #expect(throws: EngineError.self) { try await forgetful.provide(need, groupID: 60_001) }
+        }
+        #expect(builder.counts.withLock { $0.builds } == 3)
+    }
+
+    @Test("what a crash left is never used, and removed")
+    func leftovers() async throws {
+        let need = try EnvironmentKeyTests.need()
+        let first = try await open()
+        let id = try await first.provide(need, groupID: 60_001)
+        let root = first.rootFolder
+        let other = String(repeating: "ab", count: 12)
+        let manager = FileManager.default
+        try manager.createDirectory(atPath: "\(root)/\(other).tmp-1234", withIntermediateDirectories: false)
+        try manager.createDirectory(atPath: "\(root)/\(other)", withIntermediateDirectories: false)
+        try manager.removeItem(atPath: "\(root)/\(id).json")
+        let store = try await open()
+        #expect(store.installed(need) == nil)
+        #expect(store.list().isEmpty)
+        try await store.reconcile()
+        #expect(try manager.contentsOfDirectory(atPath: root).isEmpty)
+        #expect(builder.counts.withLock { $0.reconciled } == 1)
+        #expect(try await store.provide(need, groupID: 60_001) == id)
+    }
+
+    @Test("a folder without a manifest does not keep its environment from being built")
+    func halfPublished() async throws {
+        let need = try EnvironmentKeyTests.need()
+        let first = try await open()
+        let id = try await first.provide(need, groupID: 60_001)
+        try FileManager.default.removeItem(atPath: "\(first.rootFolder)/\(id).json")
+        let store = try await open()
+        #expect(try await store.provide(need, groupID: 60_001) == id)
+        #expect(store.installed(need) == id)
+    }
+
+    @Test("another engine's environments are not used")
+    func otherEngine() async throws {
+        let need = try EnvironmentKeyTests.need()
+        _ = try await open().provide(need, groupID: 60_001)
+        options.engineID = "other"
+        #expect(try await open().installed(need) == nil)
+    }
+
+    @Test("open ranges are resolved again after their time, beside the old ones; pins are not")
+    func openRanges() async throws {
+        options.openRangeTTL = .zero
+        let store = try await open()
+        let need = try EnvironmentKeyTests.need(["numpy>=2"])
+        let first = try await store.provide(need, groupID: 60_001)
+        #expect(store.installed(need) == nil)
+        let second = try await store.provide(need, groupID: 60_001)
+        #expect(second != first)
+        #expect(FileManager.default.fileExists(atPath: "\(store.rootFolder)/\(first)"))
+        builder.counts.withLock { $0.failure = EngineError(.dependency, "the index is down") }
+        #expect(try await store.provide(need, groupID: 60_001) == second)
+        #expect(store.installed(need) == second)
+        builder.counts.withLock { $0.failure = nil }
+        let pinned = try EnvironmentKeyTests.need(["numpy==2"])
+        let id = try await store.provide(pinned, groupID: 60_001)
+        #expect(store.installed(pinned) == id)
+        let again = try await open()
+        #expect(again.list().map(\.id).sorted() == [first, second, id].sorted())
+    }
+
+    @Test("pruning removes what was used longest ago and keeps what is in use")
+    func prune() async throws {
+        let store = try await open()
+        var ids: [String] = []
+        for name in ["a==1", "b==1", "c==1"] {
+            ids.append(try await store.provide(try EnvironmentKeyTests.need([name]), groupID: 60_001))
+        }
+        _ = store.installed(try EnvironmentKeyTests.need(["a==1"]))
+        #expect(await store.prune(maxTotalBytes: 3000).isEmpty)
+        #expect(await store.prune(maxTotalBytes: 2000, keeping: [ids[1]]).map(\.id) == [ids[2]])
+        #expect(await store.prune(maxTotalBytes: 1000).map(\.id) == [ids[1]])
+        #expect(await store.prune(olderThan: .hours(1)).isEmpty)
+        #expect(store.list().map(\.id) == [ids[0]])
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: store.rootFolder).sorted() == [
+                ids[0], ids[0] + ".json",
+            ])
+    }
+
+    @Test("after the shutdown nothing is built")
+    func shutdown() async throws {
+        let store = try await open()
+        await store.shutdown()
+        let need = try EnvironmentKeyTests.need()
+        let error = await #expect(throws: EngineError.self) { try await store.provide(need, groupID: 60_001) }
+        #expect(error?.code == .draining)
+    }
+}

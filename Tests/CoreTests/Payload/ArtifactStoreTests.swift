@@ -1,0 +1,125 @@
+import Foundation
+import SlipwayCore
+import Testing
+
+@Suite("Artifact store")
+struct ArtifactStoreTests {
+    private let fixture: StoreFixture
+    private let store: ArtifactStore
+    private let id = JobID()
+
+    init() throws {
+        fixture = try StoreFixture()
+        store = try ArtifactStore(options: .init(folder: fixture.artifacts.path))
+    }
+
+    private func file(_ kind: String) -> URL { fixture.file(id, kind) }
+
+    @Test("a file holds the plain text, under the job's shard, for its owner only")
+    func layout() throws {
+        let packed = try PayloadCodec.pack(Array("hello".utf8))
+        try store.writeDurably(id, .input, text: packed.text)
+        try store.writeLazily([
+            .init(id: id, kind: .result, text: packed.text), .init(id: id, kind: .journal, text: packed.text),
+        ])
+        try store.syncAll()
+        for kind in ["in", "out", "log"] {
+            #expect(try Array(Data(contentsOf: file(kind))) == packed.text)
+            let mode = try FileManager.default.attributesOfItem(atPath: file(kind).path)[.posixPermissions] as? Int
+            #expect(mode == 0o600)
+        }
+        let shard = file("in").deletingLastPathComponent()
+        #expect(try FileManager.default.attributesOfItem(atPath: shard.path)[.posixPermissions] as? Int == 0o700)
+        try ChildProcess.python(
+            "import base64, zlib, sys; assert zlib.decompress(base64.b64decode(open(sys.argv[1]).read())) == b'hello'",
+            file("in").path)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: fixture.artifacts.path + "/.drafts").isEmpty)
+    }
+
+    @Test("texts of any size are read back, whole and inflated piece by piece", arguments: [0, 1, 70_000, 5_000_000])
+    func readBack(_ count: Int) throws {
+        for plain in [PayloadSamples.noise(count), PayloadSamples.prose(count)] {
+            let packed = try PayloadCodec.pack(plain)
+            try store.writeDurably(id, .result, text: packed.text)
+            #expect(
+                try store.read(id, .result, digest: packed.digest, limit: packed.text.count) == packed.text)
+            var inflated: [UInt8] = []
+            let size = try store.inflate(
+                id, .result, digest: packed.digest, encodedLimit: packed.text.count, inflatedLimit: count
+            ) { inflated.append(contentsOf: $0) }
+            #expect(size == count)
+            #expect(inflated == plain)
+        }
+    }
+
+    @Test("what is missing, cut, longer, altered or too large is named")
+    func damage() throws {
+        let packed = try PayloadCodec.pack(PayloadSamples.noise(1000))
+        func code(limit: Int = 1 << 20) -> String? {
+            faultCode { _ = try store.read(id, .input, digest: packed.digest, limit: limit) }
+        }
+        func inflateCode() -> String? {
+            faultCode {
+                _ = try store.inflate(
+                    id, .input, digest: packed.digest, encodedLimit: 1 << 20, inflatedLimit: 1 << 20
+                ) { _ in }
+            }
+        }
+        #expect(code() == "artifact-corrupt")
+        try store.writeDurably(id, .input, text: packed.text)
+        #expect(code() == nil && inflateCode() == nil)
+        #expect(code(limit: packed.text.count - 1) == "payload-too-large")
+        var altered = packed.text
+        altered[10] ^= 1
+        for bytes in [[], Array(packed.text.dropLast(4)), packed.text + [65, 65, 65, 65], altered] {
+            try Data(bytes).write(to: file("in"))
+            #expect(code() == "artifact-corrupt")
+            #expect(inflateCode() == "artifact-corrupt")
+        }
+    }
+
+    @Test("symbolic links and other things than files are not followed")
+    func links() throws {
+        let packed = try PayloadCodec.pack([1, 2, 3])
+        let outside = fixture.folder.appendingPathComponent("outside")
+        try Data(packed.text).write(to: outside)
+        try store.writeDurably(id, .input, text: packed.text)
+        try FileManager.default.removeItem(at: file("in"))
+        try FileManager.default.createSymbolicLink(at: file("in"), withDestinationURL: outside)
+        #expect(faultCode { _ = try store.read(id, .input, digest: packed.digest, limit: 1000) } != nil)
+        try store.writeDurably(id, .input, text: Array("AAAA".utf8))
+        #expect(try Array(Data(contentsOf: outside)) == packed.text)
+        try FileManager.default.removeItem(at: file("in"))
+        #expect(ChildProcess.succeeds("/usr/bin/mkfifo", [file("in").path]))
+        #expect(faultCode { _ = try store.read(id, .input, digest: packed.digest, limit: 1000) } == "artifact-corrupt")
+        let shard = file("in").deletingLastPathComponent()
+        try FileManager.default.removeItem(at: shard)
+        let elsewhere = fixture.folder.appendingPathComponent("elsewhere")
+        try FileManager.default.createDirectory(at: elsewhere, withIntermediateDirectories: true)
+        try FileManager.default.createSymbolicLink(at: shard, withDestinationURL: elsewhere)
+        #expect(faultCode { try store.writeDurably(id, .input, text: packed.text) } == "storage")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: elsewhere.path).isEmpty)
+    }
+
+    @Test("removing takes the job's files and leaves its neighbours; what is gone is no error")
+    func remove() throws {
+        let text = try PayloadCodec.pack([1]).text
+        for kind in ArtifactKind.allCases { try store.writeDurably(id, kind, text: text) }
+        try store.remove(id, .input)
+        #expect(!FileManager.default.fileExists(atPath: file("in").path))
+        #expect(FileManager.default.fileExists(atPath: file("out").path))
+        try store.remove(id)
+        try store.remove(id)
+        try store.remove(JobID())
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: file("in").deletingLastPathComponent().path).isEmpty)
+    }
+
+    @Test("files that a crash left in the making are removed at the start")
+    func drafts() throws {
+        let drafts = fixture.artifacts.appendingPathComponent(".drafts")
+        try Data("half".utf8).write(to: drafts.appendingPathComponent("17"))
+        _ = try ArtifactStore(options: .init(folder: fixture.artifacts.path))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: drafts.path).isEmpty)
+    }
+}

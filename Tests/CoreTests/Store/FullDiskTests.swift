@@ -1,0 +1,114 @@
+import Foundation
+import SlipwayCore
+import Testing
+
+/// A file system of a few megabytes, mounted for one test.
+private final class TinyDisk {
+    let folder: URL
+
+    static let isPossible: Bool = {
+        do { return try TinyDisk(megabytes: 1).isMounted } catch { return false }
+    }()
+
+    private var isMounted = false
+
+    init(megabytes: Int) throws {
+        folder = FileManager.default.temporaryDirectory.appendingPathComponent("disk-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        isMounted = ChildProcess.succeeds(
+            "/bin/mount", ["-t", "tmpfs", "-o", "size=\(megabytes)m", "tmpfs", folder.path])
+    }
+
+    deinit {
+        if isMounted { _ = ChildProcess.succeeds("/bin/umount", ["-l", folder.path]) }
+        // Left over, the empty folder harms nobody.
+        try? FileManager.default.removeItem(at: folder)
+    }
+
+    /// Fills the disk to the last byte with a file.
+    func fill(_ name: String) throws {
+        let file = folder.appendingPathComponent(name)
+        try Data().write(to: file)
+        let handle = try FileHandle(forWritingTo: file)
+        for size in [65_536, 4096, 1] {
+            // Each size until it fails: that is how the last byte is found.
+            while (try? handle.write(contentsOf: Data(repeating: 1, count: size))) != nil {}
+        }
+        try handle.close()
+    }
+
+    func remove(_ name: String) throws {
+        try FileManager.default.removeItem(at: folder.appendingPathComponent(name))
+    }
+}
+
+@Suite("Full disk", .enabled(if: TinyDisk.isPossible, "needs the right to mount a tmpfs"))
+struct FullDiskTests {
+    @Test("a full disk refuses changes by name, keeps what it accepted, and work resumes when there is room")
+    func store() async throws {
+        let disk = try TinyDisk(megabytes: 4)
+        let fixture = try StoreFixture(folder: disk.folder)
+        fixture.options.walBytes = 64 * 1024
+        let store = try fixture.open()
+        let payload = try PayloadCodec.pack(PayloadSamples.noise(9000))
+        var accepted: [JobID] = []
+        var refused: [JobID] = []
+        try store.performBlocking(.insert([StoreSamples.row(claimed: true, input: payload)], idempotency: nil))
+        try disk.fill("ballast")
+        for _ in 0..<400 {
+            let row = StoreSamples.row(claimed: true, input: payload)
+            do {
+                try store.performBlocking(.insert([row], idempotency: nil))
+                accepted.append(row.job.id)
+            } catch let error as EngineError {
+                #expect(error.code == .storageFull, "\(error)")
+                refused.append(row.job.id)
+            }
+            if refused.count == 20 { break }
+        }
+        #expect(refused.count == 20)
+        #expect(faultCode { try store.flush() } == "storage-full")
+        #expect(try store.unfinishedBlocking().count == accepted.count + 1)
+        for id in refused { #expect(try store.rowBlocking(id) == nil) }
+        for id in accepted {
+            let input = try #require(try store.rowBlocking(id)?.input)
+            #expect(try store.text(of: input, id, .input) == payload.text)
+        }
+        try disk.remove("ballast")
+        let row = StoreSamples.row(claimed: true, input: payload)
+        try store.performBlocking(.insert([row], idempotency: nil))
+        try store.flush()
+        #expect(try await store.pendingCopies() == 0)
+        #expect(try store.integrityProblemsBlocking().isEmpty)
+        store.close()
+        let again = try fixture.open()
+        #expect(try again.unfinishedBlocking().count == accepted.count + 2)
+        again.close()
+    }
+
+    @Test("a start on a full disk says so, and succeeds once there is room")
+    func open() throws {
+        let disk = try TinyDisk(megabytes: 4)
+        let fixture = try StoreFixture(folder: disk.folder)
+        fixture.options.walBytes = 64 * 1024
+        let row = StoreSamples.row(claimed: true, input: try PayloadCodec.pack([1]))
+        let first = try fixture.open()
+        try first.performBlocking(.insert([row], idempotency: nil))
+        let artifacts = try ArtifactStore(options: .init(folder: fixture.artifacts.path))
+        try disk.fill("ballast")
+        let text = PayloadSamples.noise(200_000)
+        #expect(faultCode { try artifacts.writeDurably(JobID(), .input, text: text) } == "storage-full")
+        #expect(
+            faultCode { try artifacts.writeLazily([.init(id: JobID(), kind: .input, text: text)]) } == "storage-full")
+        #expect(try artifacts.freeBytes() < 4096)
+        try disk.remove("ballast")
+        try artifacts.writeDurably(row.job.id, .result, text: text)
+        first.close()
+        try disk.fill("ballast")
+        #expect(faultCode { _ = try fixture.open() } == "storage-full")
+        try disk.remove("ballast")
+        let second = try fixture.open()
+        #expect(try second.rowBlocking(row.job.id)?.job.state == .starting)
+        second.close()
+    }
+}

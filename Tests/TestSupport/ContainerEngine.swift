@@ -1,0 +1,49 @@
+import Foundation
+import SlipwayCore
+
+/// The container engine that live tests run against; it is shared, so tests touch their own containers only.
+package enum ContainerEngine {
+    /// `SLIPWAY_TEST_DOCKER_HOST`, else `DOCKER_HOST`, else the distribution's socket.
+    package static let host: String = {
+        let environment = ProcessInfo.processInfo.environment
+        return environment["SLIPWAY_TEST_DOCKER_HOST"] ?? environment["DOCKER_HOST"] ?? "unix:///var/run/docker.sock"
+    }()
+
+    /// The path of its unix socket; nil for engines that are reached otherwise.
+    package static var socketPath: String? {
+        host.hasPrefix("unix://") ? String(host.dropFirst("unix://".count)) : nil
+    }
+
+    /// Whether it answers; without one, the tests that need it are reported as skipped.
+    package static let answers: Bool = {
+        guard let socketPath else { return false }
+        let client = HTTPClient(.unix(socketPath))
+        let response = try? client.exchangeBlocking(client.request("GET", "/_ping"))
+        return response?.status == 200
+    }()
+
+    /// Runs `body` with a client of the engine.
+    package static func withClient<Value>(
+        isolation: isolated (any Actor)? = #isolation, _ body: (DockerClient) async throws -> Value
+    ) async throws -> Value {
+        let client = DockerClient(endpoint: try DockerEndpoint.resolve(configured: host, environment: [:]))
+        do {
+            let value = try await body(client)
+            await client.shutdown()
+            return value
+        } catch {
+            await client.shutdown()
+            throw error
+        }
+    }
+
+    /// The containers that belong to one of our engines, running or not.
+    package static func containers(of engineID: String) async throws -> [ContainerSummary] {
+        try await withClient { try await $0.listContainers(labels: [DockerRuntime.engineLabel: engineID]) }
+    }
+
+    /// The container of a sandbox; nil when there is none.
+    package static func container(ofSandbox sandbox: String) async throws -> ContainerSummary? {
+        try await withClient { try await $0.listContainers(labels: [DockerRuntime.sandboxLabel: sandbox]) }.first
+    }
+}

@@ -1,0 +1,138 @@
+"""Sandboxes that differ: two slots, no ctypes, a place to write besides /tmp."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Iterator
+
+import engine
+import pytest
+from harness import RUNNER, process_sandbox
+
+UIDS = {"zygote": 20000, "tasks": [20001, 20002, 20003, 20004]}
+LEFTOVERS = (
+    "import os, time\n"
+    "def main():\n"
+    "    open('/tmp/planted-%d' % os.getpid(), 'w').close()\n"
+    "    if os.fork() == 0:\n"
+    "        os.setsid(); time.sleep(1000)\n"
+    "    return os.getuid()\n"
+)
+LOOK = (
+    "import os\n"
+    "def main():\n"
+    "    mine = [p for p in os.listdir('/proc') if p.isdigit()\n"
+    "            and os.stat('/proc/' + p).st_uid == os.getuid()]\n"
+    "    return [len(mine), [n for n in os.listdir('/tmp') if n.startswith('planted')]]\n"
+)
+
+
+@pytest.mark.parametrize("kind", ["process", "container"])
+def test_two_slots_run_side_by_side(kind: str, request: pytest.FixtureRequest) -> None:
+    if kind == "container":
+        request.getfixturevalue("docker")
+        sandbox = engine.container_sandbox(settings={"slots": 2, "uids": UIDS})
+    else:
+        sandbox = process_sandbox(slots=2)
+    with sandbox as host:
+        long = host.source(
+            "import time\ndef main():\n    time.sleep(2)\n    return 'long'", slot=1
+        )
+        for _ in range(5):
+            assert host.run("def main(x):\n    return x", 5, slot=0).value() == 5
+        if kind == "container":
+            for _ in range(2):
+                result = host.run(LEFTOVERS, slot=0)
+                assert result.value() in (20001, 20002) and result.clean["swept"] >= 1
+                assert host.run(LOOK, slot=0).value() == [1, []]
+        assert host.results[long].clean is None
+        assert host.finish(long).value() == "long"
+
+
+@pytest.fixture
+def without_ctypes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The runner's files as an image without ctypes loads them."""
+    folder = Path(tempfile.mkdtemp(prefix="slipway-test-"))
+    folder.chmod(0o755)
+    copy = folder / "runner"
+    shutil.copytree(RUNNER, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    source = (copy / "linux.py").read_text()
+    assert "    import ctypes\n" in source
+    (copy / "linux.py").write_text(
+        source.replace("    import ctypes\n", "    import no_ctypes\n")
+    )
+    monkeypatch.setattr(engine, "RUNNER", copy)
+    yield
+    shutil.rmtree(folder)
+
+
+def test_without_ctypes_it_works_and_says_so(
+    docker: None, without_ctypes: None
+) -> None:
+    with engine.container_sandbox() as host:
+        assert "no-ctypes" in host.hello["degraded"]
+        for _ in range(3):
+            result = host.run(LEFTOVERS)
+            assert result.value() in (20001, 20002) and result.clean["swept"] == 1
+            assert host.run(LOOK).value() == [1, []]
+        code = (
+            "def main():\n"
+            "    status = dict(l.split(':', 1) for l in open('/proc/self/status'))\n"
+            "    return {status[k].strip() for k in ('CapPrm', 'CapEff')} == {'0' * 16}\n"
+        )
+        assert host.run(code).value() is True
+
+
+def test_a_volume_is_scanned_and_scrubbed(docker: None) -> None:
+    volume = Path(tempfile.mkdtemp(prefix="slipway-test-"))
+    volume.chmod(0o777)
+    try:
+        with engine.container_sandbox(binds=["%s:/volume" % volume]) as host:
+            assert "writable-mount:/volume" in host.hello["degraded"]
+            plant = (
+                "import os\n"
+                "def main():\n"
+                "    os.makedirs('/volume/a/b'); open('/volume/a/b/c', 'w').close()\n"
+                "    os.chmod('/volume/a', 0)\n"
+            )
+            assert host.run(plant).clean is not None
+            assert list(volume.iterdir()) == []
+    finally:
+        shutil.rmtree(volume)
+
+
+@pytest.mark.parametrize("kind", ["process", "container"])
+def test_preload_with_threads(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    module = tmp_path / "threaded.py"
+    module.write_text(
+        "import threading, time\nthreading.Thread(target=time.sleep, args=(1000,), daemon=True).start()\n"
+    )
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    if kind == "container":
+        request.getfixturevalue("docker")
+        binds = ["%s:/opt/modules:ro" % tmp_path]
+        sandbox, path = (
+            engine.container_sandbox(ready=False, binds=binds),
+            "/opt/modules",
+        )
+    else:
+        sandbox, path = process_sandbox(ready=False), str(tmp_path)
+    with sandbox as host:
+        ready = host.configure(path=[path], preload=["threaded"], gid=engine.GROUP)
+        assert ready["preload"]["errors"] == []
+        code = (
+            "import sys, threading\n"
+            "def main():\n    return ['threaded' in sys.modules, threading.active_count()]\n"
+        )
+        for _ in range(20):
+            assert host.run(code).value() == [True, 1]
+        assert (
+            host.run("import time\ndef main():\n    time.sleep(9)", timeout=0.2).outcome
+            == "timeout"
+        )
+        assert host.run(code).value() == [True, 1]
