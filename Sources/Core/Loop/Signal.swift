@@ -27,12 +27,19 @@ package final class Signal<Value: Sendable> {
         let waiter = nextWaiter
         nextWaiter += 1
         let bound = NIOLoopBound(self, eventLoop: loop)
-        let timer = loop.scheduleTask(in: .nanoseconds(Int64(max(0, limit.seconds) * 1e9))) {
-            bound.value.waiters.removeValue(forKey: waiter)?.resume(returning: nil)
+        var timer: Scheduled<Void>?
+        let answer = await withCheckedContinuation {
+            (continuation: CheckedContinuation<Result<Value, EngineError>?, Never>) in
+            // The call may have let other work of the loop run before this body: the value can be there by now, and
+            // a timer that was set earlier could have found nobody.
+            if let outcome = self.outcome { return continuation.resume(returning: outcome) }
+            waiters[waiter] = continuation
+            timer = loop.scheduleTask(in: .nanoseconds(Int64(max(0, limit.seconds) * 1e9))) {
+                bound.value.waiters.removeValue(forKey: waiter)?.resume(returning: nil)
+            }
         }
-        let outcome = await withCheckedContinuation { waiters[waiter] = $0 }
-        timer.cancel()
-        return try outcome?.get()
+        timer?.cancel()
+        return try answer?.get()
     }
 
     private func settle(_ result: Result<Value, EngineError>) {
