@@ -70,7 +70,10 @@ extension EngineCore {
         guard let sandbox = job.sandbox(in: sandboxes) else {
             if let task = job.directTask {
                 task.cancel()
-                if !job.job.cancelRequested {
+                // A handler that does not heed its cancellation goes on, but its job does not wait for it.
+                if job.job.cancelRequested {
+                    end(job, .cancelled)
+                } else {
                     fail(job, JobError(kind: .timeout, message: "the handler ran longer than its timeout"))
                 }
             }

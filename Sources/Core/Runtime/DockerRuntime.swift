@@ -162,7 +162,9 @@ package final class DockerRuntime: SandboxRuntime {
         ]
         spec.networkMode = kind.network
         spec.mounts = mounts(for: specification)
-        spec.tmpfs = ["/tmp": "rw,nosuid,nodev,exec,mode=1777,size=\(kind.tmpBytes)"]
+        // Empty files cost kernel memory that no size limits: one for each page is more than tasks have.
+        let inodes = 1024 + kind.tmpBytes / 4096
+        spec.tmpfs = ["/tmp": "rw,nosuid,nodev,exec,mode=1777,size=\(kind.tmpBytes),nr_inodes=\(inodes)"]
         for path in volumes.withLock({ $0[kind.imageID] ?? [] }) where path != "/tmp" {
             // A volume of the image would stay writable under the read-only root, and outlive nothing of ours.
             spec.tmpfs[path] = "rw,nosuid,nodev,noexec,mode=0555,size=4k"

@@ -54,7 +54,8 @@ extension Live {
             var jobs: [Job] = []
             for index in 0..<7 {
                 var request = JobRequest(
-                    task: .source("def main(i):\n    if i == 3: raise ValueError\n    return i", args: [.integer(Int64(index))]))
+                    task: .source(
+                        "def main(i):\n    if i == 3: raise ValueError\n    return i", args: [.integer(Int64(index))]))
                 request.labels = ["team": team, "even": index % 2 == 0 ? "yes" : "no"]
                 request.name = "n\(index) \"quoted\"\nline"
                 jobs.append(try await engine.run(request).job)
@@ -77,7 +78,9 @@ extension Live {
             #expect(paged == jobs.map(\.id).reversed())
 
             try await engine.engine.delete(jobs[0].id)
-            await #expect { _ = try await engine.engine.job(jobs[0].id) } throws: { ($0 as? EngineError)?.code == .notFound }
+            await #expect { _ = try await engine.engine.job(jobs[0].id) } throws: {
+                ($0 as? EngineError)?.code == .notFound
+            }
             await #expect { try await engine.engine.delete(jobs[0].id) } throws: {
                 ($0 as? EngineError)?.code == .notFound
             }
@@ -131,7 +134,8 @@ extension Live {
             let outcome = try await engine.run(JobRequest(task: .callable(pickle: pickle)), within: .seconds(120))
             #expect(outcome.job.state == .completed, "\(outcome.summary)")
             let result = outcome.result?.bytes ?? []
-            let hasAll = result.count > bytes.count && result.suffix(bytes.count + 2).starts(with: bytes)
+            let hasAll =
+                result.count > bytes.count && result.suffix(bytes.count + 2).starts(with: bytes)
                 || result.suffix(bytes.count + 1).starts(with: bytes)
             #expect(hasAll, "\(result.count) bytes came back")
         }

@@ -49,7 +49,7 @@ extension HostileTask {
             def main(): raise Nasty
             """),
         HostileTask(
-            "closes every descriptor", kind: .exit,
+            "closes every descriptor", kind: .protocol,
             "import os\ndef main():\n    os.closerange(0, 1024)\n    return 1"),
     ]
 
