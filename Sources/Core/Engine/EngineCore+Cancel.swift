@@ -44,13 +44,12 @@ extension EngineCore {
             // START is sent, or not sent any more, when the claim is durable; both look at the wish.
             break
         case .running:
-            if let task = job.directTask { task.cancel() }
+            job.directTask?.cancel()
             if let sandbox = job.sandbox(in: sandboxes), let reference = job.reference {
                 sandbox.send(.cancel(reference, reason: "cancelled"))
-                let grace = hostGraceSeconds
-                let limit = NIODeadline.now() + .nanoseconds(Int64(grace * 1e9))
-                if job.hostDeadline.map({ $0 > limit }) ?? true { job.hostDeadline = limit }
             }
+            let limit = NIODeadline.now() + .nanoseconds(Int64(hostGraceSeconds * 1e9))
+            if job.hostDeadline.map({ $0 > limit }) ?? true { job.hostDeadline = limit }
         case .finishing, .ended:
             break
         }

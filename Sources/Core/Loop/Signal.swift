@@ -30,7 +30,14 @@ package final class Signal<Value: Sendable> {
         let timer = loop.scheduleTask(in: .nanoseconds(Int64(max(0, limit.seconds) * 1e9))) {
             bound.value.waiters.removeValue(forKey: waiter)?.resume(returning: nil)
         }
-        let outcome = await withCheckedContinuation { waiters[waiter] = $0 }
+        let outcome: Result<Value, EngineError>? = await withCheckedContinuation { continuation in
+            // The runtime may have let others run before this body: the value may be there by now.
+            if let outcome = self.outcome {
+                continuation.resume(returning: outcome)
+            } else {
+                waiters[waiter] = continuation
+            }
+        }
         timer.cancel()
         return try outcome?.get()
     }
