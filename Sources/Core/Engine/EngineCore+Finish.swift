@@ -223,7 +223,9 @@ extension EngineCore {
 
     /// Lets the runner drop the result, which is durable here.
     private func acknowledge(_ job: ActiveJob) {
-        guard job.isSent, let reference = job.reference, let text = job.job.sandbox, let id = SandboxID(text) else { return }
+        guard job.isSent, let reference = job.reference, let text = job.job.sandbox, let id = SandboxID(text) else {
+            return
+        }
         sandboxes[id]?.send(.acknowledge(reference))
     }
 
