@@ -12,19 +12,30 @@ package final class RunningServer: Sendable {
     }
 
     package let folder: TemporaryFolder
+    /// Kept alive with the server: what its jobs mount.
+    private let neighbour: TemporaryFolder?
+    private let dataPath: String
     private let configurationPath: String
     private let state = Mutex(State())
 
     /// Makes the folders and the configuration; nothing runs yet.
     ///
-    /// - Parameter yaml: More of the configuration; the sections `data`, `runtime` and `docker` are there already.
-    package init(runtime: String = "docker", dockerHost: String = ContainerEngine.host, yaml: String = "") throws {
+    /// - Parameters:
+    ///   - yaml: More of the configuration; the sections `data`, `runtime` and `docker` are there already.
+    ///   - neighbour: A folder that must live as long as the server.
+    ///   - other: A server whose data folder is used, instead of one of its own.
+    package init(
+        runtime: String = "docker", dockerHost: String = ContainerEngine.host, yaml: String = "",
+        alongside neighbour: TemporaryFolder? = nil, dataOf other: RunningServer? = nil
+    ) throws {
         folder = try TemporaryFolder()
+        self.neighbour = neighbour
+        dataPath = other?.dataPath ?? folder.path + "/data"
         configurationPath = try folder.write(
             "config.yaml",
             """
             data:
-              directory: \(folder.path)/data
+              directory: \(dataPath)
               socket_directory: \(folder.path)/s
             runtime:
               default: \(runtime)
@@ -112,7 +123,7 @@ package final class RunningServer: Sendable {
         try await HostPython.run(
             "import sqlite3,sys; print(sqlite3.connect(sys.argv[1]).execute("
                 + "\"select value from meta where key='engine_id'\").fetchone()[0])",
-            [folder.path + "/data/jobs.sqlite"]
+            [dataPath + "/jobs.sqlite"]
         ).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
@@ -120,7 +131,7 @@ package final class RunningServer: Sendable {
     package func integrity() async throws -> String {
         try await HostPython.run(
             "import sqlite3,sys; print(sqlite3.connect(sys.argv[1]).execute('pragma integrity_check').fetchone()[0])",
-            [folder.path + "/data/jobs.sqlite"]
+            [dataPath + "/jobs.sqlite"]
         ).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 

@@ -94,11 +94,7 @@ package final class TestEngine: Sendable {
 
     /// Waits for the end of a job.
     package func end(of id: JobID, within limit: Duration = .seconds(60)) async throws -> JobOutcome {
-        var outcome = try await engine.wait(for: id, upTo: .seconds(3))
-        for _ in 0..<20 where !outcome.job.state.isTerminal {
-            print("STUCK", outcome.job, await engine.pools())
-            outcome = try await engine.wait(for: id, upTo: .seconds(3))
-        }
+        let outcome = try await engine.wait(for: id, upTo: limit)
         guard outcome.job.state.isTerminal else {
             throw TestFailure("job \(id) is still \(outcome.job.state) after \(limit)")
         }

@@ -7,6 +7,7 @@ extension EngineCore {
     /// - Returns: The job, and whether it had been cancelled before.
     /// - Throws: `.alreadyTerminal` when it has completed or failed.
     package func cancel(_ id: JobID, tenant: TenantID) async throws -> (job: Job, alreadyCancelled: Bool) {
+        try await awaitRecovery()
         guard let job = jobs[id], job.job.tenant == tenant else {
             let job = try await self.job(id, tenant: tenant)
             guard job.state == .cancelled else {
@@ -40,13 +41,12 @@ extension EngineCore {
             // START is sent, or not sent any more, when the claim is durable; both look at the wish.
             break
         case .running:
-            if let task = job.directTask { task.cancel() }
+            job.directTask?.cancel()
             if let sandbox = job.sandbox(in: sandboxes), let reference = job.reference {
                 sandbox.send(.cancel(reference, reason: "cancelled"))
-                let grace = hostGraceSeconds
-                let limit = NIODeadline.now() + .nanoseconds(Int64(grace * 1e9))
-                if job.hostDeadline.map({ $0 > limit }) ?? true { job.hostDeadline = limit }
             }
+            let limit = NIODeadline.now() + .nanoseconds(Int64(hostGraceSeconds * 1e9))
+            if job.hostDeadline.map({ $0 > limit }) ?? true { job.hostDeadline = limit }
         case .finishing, .ended:
             break
         }

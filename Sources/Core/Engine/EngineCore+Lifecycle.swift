@@ -15,6 +15,8 @@ extension EngineCore {
             }
         }
         try await recover()
+        isRecovered = true
+        recovered.succeed(())
         spawn { await $0.watch() }
         spawn { await $0.purge() }
         spawn { await $0.warm() }
@@ -53,7 +55,9 @@ extension EngineCore {
                 try await store.perform(
                     .forgetKeys(before: Date() - configuration.data.idempotencyRetention.seconds))
                 if old.count == 1000 { continue }
-                let used = Set(sandboxes.values.compactMap { $0.specialisation?.environment })
+                let used = Set(
+                    sandboxes.values.compactMap { $0.specialisation?.environment }
+                        + jobs.values.compactMap(\.environment))
                 try await environments?.maintain(keeping: used)
                 try await Task.sleep(for: .seconds(60))
             } catch is CancellationError {
@@ -91,6 +95,8 @@ extension EngineCore {
             job.ended.fail(EngineError(.draining, "the engine stopped before the job ended"))
             job.committed.fail(EngineError(.draining, "the engine stopped"))
         }
+        recovered.fail(EngineError(.draining, "the engine stopped"))
+        folders.unlock()
     }
 }
 

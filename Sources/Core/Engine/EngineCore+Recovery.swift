@@ -40,7 +40,11 @@ extension EngineCore {
         for row in rows where row.job.state != .queued { claimed[row.job.sandbox ?? "", default: []].append(row) }
         await withDiscardingTaskGroup { group in
             for record in records {
-                guard let row = claimed.removeValue(forKey: record.id)?.first else { continue }
+                guard var claims = claimed.removeValue(forKey: record.id) else { continue }
+                // A sandbox may have gone on while the large result of its task before was being stored.
+                claims.sort { $0.claimedAt < $1.claimedAt }
+                guard let row = claims.popLast() else { continue }
+                for earlier in claims { settleLost(earlier, "the engine was restarted before the result was stored") }
                 group.addTask { await self.takeBack(record, running: row) }
             }
         }
@@ -119,6 +123,7 @@ extension EngineCore {
             return
         }
         if hello.isIdle { sandbox.cleanedAlready = reference }
+        job.isSent = true
         job.phase = .running
         job.job.state = .running
         job.startedAt = .now()
@@ -189,7 +194,7 @@ extension EngineCore {
     }
 
     /// Removes sandboxes that nobody needs: an earlier process of this engine started them.
-    private func removeLeftovers(_ records: [SandboxRecord]) async {
+    func removeLeftovers(_ records: [SandboxRecord]) async {
         for (name, runtime) in runtimes {
             do {
                 for handle in try await runtime.leftovers() where sandboxes[handle.id] == nil {
@@ -209,4 +214,9 @@ extension EngineCore {
         let gone = records.map(\.id).filter { id in SandboxID(id).map { sandboxes[$0] == nil } ?? true }
         if !gone.isEmpty { commit(.removeSandboxes(gone)) { core, result in core.noteFailure(result) } }
     }
+}
+
+extension JobRow {
+    /// When its attempt began; a first attempt that overlaps its commit begins when the job is made.
+    fileprivate var claimedAt: Date { job.startedAt ?? job.createdAt }
 }

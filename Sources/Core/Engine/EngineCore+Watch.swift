@@ -4,12 +4,15 @@ import NIOCore
 extension EngineCore {
     /// Looks at deadlines and heartbeats once a second.
     func watch() async {
+        var rounds = 0
         while !isStopped {
             do {
                 try await Task.sleep(for: .seconds(1))
             } catch {
                 return
             }
+            rounds += 1
+            if rounds % 60 == 0 { await removeLeftovers([]) }
             checkJobs()
             checkSandboxes()
             checkRuntimes()
@@ -68,11 +71,11 @@ extension EngineCore {
     private func overdue(_ job: ActiveJob) {
         job.hostDeadline = nil
         guard let sandbox = job.sandbox(in: sandboxes) else {
-            if let task = job.directTask {
-                task.cancel()
-                if !job.job.cancelRequested {
-                    fail(job, JobError(kind: .timeout, message: "the handler ran longer than its timeout"))
-                }
+            job.directTask?.cancel()
+            if job.job.cancelRequested {
+                end(job, .cancelled)
+            } else {
+                fail(job, JobError(kind: .timeout, message: "the handler ran longer than its timeout"))
             }
             return
         }

@@ -51,6 +51,10 @@ package actor EngineCore {
     /// Idempotency keys whose first request is being committed.
     var keysInFlight: Set<String> = []
     var isStarted = false
+    /// Whether the jobs of an earlier run have been taken up; none is accepted before.
+    var isRecovered = false
+    /// Delivered when they have been.
+    let recovered = Signal<Void>()
     var isDraining = false
     /// Whether the artifacts' disk has less room than `data.min_free`.
     var isDiskLow = false

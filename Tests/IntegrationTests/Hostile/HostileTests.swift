@@ -37,7 +37,12 @@ extension Live {
         func leftovers(_ task: HostileTask) async throws { try await check(task) }
 
         @Test("a task gets nowhere near the runner", arguments: HostileTask.attacks)
-        func attacks(_ task: HostileTask) async throws { try await check(task) }
+        func attacks(_ task: HostileTask) async throws {
+            let before = try await sharedEngine("docker").run(source: "def main(): pass")
+            try await check(task)
+            let after = try await sharedEngine("docker").run(source: "def main(): pass")
+            #expect(before.job.sandbox == after.job.sandbox, "the sandbox did not survive")
+        }
 
         @Test("a task forges nothing", arguments: HostileTask.forgeries)
         func forgeries(_ task: HostileTask) async throws {
