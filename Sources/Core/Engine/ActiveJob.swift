@@ -68,6 +68,8 @@ final class ActiveJob {
     var runnerSequence = 0
     /// Text of each stream that ends within a character.
     var assemblers: [LogStream: TextAssembler] = [:]
+    /// Output that is gathered into fewer events, once there are very many.
+    var gathered: [LogStream: String] = [:]
     /// Followers of its events.
     var followers: [Int: AsyncStream<JobEvent>.Continuation] = [:]
     /// Delivered when the job's row is durable.
@@ -122,9 +124,24 @@ extension ActiveJob {
     /// Emits what is left of text that ended within a character.
     func flushText() {
         for stream in [LogStream.stdout, .stderr] {
-            let rest = assemblers[stream]?.finish() ?? ""
+            let rest = (gathered[stream] ?? "") + (assemblers[stream]?.finish() ?? "")
             assemblers[stream] = nil
+            gathered[stream] = nil
             if !rest.isEmpty { emit(.log(stream, rest)) }
+        }
+    }
+
+    /// Emits output; from `eventsMax` events on in large pieces, since a task may write byte by byte.
+    func emitLog(_ stream: LogStream, _ text: String, eventsMax: Int) {
+        guard !text.isEmpty else { return }
+        guard events.count >= eventsMax else {
+            emit(.log(stream, text))
+            return
+        }
+        gathered[stream, default: ""] += text
+        if let piece = gathered[stream], piece.utf8.count >= Self.inputKeptBytes {
+            gathered[stream] = nil
+            emit(.log(stream, piece))
         }
     }
 }

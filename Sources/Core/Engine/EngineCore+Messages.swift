@@ -45,7 +45,11 @@ extension EngineCore {
             job.resultParts.removeSubrange(offset...)
             job.resultParts.append(contentsOf: bytes.readableBytesView)
         case .result(let reference, let result, let body):
-            guard let job = current(reference, in: sandbox, "RESULT") else { return }
+            guard let job = current(reference, in: sandbox, "RESULT") else {
+                // The attempt was given up here: its result is of no use, and the runner need not keep it.
+                if sandbox.cleaning == reference { sandbox.send(.acknowledge(reference)) }
+                return
+            }
             sandbox.cleaning = reference
             sandbox.job = nil
             finish(job, result, body: body, sandbox: sandbox)
@@ -164,7 +168,7 @@ extension EngineCore {
         text += assembler.append(fresh)
         job.assemblers[stream] = assembler
         job.logOffsets[stream] = end
-        if !text.isEmpty { job.emit(.log(stream, text)) }
+        job.emitLog(stream, text, eventsMax: configuration.jobs.eventsMax)
     }
 
     private func appendEvent(_ job: ActiveJob, sequence: Int, _ bytes: ByteBuffer) {

@@ -45,6 +45,8 @@ package final class DockerRuntime: SandboxRuntime {
     package static let poolLabel = "slipway.pool"
     /// Where sandboxes see the environments.
     package static let environmentsTarget = "/opt/slipway/env"
+    /// Room in the temporary file system for each file that it may hold.
+    private static let bytesPerInode = 16_384
     private static let runnerTarget = "/opt/slipway/runner"
     private static let socketTarget = "/run/slipway"
 
@@ -162,8 +164,8 @@ package final class DockerRuntime: SandboxRuntime {
         ]
         spec.networkMode = kind.network
         spec.mounts = mounts(for: specification)
-        // Empty files cost kernel memory that no size limits: one for each page is more than tasks have.
-        let inodes = 1024 + kind.tmpBytes / 4096
+        // Empty files take kernel memory that no size bounds, and are as many as inodes allow.
+        let inodes = max(1024, kind.tmpBytes / Self.bytesPerInode)
         spec.tmpfs = ["/tmp": "rw,nosuid,nodev,exec,mode=1777,size=\(kind.tmpBytes),nr_inodes=\(inodes)"]
         for path in volumes.withLock({ $0[kind.imageID] ?? [] }) where path != "/tmp" {
             // A volume of the image would stay writable under the read-only root, and outlive nothing of ours.

@@ -24,13 +24,12 @@ extension HostileTask {
                 def main():
                     done = []
                     for pid in others():
-                        for name in ("mem", "environ", "maps", "auxv", "stack", "syscall", "pagemap", "cwd/x",
-                                     "root/tmp/x", "task/%d/mem" % pid, "clear_refs", "oom_score_adj", "oom_adj",
-                                     "coredump_filter", "timerslack_ns", "attr/current", "uid_map", "sched", "comm"):
-                            secret = name not in ("oom_score_adj", "oom_adj", "coredump_filter", "attr/current", "uid_map",
-                                                  "sched", "comm", "clear_refs", "timerslack_ns")
-                            for mode in ("rb", "r+b", "wb"):
-                                if mode == "rb" and not secret: continue
+                        for name in ("mem", "environ", "maps", "auxv", "stack", "syscall", "clear_refs", "oom_score_adj",
+                                     "coredump_filter", "timerslack_ns", "attr/current", "uid_map", "pagemap", "cwd/x",
+                                     "root/tmp/x", "task/%d/mem" % pid):
+                            # These three are open to everybody's eyes, and hold no secret.
+                            harmless = name in ("oom_score_adj", "coredump_filter", "uid_map")
+                            for mode in ("r+b", "wb") if harmless else ("rb", "r+b", "wb"):
                                 try:
                                     with open("/proc/%d/%s" % (pid, name), mode, buffering=0) as file:
                                         if mode == "rb":
@@ -75,7 +74,8 @@ extension HostileTask {
                                 pass
                         if libc.syscall(251, 1, pid, 7) == 0: done.append((pid, "ioprio"))
                     try:
-                        os.kill(-1, signal.SIGKILL)  # Linux reports success even when it may signal nobody.
+                        # Its success says nothing: it succeeds although every process was refused.
+                        os.kill(-1, signal.SIGKILL)
                     except OSError:
                         pass
                     return done
