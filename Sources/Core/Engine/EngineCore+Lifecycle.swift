@@ -14,7 +14,7 @@ extension EngineCore {
                 noteRuntime(name, fault: (error as? EngineError)?.message ?? "\(error)")
             }
         }
-        try await recover()
+        await recover()
         spawn { await $0.watch() }
         spawn { await $0.purge() }
         spawn { await $0.warm() }
@@ -99,7 +99,7 @@ extension ActiveJob {
     var isUnderWay: Bool {
         switch phase {
         case .claiming, .running, .finishing: true
-        case .preparing, .waiting, .backingOff, .ended: false
+        case .recovering, .preparing, .waiting, .backingOff, .ended: false
         }
     }
 }

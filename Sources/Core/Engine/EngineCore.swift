@@ -51,6 +51,8 @@ package actor EngineCore {
     /// Idempotency keys whose first request is being committed.
     var keysInFlight: Set<String> = []
     var isStarted = false
+    /// What an earlier process left, from the load of the store until it is taken up.
+    var inheritance: Inheritance?
     var isDraining = false
     /// Whether the artifacts' disk has less room than `data.min_free`.
     var isDiskLow = false

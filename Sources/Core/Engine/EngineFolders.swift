@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -18,7 +19,7 @@ package final class EngineFolders: Sendable {
     package let sandboxes: URL
     /// What names this boot of the machine.
     package let bootID: String
-    private let lock: Int32
+    private let lock: Mutex<Int32?>
 
     /// Makes the folders and takes the lock.
     ///
@@ -38,7 +39,7 @@ package final class EngineFolders: Sendable {
                 .configuration,
                 "another engine uses the data folder \(data.path): stop it, or set data.directory to another folder")
         }
-        lock = file
+        lock = Mutex(file)
         let hash = SHA256.hash(data: Array(data.path.utf8)).prefix(5).map { String($0, radix: 36) }.joined()
         let base = configuration.data.socketPath(environment: environment)
         sandboxes = URL(fileURLWithPath: base).appendingPathComponent("slipway-\(hash)")
@@ -53,7 +54,15 @@ package final class EngineFolders: Sendable {
         bootID = Self.currentBoot()
     }
 
-    deinit { close(lock) }
+    deinit { release() }
+
+    /// Lets another engine use the data folder.
+    package func release() {
+        lock.withLock { file in
+            if let held = file { close(held) }
+            file = nil
+        }
+    }
 
     /// The folder of a sandbox.
     package func sandboxFolder(_ id: SandboxID) -> URL { sandboxes.appendingPathComponent(id.description) }

@@ -1,3 +1,5 @@
+import Foundation
+
 /// Checks requests against the configuration: the same rules for embedders and for REST.
 package struct RequestChecker: Sendable {
     /// What requests may ask for.
@@ -5,8 +7,9 @@ package struct RequestChecker: Sendable {
 
     init(configuration: Configuration, handlers: [String], runtimes: [String]) {
         var limits = RequestLimits()
-        limits.cpus = configuration.limits.cpus
-        limits.memoryBytes = configuration.limits.memoryBytes
+        limits.cpus = configuration.limits.cpus ?? Double(ProcessInfo.processInfo.processorCount)
+        limits.memoryBytes =
+            configuration.limits.memoryBytes ?? Int(clamping: ProcessInfo.processInfo.physicalMemory)
         limits.pids = configuration.limits.pids
         limits.tmpBytes = configuration.limits.tmpBytes
         limits.shmBytes = configuration.limits.shmBytes

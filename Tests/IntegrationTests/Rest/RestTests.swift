@@ -218,7 +218,8 @@ extension Live {
             let wide = try await client.send(
                 "POST", "/v1/jobs", body: "{\"x\":[" + String(repeating: "[],", count: 2_000_000) + "1]}")
             #expect(wide.status == 413, "\(wide.text.prefix(500))")
-            let announced = client.request("POST", "/v1/jobs", headers: [("Content-Length", "99999999999")])
+            let announced = client.request(
+                "POST", "/v1/jobs", headers: [("Content-Type", "application/json"), ("Content-Length", "99999999999")])
             #expect(try await client.exchange(announced).status == 413)
             let after = try #require(ProcessList.peakResidentBytes(of: server.pid))
             #expect(after - before < 64 << 20, "the server grew from \(before) to \(after) bytes")
