@@ -46,6 +46,10 @@ final class ActiveJob {
     var phase = Phase.preparing
     /// Whether its row is in the store, or on its way there with the claim.
     var isInserted = false
+    /// Whether START of the current attempt left: before, its runner knows nothing of it.
+    var isSent = false
+    /// The environment that it waits for a sandbox with.
+    var environment: String?
     /// Whether the store knows that the attempt runs.
     var isMarkedRunning = false
     /// Whether the submit had an idempotency key: its claim is then durable before START.

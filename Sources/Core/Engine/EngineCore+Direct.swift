@@ -41,7 +41,10 @@ extension EngineCore {
                     JobClaim(
                         attempt: JobAttempt(id: id, attempt: job.job.attempt), sandbox: "direct",
                         nonce: Array(reference.nonce.utf8), start: nil, bootID: folders.bootID, at: Date())))
-            guard outcome == .applied(true), jobs[id] === job, job.phase == .claiming else { return }
+            guard jobs[id] === job, job.phase == .claiming else { return }
+            guard outcome == .applied(true) else {
+                throw EngineError(.internalFault, "the job's claim was not accepted by the store")
+            }
             job.job.state = .running
             job.phase = .running
             job.startedAt = .now()
@@ -54,6 +57,11 @@ extension EngineCore {
                 return
             }
             let input = try await directInput(of: job)
+            guard jobs[id] === job, job.phase == .running else { return }
+            if job.job.cancelRequested {
+                end(job, .cancelled)
+                return
+            }
             let context = TaskContext(
                 jobID: id, attempt: job.job.attempt, tenant: job.job.tenant, input: input,
                 emitter: { type, value in await self.emitDirect(id, reference, type: type, value: value) })

@@ -24,6 +24,7 @@ extension EngineCore {
         let request = RequestID(nextRequest)
         nextRequest += 1
         job.request = request
+        job.environment = specialisation.environment
         job.phase = .waiting
         requests[request] = job
         tellPool(.request(request, sandboxClass, specialisation, priority: job.priority, weight: 1))
@@ -45,6 +46,7 @@ extension EngineCore {
         guard fits(job, sandbox) else {
             tellPool(.released(sandbox.id, clean: true, reason: "it lacks cloudpickle"))
             job.phase = .preparing
+            learn(sandbox)
             let id = job.job.id
             spawn { await $0.prepare(id) }
             return
@@ -62,6 +64,7 @@ extension EngineCore {
     private func claim(_ job: ActiveJob, for sandbox: Sandbox, start: Job.Start, input: ActiveJob.Input) {
         if !job.repeatsAttempt { job.job.attempt += 1 }
         job.repeatsAttempt = false
+        job.isSent = false
         let reference = TaskReference(
             job: job.job.id.description, attempt: job.job.attempt, nonce: TaskReference.makeNonce())
         job.reference = reference
@@ -82,9 +85,13 @@ extension EngineCore {
         }
     }
 
-    /// Whether START may leave before the claim is durable: a first attempt without an idempotency key.
+    /// Whether START may leave before the claim is durable.
+    ///
+    /// Only for a first attempt without an idempotency key, whose claim is its first commit: a job that was accepted
+    /// before could run twice.
     private func mayOverlap(_ job: ActiveJob) -> Bool {
-        configuration.jobs.claim == .overlapped && job.job.attempt == 1 && !job.isKeyed && !needsDurableFile(job)
+        configuration.jobs.claim == .overlapped && job.job.attempt == 1 && !job.isKeyed && !job.isInserted
+            && !needsDurableFile(job)
     }
 
     private func storeClaim(
@@ -124,7 +131,15 @@ extension EngineCore {
     private func claimed(
         _ id: JobID, _ reference: TaskReference, _ result: Result<StoreOutcome, EngineError>, overlapped: Bool
     ) {
-        guard let job = jobs[id], job.reference == reference else { return }
+        guard let job = jobs[id] else { return }
+        guard job.reference == reference else {
+            // The attempt is over already; whether the job is stored still has to be said.
+            switch result {
+            case .success: job.committed.succeed(())
+            case .failure(let error): if !job.committed.isSet { abort(job, error) }
+            }
+            return
+        }
         switch result {
         case .success(.applied(false)):
             // Somebody else moved the row: only a fault of ours can do that.
@@ -168,6 +183,7 @@ extension EngineCore {
             retryUnstarted(job)
             return
         }
+        job.isSent = true
         job.phase = .running
         job.job.state = .running
         job.startedAt = .now()
@@ -201,6 +217,7 @@ extension EngineCore {
             job.input = input
             claim(job, for: sandbox, start: start, input: input)
         } catch {
+            guard !isDraining else { return }
             if let sandbox = sandboxes[sandboxID], sandbox.job === job { releaseUnused(sandbox) }
             let failure = error as? EngineError
             fail(

@@ -11,6 +11,8 @@ extension EngineCore {
         var media: JobResult.Media?
         var plain: [UInt8] = []
         var packed: PackedPayload?
+        /// Whether the result's file is durable, so that the row need not carry it.
+        var isOnDisk = false
     }
 
     /// Takes the result of an attempt.
@@ -30,8 +32,7 @@ extension EngineCore {
             ending.usage = Job.Usage(cpuSeconds: cpu, maxRSSBytes: result.maxRSSBytes ?? 0)
         }
         if ending.state == .error, mayRetry(job, ending.error) {
-            if let reference = job.reference { sandbox.send(.acknowledge(reference)) }
-            retry(job, ending.error)
+            retry(job, ending.error, acknowledging: sandbox.id)
             return
         }
         guard ending.state == .completed else {
@@ -55,9 +56,10 @@ extension EngineCore {
         spawn { core in
             do {
                 let packed = try await core.offload.runIfActive {
-                    let ending = try Self.pack(bytes, isZlib: isZlib, limit: limit, ending)
+                    var ending = try Self.pack(bytes, isZlib: isZlib, limit: limit, ending)
                     if let text = ending.packed?.text, text.count > inlineMax {
                         try artifacts.writeDurably(id, .result, text: text)
+                        ending.isOnDisk = true
                     }
                     return ending
                 }
@@ -91,9 +93,9 @@ extension EngineCore {
     private static func pack(_ bytes: [UInt8], isZlib: Bool, limit: Int, _ ending: Ending) throws -> Ending {
         var ending = ending
         if isZlib {
-            let packed = try PayloadCodec.pack(zlib: bytes, inflatedLimit: limit * 16)
+            let packed = try PayloadCodec.pack(zlib: bytes, inflatedLimit: limit)
             ending.packed = packed
-            ending.plain = try PayloadCodec.inflated(zlib: bytes, limit: limit * 16)
+            ending.plain = try PayloadCodec.inflated(zlib: bytes, limit: limit)
         } else {
             ending.plain = bytes
             ending.packed = try PayloadCodec.pack(bytes)
@@ -163,9 +165,16 @@ extension EngineCore {
 
     private func commitEnd(_ id: JobID, _ ending: Ending, _ journal: StoredArtifact?, at now: Date) {
         guard let job = jobs[id] else { return }
-        let result = ending.packed.map {
-            StoredArtifact($0, inline: $0.text.count <= configuration.jobs.inlineMaxBytes)
+        if !job.isInserted {
+            // It ended before it was stored: the row comes first, or it would be inserted as queued afterwards.
+            job.isInserted = true
+            do {
+                commit(.insert([try row(of: job)], idempotency: nil)) { core, result in core.noteFailure(result) }
+            } catch {
+                logger.error("a job could not be stored", metadata: ["job": "\(id)", "reason": "\(error)"])
+            }
         }
+        let result = ending.packed.map { StoredArtifact($0, inline: !ending.isOnDisk) }
         let finish = JobFinish(
             attempt: JobAttempt(id: id, attempt: job.job.attempt), state: ending.state, error: ending.error,
             exitCode: ending.exitCode, usage: ending.usage, timings: job.job.timings, startedAt: job.job.startedAt,
@@ -214,7 +223,9 @@ extension EngineCore {
 
     /// Lets the runner drop the result, which is durable here.
     private func acknowledge(_ job: ActiveJob) {
-        guard let reference = job.reference, let text = job.job.sandbox, let id = SandboxID(text) else { return }
+        guard job.isSent, let reference = job.reference, let text = job.job.sandbox, let id = SandboxID(text) else {
+            return
+        }
         sandboxes[id]?.send(.acknowledge(reference))
     }
 

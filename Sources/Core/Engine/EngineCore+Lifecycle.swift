@@ -15,6 +15,7 @@ extension EngineCore {
             }
         }
         await recover()
+        isRecovered = true
         spawn { await $0.watch() }
         spawn { await $0.purge() }
         spawn { await $0.warm() }
@@ -53,7 +54,9 @@ extension EngineCore {
                 try await store.perform(
                     .forgetKeys(before: Date() - configuration.data.idempotencyRetention.seconds))
                 if old.count == 1000 { continue }
-                let used = Set(sandboxes.values.compactMap { $0.specialisation?.environment })
+                let used = Set(
+                    sandboxes.values.compactMap { $0.specialisation?.environment }
+                        + jobs.values.compactMap(\.environment))
                 try await environments?.maintain(keeping: used)
                 try await Task.sleep(for: .seconds(60))
             } catch is CancellationError {

@@ -149,8 +149,12 @@ extension EngineCore {
         if let job = sandbox.job {
             sandbox.job = nil
             job.resultParts = []
-            failAttempt(
-                job, JobError(kind: .protocol, message: "the sandbox broke the runner protocol: \(reason)"))
+            if job.phase == .claiming {
+                retryUnstarted(job)
+            } else {
+                failAttempt(
+                    job, JobError(kind: .protocol, message: "the sandbox broke the runner protocol: \(reason)"))
+            }
         }
         lose(sandbox, reason: "protocol violation: \(reason)")
     }

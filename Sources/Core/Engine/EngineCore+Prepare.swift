@@ -63,7 +63,8 @@ extension EngineCore {
     }
 
     private func prepareFailed(_ job: ActiveJob, _ error: any Error) {
-        guard jobs[job.job.id] === job, job.phase == .preparing else { return }
+        // A job that is prepared when the engine stops stays queued: the next start takes it up.
+        guard jobs[job.job.id] === job, job.phase == .preparing, !isDraining else { return }
         let failure = error as? EngineError ?? EngineError(.internalFault, "\(error)")
         switch failure.code {
         case .containerEngineUnavailable:

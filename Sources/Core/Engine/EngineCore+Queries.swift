@@ -48,7 +48,7 @@ extension EngineCore {
                 try stored.inline ?? artifacts.read(id, .result, digest: stored.digest, limit: limit * 2 + 4096)
             return (
                 text,
-                try PayloadCodec.unpack(text: text, inflatedLimit: limit * 16, encodedLimit: limit * 2 + 4096)
+                try PayloadCodec.unpack(text: text, inflatedLimit: limit, encodedLimit: limit * 2 + 4096)
             )
         }
         return JobOutcome(

@@ -170,6 +170,7 @@ extension EngineCore {
             return
         }
         if hello.isIdle { sandbox.cleanedAlready = reference }
+        job.isSent = true
         job.phase = .running
         job.job.state = .running
         job.startedAt = .now()
@@ -221,7 +222,7 @@ extension EngineCore {
     }
 
     /// Removes sandboxes that nobody needs: an earlier process of this engine started them.
-    private func removeLeftovers(_ records: [SandboxRecord]) async {
+    func removeLeftovers(_ records: [SandboxRecord]) async {
         for (name, runtime) in runtimes {
             do {
                 for handle in try await runtime.leftovers() where sandboxes[handle.id] == nil {

@@ -21,11 +21,13 @@ extension EngineCore {
     }
 
     /// Puts a job back for its next attempt, after the back-off.
-    func retry(_ job: ActiveJob, _ error: JobError?) {
+    ///
+    /// - Parameter acknowledging: The sandbox whose runner may drop the attempt's result once the next is durable.
+    func retry(_ job: ActiveJob, _ error: JobError?, acknowledging: SandboxID? = nil) {
         counters.retried += 1
         let factor = Double(1 << min(20, max(0, job.job.attempt - 1)))
         let delay = min(job.backoffSeconds * factor, 3600)
-        putBack(job, sameAttempt: false, delay: delay, because: error)
+        putBack(job, sameAttempt: false, delay: delay, because: error, acknowledging: acknowledging)
     }
 
     /// Puts a job back whose START provably never reached a runner: the attempt does not count.
@@ -34,7 +36,11 @@ extension EngineCore {
         putBack(job, sameAttempt: true, delay: 0, because: nil)
     }
 
-    private func putBack(_ job: ActiveJob, sameAttempt: Bool, delay: Double, because error: JobError?) {
+    private func putBack(
+        _ job: ActiveJob, sameAttempt: Bool, delay: Double, because error: JobError?,
+        acknowledging: SandboxID? = nil
+    ) {
+        let reference = job.reference
         let attempt = JobAttempt(id: job.job.id, attempt: job.job.attempt)
         job.flushText()
         job.phase = .backingOff
@@ -55,9 +61,31 @@ extension EngineCore {
                 error: error))
         let notBefore = delay > 0 ? Int64((Date().timeIntervalSince1970 + delay) * 1000) : nil
         let id = job.job.id
-        commit(.requeue(attempt, notBeforeMilliseconds: notBefore, sameAttempt: sameAttempt)) { core, result in
-            if case .failure(let error) = result { core.noteStore(error) }
+        storeReturn(id, .requeue(attempt, notBeforeMilliseconds: notBefore, sameAttempt: sameAttempt)) { core in
+            if let acknowledging, let reference { core.sandboxes[acknowledging]?.send(.acknowledge(reference)) }
             core.scheduleReentry(id, after: delay)
+        }
+    }
+
+    /// Commits a return to the queue, until the store takes it.
+    private func storeReturn(
+        _ id: JobID, _ operation: StoreOperation, then next: @escaping @Sendable (isolated EngineCore) -> Void
+    ) {
+        commit(operation) { core, result in
+            switch result {
+            case .success(.applied(false)):
+                core.logger.error("a return to the queue was not accepted by the store", metadata: ["job": "\(id)"])
+                guard let job = core.jobs[id], job.phase == .backingOff else { return }
+                core.fail(job, JobError(kind: .lost, message: "the job could not be put back into the queue"))
+            case .success:
+                core.noteStore(nil)
+                next(core)
+            case .failure(let error):
+                core.noteStore(error)
+                core.loop.scheduleTask(in: .seconds(1)) {
+                    core.assumeIsolated { $0.storeReturn(id, operation, then: next) }
+                }
+            }
         }
     }
 
@@ -83,7 +111,14 @@ extension EngineCore {
                     releaseUnused(sandbox)
                 }
             }
-            putBack(job, sameAttempt: true, delay: 1, because: nil)
+            // The claim is not in the store: the row is queued as it was.
+            job.phase = .backingOff
+            job.reference = nil
+            job.hostDeadline = nil
+            job.job.state = .queued
+            job.job.sandbox = nil
+            job.repeatsAttempt = true
+            scheduleReentry(job.job.id, after: 1)
         } else {
             abort(job, error)
         }
@@ -98,7 +133,11 @@ extension EngineCore {
             logger.warning(
                 "a running job was lost",
                 metadata: ["job": "\(job.job.id)", "sandbox": "\(sandbox.id)", "reason": "\(reason)"])
-            failAttempt(job, JobError(kind: kind, message: "the sandbox was lost while the task ran: \(reason)"))
+            if job.phase == .claiming {
+                retryUnstarted(job)
+            } else {
+                failAttempt(job, JobError(kind: kind, message: "the sandbox was lost while the task ran: \(reason)"))
+            }
         }
         sandbox.cleaning = nil
         tellPool(.lost(sandbox.id, reason: reason))

@@ -7,6 +7,7 @@ extension EngineCore {
     /// Whether jobs can run now.
     package func readiness() -> Readiness {
         var reasons: [String] = []
+        if !isRecovered { reasons.append("the engine is taking up the jobs of its last run") }
         if isDraining { reasons.append("the engine is shutting down") }
         if let storeFault { reasons.append("the job store takes no writes (\(storeFault.code.rawValue))") }
         let fault = runtimeFaults[defaultRuntime]

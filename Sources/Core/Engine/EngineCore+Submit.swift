@@ -17,11 +17,14 @@ extension EngineCore {
     ) async throws -> JobOutcome {
         let (job, input) = try await accept(request, tenant: tenant)
         let key = try hold(idempotency, of: tenant)
-        defer { release(idempotency, of: tenant) }
+        // Also when the commit fails; a key that is released twice stays released.
+        defer { if key != nil, !job.isInserted { release(idempotency, of: tenant) } }
         job.isKeyed = key != nil
         job.input = input
         if let key {
-            if let earlier = try await insertKeyed([job], key: key).first {
+            let earlier = try await insertKeyed([job], key: key).first
+            release(idempotency, of: tenant)
+            if let earlier {
                 return try await replay(earlier, tenant: tenant, waitingUpTo: limit)
             }
         } else {
@@ -71,6 +74,10 @@ extension EngineCore {
     private func accept(
         _ request: JobRequest, tenant: TenantID, others: Int = 0
     ) async throws -> (ActiveJob, ActiveJob.Input) {
+        guard isRecovered else {
+            throw EngineError(
+                .unavailable, "the engine is taking up the jobs of its last run", retryAfterSeconds: 1)
+        }
         guard !isDraining else {
             throw EngineError(
                 .draining, "the engine is shutting down and takes no more jobs", retryAfterSeconds: 5)
@@ -140,17 +147,50 @@ extension EngineCore {
             rows.append(try row(of: job))
             job.isInserted = true
         }
-        let outcome = try await store.perform(.insert(rows, idempotency: key))
+        let outcome: StoreOutcome
+        do {
+            outcome = try await store.perform(.insert(rows, idempotency: key))
+        } catch {
+            discardInputs(of: accepted)
+            throw error
+        }
         switch outcome {
-        case .replay(let ids): return ids
+        case .replay(let ids):
+            discardInputs(of: accepted)
+            return ids
         case .keyReused:
+            discardInputs(of: accepted)
             throw EngineError(.keyReused, "this idempotency key was used with another request")
         case .done, .applied, .changed, .missing:
             for job in accepted {
                 job.committed.succeed(())
                 enter(job)
+                unload(job)
             }
             return []
+        }
+    }
+
+    /// Removes input files of jobs that were not accepted.
+    func discardInputs(of jobs: [ActiveJob]) {
+        let ids = jobs.filter(needsDurableFile).map(\.job.id)
+        guard !ids.isEmpty else { return }
+        let artifacts = artifacts
+        spawn { core in
+            do {
+                try await core.offload.runIfActive { for id in ids { try artifacts.remove(id, .input) } }
+            } catch {
+                core.logger.warning("a refused input could not be removed", metadata: ["reason": "\(error)"])
+            }
+        }
+    }
+
+    /// Forgets a large input that waits: it is read again when its turn comes.
+    private func unload(_ job: ActiveJob) {
+        switch job.phase {
+        case .preparing, .waiting, .backingOff:
+            if let input = job.input, input.bytes.count > ActiveJob.inputKeptBytes { job.input = nil }
+        case .claiming, .running, .finishing, .ended: break
         }
     }
 
@@ -187,6 +227,7 @@ extension EngineCore {
         case .success:
             noteStore(nil)
             job.committed.succeed(())
+            unload(job)
         case .failure(let error):
             noteStore(error)
             abort(job, error)

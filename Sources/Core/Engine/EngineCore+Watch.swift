@@ -4,17 +4,18 @@ import NIOCore
 extension EngineCore {
     /// Looks at deadlines and heartbeats once a second, and asks every few seconds whether the runtimes are there.
     func watch() async {
-        var seconds = 0
+        var rounds = 0
         while !isStopped {
             do {
                 try await Task.sleep(for: .seconds(1))
             } catch {
                 return
             }
+            rounds += 1
+            if rounds % 60 == 0 { await removeLeftovers([]) }
             checkJobs()
             checkSandboxes()
-            seconds += 1
-            checkRuntimes(all: seconds % 5 == 0)
+            checkRuntimes(all: rounds % 5 == 0)
             await checkDisk()
             markRunning()
         }
@@ -70,14 +71,11 @@ extension EngineCore {
     private func overdue(_ job: ActiveJob) {
         job.hostDeadline = nil
         guard let sandbox = job.sandbox(in: sandboxes) else {
-            if let task = job.directTask {
-                task.cancel()
-                // A handler that does not heed its cancellation goes on, but its job does not wait for it.
-                if job.job.cancelRequested {
-                    end(job, .cancelled)
-                } else {
-                    fail(job, JobError(kind: .timeout, message: "the handler ran longer than its timeout"))
-                }
+            job.directTask?.cancel()
+            if job.job.cancelRequested {
+                end(job, .cancelled)
+            } else {
+                fail(job, JobError(kind: .timeout, message: "the handler ran longer than its timeout"))
             }
             return
         }

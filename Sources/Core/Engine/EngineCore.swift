@@ -53,6 +53,8 @@ package actor EngineCore {
     var isStarted = false
     /// What an earlier process left, from the load of the store until it is taken up.
     var inheritance: Inheritance?
+    /// Whether the jobs of an earlier run have been taken up; none is accepted before.
+    var isRecovered = false
     var isDraining = false
     /// Whether the artifacts' disk has less room than `data.min_free`.
     var isDiskLow = false

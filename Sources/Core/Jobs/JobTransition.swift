@@ -64,7 +64,8 @@ package enum JobTransition: Sendable, Hashable {
         switch self {
         case .claim, .run, .retry: true
         case .finish: target.isTerminal
-        case .giveBack: state == .starting
+        // From running too: START was written, and lost with the connection before the runner saw it.
+        case .giveBack: state == .starting || state == .running
         }
     }
 }

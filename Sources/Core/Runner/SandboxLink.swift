@@ -23,6 +23,9 @@ package final class SandboxLink {
     /// Connections that wait for the supervisor's process id to be known.
     private static let pendingLimit = 4
 
+    /// Connections of others after which the sandbox is given up.
+    private static let refusalLimit = 64
+
     /// The socket's path.
     package let path: String
     private let loop: any EventLoop
@@ -33,6 +36,7 @@ package final class SandboxLink {
     private var pending: [(channel: any Channel, peer: Int32)] = []
     private var channel: (any Channel)?
     private var isClosed = false
+    private var refusals = 0
 
     /// Makes a link; call `listen` next.
     ///
@@ -129,9 +133,7 @@ package final class SandboxLink {
             return
         }
         guard pid == peer, !isClosed else {
-            logger.warning(
-                "refused a connection to a sandbox's socket",
-                metadata: ["peer": "\(pid)", "expected": "\(peer)"])
+            refused(pid, expected: peer)
             channel.close(promise: nil)
             return
         }
@@ -144,6 +146,16 @@ package final class SandboxLink {
         } catch {
             channel.close(promise: nil)
         }
+    }
+
+    /// Notes a stranger at the socket: a task can reach it, and could fill the log by dialling.
+    private func refused(_ pid: Int32, expected: Int32) {
+        refusals += 1
+        if refusals == 1 {
+            logger.warning(
+                "refused a connection to a sandbox's socket", metadata: ["peer": "\(pid)", "expected": "\(expected)"])
+        }
+        if refusals == Self.refusalLimit { handler(.violation("its socket was dialled \(refusals) times by others")) }
     }
 
     fileprivate func received(_ frame: Frame, on channel: any Channel) {

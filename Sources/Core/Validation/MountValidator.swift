@@ -6,7 +6,10 @@ struct MountValidator {
     let faults: FaultList
 
     /// Places of a sandbox that belong to the system or to the runner.
-    private static let reserved = ["/proc", "/sys", "/dev", "/run", "/tmp", "/slipway", "/etc", "/usr", "/bin", "/lib"]
+    private static let reserved = [
+        "/proc", "/sys", "/dev", "/run", "/tmp", "/opt/slipway", "/etc", "/usr", "/bin", "/sbin", "/lib", "/lib32",
+        "/lib64", "/var", "/boot",
+    ]
 
     func check(_ mounts: [JobRequest.Mount]) {
         if mounts.count > 32 { faults.add("/mounts", "out-of-range", "At most 32 mounts are allowed") }
@@ -20,7 +23,7 @@ struct MountValidator {
             }
             if !isCleanPath(mount.target) || mount.target == "/" {
                 faults.add(pointer + "/target", "invalid", "The target must be an absolute path without . and ..")
-            } else if Self.reserved.contains(where: { isInside(mount.target, $0) }) {
+            } else if Self.reserved.contains(where: { isInside(mount.target, $0) || isInside($0, mount.target) }) {
                 faults.add(pointer + "/target", "not-allowed", "The target lies in a folder of the system")
             } else if !targets.insert(mount.target).inserted {
                 faults.add(pointer + "/target", "invalid", "Another mount has the same target")

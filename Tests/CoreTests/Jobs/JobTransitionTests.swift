@@ -11,7 +11,7 @@ struct JobTransitionTests {
         .finish(.error): [.queued, .starting, .running],
         .finish(.cancelled): [.queued, .starting, .running],
         .retry: [.starting, .running],
-        .giveBack: [.starting],
+        .giveBack: [.starting, .running],
     ]
 
     @Test("every pair of state and step agrees with the table")
