@@ -85,7 +85,7 @@ public final class Engine: Service, Sendable {
     public func shutdown() async {
         await core.stop()
         await closing.close(store: store)
-        core.folders.release()
+        core.folders.unlock()
     }
 
     /// Submits a job; it is durable when this returns.

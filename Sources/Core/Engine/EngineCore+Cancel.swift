@@ -7,10 +7,7 @@ extension EngineCore {
     /// - Returns: The job, and whether it had been cancelled before.
     /// - Throws: `.alreadyTerminal` when it has completed or failed.
     package func cancel(_ id: JobID, tenant: TenantID) async throws -> (job: Job, alreadyCancelled: Bool) {
-        guard isRecovered else {
-            throw EngineError(
-                .unavailable, "the engine is taking up the jobs of its last run", retryAfterSeconds: 1)
-        }
+        try await awaitRecovery()
         guard let job = jobs[id], job.job.tenant == tenant else {
             let job = try await self.job(id, tenant: tenant)
             guard job.state == .cancelled else {

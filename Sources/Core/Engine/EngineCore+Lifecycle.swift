@@ -16,6 +16,7 @@ extension EngineCore {
         }
         await recover()
         isRecovered = true
+        recovered.succeed(())
         spawn { await $0.watch() }
         spawn { await $0.purge() }
         spawn { await $0.warm() }
@@ -94,6 +95,7 @@ extension EngineCore {
             job.ended.fail(EngineError(.draining, "the engine stopped before the job ended"))
             job.committed.fail(EngineError(.draining, "the engine stopped"))
         }
+        recovered.fail(EngineError(.draining, "the engine stopped"))
     }
 }
 

@@ -4,6 +4,15 @@ import NIOCore
 extension EngineCore {
     private static var noSuchJob: EngineError { EngineError(.notFound, "there is no such job") }
 
+    /// Waits until the jobs of an earlier run are taken up: before, only their rows are known.
+    func awaitRecovery() async throws {
+        if isRecovered { return }
+        guard try await recovered.wait(upTo: .seconds(15), on: loop) != nil else {
+            throw EngineError(
+                .unavailable, "the engine is taking up the jobs of its last run", retryAfterSeconds: 1)
+        }
+    }
+
     /// A job of a tenant, as it is now.
     package func job(_ id: JobID, tenant: TenantID) async throws -> Job {
         if let job = jobs[id] {
@@ -16,6 +25,7 @@ extension EngineCore {
 
     /// A job with its result, when it ends within the limit; the job as it is otherwise.
     package func wait(for id: JobID, tenant: TenantID, upTo limit: Duration) async throws -> JobOutcome {
+        try await awaitRecovery()
         if let job = jobs[id] {
             guard job.job.tenant == tenant, job.isInserted else { throw Self.noSuchJob }
             if limit > .zero, let outcome = try await job.ended.wait(upTo: limit, on: loop) { return outcome }
@@ -80,6 +90,7 @@ extension EngineCore {
 
     /// Everything that happened to a job so far.
     private func history(of id: JobID, tenant: TenantID) async throws -> [EventRecord] {
+        try await awaitRecovery()
         if let job = jobs[id] {
             guard job.job.tenant == tenant, job.isInserted else { throw Self.noSuchJob }
             return job.events

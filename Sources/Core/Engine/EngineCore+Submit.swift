@@ -74,10 +74,7 @@ extension EngineCore {
     private func accept(
         _ request: JobRequest, tenant: TenantID, others: Int = 0
     ) async throws -> (ActiveJob, ActiveJob.Input) {
-        guard isRecovered else {
-            throw EngineError(
-                .unavailable, "the engine is taking up the jobs of its last run", retryAfterSeconds: 1)
-        }
+        try await awaitRecovery()
         guard !isDraining else {
             throw EngineError(
                 .draining, "the engine is shutting down and takes no more jobs", retryAfterSeconds: 5)

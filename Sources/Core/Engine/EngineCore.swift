@@ -55,6 +55,8 @@ package actor EngineCore {
     var inheritance: Inheritance?
     /// Whether the jobs of an earlier run have been taken up; none is accepted before.
     var isRecovered = false
+    /// Delivered when they have been.
+    let recovered = Signal<Void>()
     var isDraining = false
     /// Whether the artifacts' disk has less room than `data.min_free`.
     var isDiskLow = false

@@ -54,12 +54,12 @@ package final class EngineFolders: Sendable {
         bootID = Self.currentBoot()
     }
 
-    deinit { release() }
+    deinit { unlock() }
 
     /// Lets another engine use the data folder.
-    package func release() {
+    package func unlock() {
         lock.withLock { file in
-            if let held = file { close(held) }
+            if let file { close(file) }
             file = nil
         }
     }

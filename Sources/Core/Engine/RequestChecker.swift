@@ -7,9 +7,8 @@ package struct RequestChecker: Sendable {
 
     init(configuration: Configuration, handlers: [String], runtimes: [String]) {
         var limits = RequestLimits()
-        limits.cpus = configuration.limits.cpus ?? Double(ProcessInfo.processInfo.processorCount)
-        limits.memoryBytes =
-            configuration.limits.memoryBytes ?? Int(clamping: ProcessInfo.processInfo.physicalMemory)
+        limits.cpus = configuration.limits.cpus ?? Double(ProcessInfo.processInfo.activeProcessorCount)
+        limits.memoryBytes = configuration.limits.memoryBytes ?? Int(ProcessInfo.processInfo.physicalMemory)
         limits.pids = configuration.limits.pids
         limits.tmpBytes = configuration.limits.tmpBytes
         limits.shmBytes = configuration.limits.shmBytes
