@@ -5,6 +5,8 @@ import NIOCore
 final class ActiveJob {
     /// Where the job is between the states that are visible outside.
     enum Phase {
+        /// An earlier process left it; whether its sandbox still runs it is being found out.
+        case recovering
         /// Its image or environment is looked for.
         case preparing
         /// It waits for a sandbox.

@@ -59,6 +59,7 @@ public final class Engine: Service, Sendable {
             ).parts(executor: executor, offload: offload)
             store = parts.store
             core = EngineCore(parts: parts)
+            try await core.load()
             closing = EngineClosing(
                 group: group, offload: offload, environments: parts.environments, client: parts.client)
         } catch {
@@ -84,6 +85,7 @@ public final class Engine: Service, Sendable {
     public func shutdown() async {
         await core.stop()
         await closing.close(store: store)
+        core.folders.unlock()
     }
 
     /// Submits a job; it is durable when this returns.

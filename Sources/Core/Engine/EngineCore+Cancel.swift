@@ -26,7 +26,7 @@ extension EngineCore {
             return (ended?.job ?? job.job, ended != nil)
         }
         job.job.cancelRequested = true
-        let isWaiting = job.phase != .running && job.phase != .claiming
+        let isWaiting = job.phase != .running && job.phase != .claiming && job.phase != .recovering
         if job.isInserted, !isWaiting { commit(.requestCancel(id)) { core, result in core.noteFailure(result) } }
         switch job.phase {
         case .preparing, .waiting, .backingOff:
@@ -37,6 +37,9 @@ extension EngineCore {
                 if job.phase != .ended, job.phase != .finishing { end(job, .cancelled) }
             }
             _ = try await job.ended.wait(upTo: .seconds(30), on: loop)
+        case .recovering:
+            // Whoever takes the job up looks at the wish.
+            break
         case .claiming:
             // START is sent, or not sent any more, when the claim is durable; both look at the wish.
             break

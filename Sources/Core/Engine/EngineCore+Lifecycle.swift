@@ -14,7 +14,7 @@ extension EngineCore {
                 noteRuntime(name, fault: (error as? EngineError)?.message ?? "\(error)")
             }
         }
-        try await recover()
+        await recover()
         isRecovered = true
         recovered.succeed(())
         spawn { await $0.watch() }
@@ -96,7 +96,6 @@ extension EngineCore {
             job.committed.fail(EngineError(.draining, "the engine stopped"))
         }
         recovered.fail(EngineError(.draining, "the engine stopped"))
-        folders.unlock()
     }
 }
 
@@ -105,7 +104,7 @@ extension ActiveJob {
     var isUnderWay: Bool {
         switch phase {
         case .claiming, .running, .finishing: true
-        case .preparing, .waiting, .backingOff, .ended: false
+        case .recovering, .preparing, .waiting, .backingOff, .ended: false
         }
     }
 }

@@ -8,6 +8,14 @@ struct SandboxMemory: Codable, Sendable {
     var userIDs: [Int]
 }
 
+/// What the job store says of an earlier process of this engine.
+struct Inheritance: Sendable {
+    /// Jobs that have not ended.
+    var rows: [JobRow]
+    /// Sandboxes that were not removed.
+    var sandboxes: [SandboxRecord]
+}
+
 extension EngineCore {
     /// Remembers a sandbox durably, before any claim that names it: the store commits in order.
     func remember(_ sandbox: Sandbox, peer: Int32) {
@@ -31,16 +39,57 @@ extension EngineCore {
         commit(.removeSandboxes([id.description])) { core, result in core.noteFailure(result) }
     }
 
-    /// Takes up what an earlier process of this engine left: jobs, and sandboxes that still run them.
-    func recover() async throws {
+    /// Takes the jobs that an earlier process left into memory, so that whoever asks for one finds it from the start.
+    func load() async throws {
         let store = store
-        let rows = try await offload.runIfActive { try store.unfinishedBlocking() }
-        let records = try await offload.runIfActive { try store.sandboxesBlocking() }
+        let found = try await offload.runIfActive {
+            Inheritance(rows: try store.unfinishedBlocking(), sandboxes: try store.sandboxesBlocking())
+        }
+        for row in found.rows {
+            do {
+                let job = try activeJob(of: row)
+                jobs[job.job.id] = job
+                jobCounts[job.job.tenant, default: 0] += 1
+                job.phase = .recovering
+                job.emit(.update(.queued, attempt: 0, message: nil, error: nil), at: job.job.createdAt)
+            } catch {
+                logger.error(
+                    "a stored job cannot be read", metadata: ["job": "\(row.job.id)", "reason": "\(error)"])
+            }
+        }
+        // Before any sandbox is started, so that no two have the same users.
+        for record in found.sandboxes { userIDs.reserve(Self.memory(of: record)?.userIDs ?? []) }
+        inheritance = found
+    }
+
+    private static func memory(of record: SandboxRecord) -> SandboxMemory? {
+        // One that another release wrote in another form is a leftover like those that nobody remembers.
+        try? JSONDecoder().decode(SandboxMemory.self, from: Data(record.poolKey.utf8))
+    }
+
+    private func giveUserIDs(of record: SandboxRecord) {
+        if let own = Self.memory(of: record)?.userIDs, !own.isEmpty { userIDs.give(own) }
+    }
+
+    /// A job that was loaded and not taken up yet.
+    private func inherited(_ row: JobRow) -> ActiveJob? {
+        guard let job = jobs[row.job.id], job.phase == .recovering else { return nil }
+        return job
+    }
+
+    /// Takes up what an earlier process of this engine left: jobs, and sandboxes that still run them.
+    func recover() async {
+        let (rows, records) = (inheritance?.rows ?? [], inheritance?.sandboxes ?? [])
+        inheritance = nil
         var claimed: [String: [JobRow]] = [:]
         for row in rows where row.job.state != .queued { claimed[row.job.sandbox ?? "", default: []].append(row) }
+        var unclaimed: [SandboxRecord] = []
         await withDiscardingTaskGroup { group in
             for record in records {
-                guard var claims = claimed.removeValue(forKey: record.id) else { continue }
+                guard var claims = claimed.removeValue(forKey: record.id) else {
+                    unclaimed.append(record)
+                    continue
+                }
                 // A sandbox may have gone on while the large result of its task before was being stored.
                 claims.sort { $0.claimedAt < $1.claimedAt }
                 guard let row = claims.popLast() else { continue }
@@ -50,6 +99,7 @@ extension EngineCore {
         }
         for row in claimed.values.joined() { settleLost(row, "the engine was restarted while the task ran") }
         await removeLeftovers(records)
+        for record in unclaimed { giveUserIDs(of: record) }
         for row in rows where row.job.state == .queued { reenter(row) }
         if !rows.isEmpty {
             logger.notice("took up jobs of an earlier run", metadata: ["jobs": "\(rows.count)"])
@@ -59,9 +109,10 @@ extension EngineCore {
     private func takeBack(_ record: SandboxRecord, running row: JobRow) async {
         let reason = "the engine was restarted and the sandbox did not come back"
         guard let id = SandboxID(record.id), let runtime = runtimes[record.runtime],
-            let memory = try? JSONDecoder().decode(SandboxMemory.self, from: Data(record.poolKey.utf8)),
-            let specialisation = memory.specialisation, let reference = record.container, let pid = record.pid
+            let memory = Self.memory(of: record), let specialisation = memory.specialisation,
+            let reference = record.container, let pid = record.pid
         else {
+            giveUserIDs(of: record)
             settleLost(row, reason)
             return
         }
@@ -72,13 +123,12 @@ extension EngineCore {
         sandbox.handle = handle
         sandbox.specialisation = specialisation
         sandbox.peer = Int32(truncatingIfNeeded: pid)
-        userIDs.reserve(memory.userIDs)
         do {
             if case .gone(let why) = try await runtime.inspect(handle) {
                 throw EngineError(.lost, why)
             }
         } catch let error as EngineError where error.code == .lost {
-            userIDs.give(memory.userIDs)
+            giveUserIDs(of: record)
             settleLost(row, "\(reason): \(error.message)")
             return
         } catch {
@@ -103,17 +153,14 @@ extension EngineCore {
 
     /// Goes on with a job whose sandbox came back.
     private func adopt(_ sandbox: Sandbox, _ hello: RunnerMessage.Hello, _ row: JobRow) throws {
-        let job = try activeJob(of: row)
+        guard let job = inherited(row) else { return }
         let nonce = String(decoding: row.nonce ?? [], as: UTF8.self)
         let reference = TaskReference(job: job.job.id.description, attempt: job.job.attempt, nonce: nonce)
         guard let specialisation = sandbox.specialisation else { return }
         let known = hello.running + hello.results + hello.queued
         tellPool(.adopted(sandbox.id, sandbox.sandboxClass, specialisation, leased: true, uses: 1))
-        jobs[job.job.id] = job
-        jobCounts[job.job.tenant, default: 0] += 1
         job.reference = reference
         job.claimedAt = .now()
-        job.emit(.update(.queued, attempt: 0, message: nil, error: nil), at: job.job.createdAt)
         guard known.contains(reference) else {
             // The runner has never seen this attempt: START did not leave the earlier process.
             sandbox.link?.send(.welcome(resume: []))
@@ -140,40 +187,21 @@ extension EngineCore {
 
     /// Ends, or tries again, a job whose sandbox did not come back.
     private func settleLost(_ row: JobRow, _ reason: String) {
-        do {
-            let job = try activeJob(of: row)
-            jobs[job.job.id] = job
-            jobCounts[job.job.tenant, default: 0] += 1
-            job.emit(.update(.queued, attempt: 0, message: nil, error: nil), at: job.job.createdAt)
-            job.phase = .claiming
-            if job.job.cancelRequested {
-                end(job, .cancelled)
-            } else {
-                counters.lost += 1
-                failAttempt(job, JobError(kind: .lost, message: reason))
-            }
-        } catch {
-            logger.error(
-                "a stored job cannot be read", metadata: ["job": "\(row.job.id)", "reason": "\(error)"])
+        guard let job = inherited(row) else { return }
+        job.phase = .claiming
+        if job.job.cancelRequested {
+            end(job, .cancelled)
+        } else {
+            counters.lost += 1
+            failAttempt(job, JobError(kind: .lost, message: reason))
         }
     }
 
     private func reenter(_ row: JobRow) {
-        do {
-            let job = try activeJob(of: row)
-            // The row's attempt is the next one, unless none has begun.
-            job.repeatsAttempt = job.job.attempt > 0
-            if job.job.cancelRequested {
-                jobs[job.job.id] = job
-                jobCounts[job.job.tenant, default: 0] += 1
-                end(job, .cancelled)
-            } else {
-                enter(job)
-            }
-        } catch {
-            logger.error(
-                "a stored job cannot be read", metadata: ["job": "\(row.job.id)", "reason": "\(error)"])
-        }
+        guard let job = inherited(row) else { return }
+        // The row's attempt is the next one, unless none has begun.
+        job.repeatsAttempt = job.job.attempt > 0
+        if job.job.cancelRequested { end(job, .cancelled) } else { enter(job) }
     }
 
     private func activeJob(of row: JobRow) throws -> ActiveJob {
@@ -211,7 +239,7 @@ extension EngineCore {
         } catch {
             logger.warning("leftover builds could not be removed", metadata: ["reason": "\(error)"])
         }
-        let gone = records.map(\.id).filter { id in SandboxID(id).map { sandboxes[$0] == nil } ?? true }
+        let gone = records.filter { record in SandboxID(record.id).map { sandboxes[$0] == nil } ?? true }.map(\.id)
         if !gone.isEmpty { commit(.removeSandboxes(gone)) { core, result in core.noteFailure(result) } }
     }
 }

@@ -2,7 +2,7 @@ import Foundation
 import NIOCore
 
 extension EngineCore {
-    /// Looks at deadlines and heartbeats once a second.
+    /// Looks at deadlines and heartbeats once a second, and asks every few seconds whether the runtimes are there.
     func watch() async {
         var rounds = 0
         while !isStopped {
@@ -15,7 +15,7 @@ extension EngineCore {
             if rounds % 60 == 0 { await removeLeftovers([]) }
             checkJobs()
             checkSandboxes()
-            checkRuntimes()
+            checkRuntimes(all: rounds % 5 == 0)
             await checkDisk()
             markRunning()
         }
@@ -61,7 +61,7 @@ extension EngineCore {
             case .running:
                 guard let deadline = job.hostDeadline, deadline < now else { continue }
                 overdue(job)
-            case .claiming, .finishing, .ended:
+            case .recovering, .claiming, .finishing, .ended:
                 continue
             }
         }
@@ -144,9 +144,9 @@ extension EngineCore {
         }
     }
 
-    /// Asks runtimes that did not answer whether they do now.
-    private func checkRuntimes() {
-        for (name, runtime) in runtimes where runtimeFaults[name] != nil && !runtimeChecks.contains(name) {
+    /// Asks runtimes whether they can start sandboxes: all of them, or those that could not.
+    private func checkRuntimes(all: Bool) {
+        for (name, runtime) in runtimes where (all || runtimeFaults[name] != nil) && !runtimeChecks.contains(name) {
             runtimeChecks.insert(name)
             spawn { core in
                 do {

@@ -51,6 +51,8 @@ package actor EngineCore {
     /// Idempotency keys whose first request is being committed.
     var keysInFlight: Set<String> = []
     var isStarted = false
+    /// What an earlier process left, from the load of the store until it is taken up.
+    var inheritance: Inheritance?
     /// Whether the jobs of an earlier run have been taken up; none is accepted before.
     var isRecovered = false
     /// Delivered when they have been.
