@@ -7,7 +7,6 @@ extension EngineCore {
     /// - Returns: The job, and whether it had been cancelled before.
     /// - Throws: `.alreadyTerminal` when it has completed or failed.
     package func cancel(_ id: JobID, tenant: TenantID) async throws -> (job: Job, alreadyCancelled: Bool) {
-        try await awaitRecovery()
         guard let job = jobs[id], job.job.tenant == tenant else {
             let job = try await self.job(id, tenant: tenant)
             guard job.state == .cancelled else {

@@ -25,7 +25,6 @@ extension EngineCore {
 
     /// A job with its result, when it ends within the limit; the job as it is otherwise.
     package func wait(for id: JobID, tenant: TenantID, upTo limit: Duration) async throws -> JobOutcome {
-        try await awaitRecovery()
         if let job = jobs[id] {
             guard job.job.tenant == tenant, job.isInserted else { throw Self.noSuchJob }
             if limit > .zero, let outcome = try await job.ended.wait(upTo: limit, on: loop) { return outcome }
@@ -90,7 +89,6 @@ extension EngineCore {
 
     /// Everything that happened to a job so far.
     private func history(of id: JobID, tenant: TenantID) async throws -> [EventRecord] {
-        try await awaitRecovery()
         if let job = jobs[id] {
             guard job.job.tenant == tenant, job.isInserted else { throw Self.noSuchJob }
             return job.events

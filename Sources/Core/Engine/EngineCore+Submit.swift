@@ -187,7 +187,7 @@ extension EngineCore {
         switch job.phase {
         case .preparing, .waiting, .backingOff:
             if let input = job.input, input.bytes.count > ActiveJob.inputKeptBytes { job.input = nil }
-        case .claiming, .running, .finishing, .ended: break
+        case .recovering, .claiming, .running, .finishing, .ended: break
         }
     }
 
