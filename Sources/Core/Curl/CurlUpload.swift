@@ -7,9 +7,12 @@ package final class CurlUpload: Sendable {
     fileprivate struct State {
         var buffer: [UInt8] = []
         var sentBytes = 0
+        /// All bytes that were queued, and all that the transfer thread took, since the beginning.
+        var queuedTotal = 0
+        var takenTotal = 0
         var isFinished = false
         var failure: CurlError?
-        var waiters: [UInt64: CheckedContinuation<Void, any Error>] = [:]
+        var waiters: [UInt64: (continuation: CheckedContinuation<Void, any Error>, end: Int)] = [:]
         var nextWaiter: UInt64 = 0
         var isConsumerIdle = false
         var wake: (@Sendable () -> Void)?
@@ -34,19 +37,22 @@ package final class CurlUpload: Sendable {
 
     /// Queues bytes; returns once the buffer is below its limit.
     ///
-    /// The bytes of one call stay together. When the task is cancelled while waiting they are queued all the same.
+    /// The bytes of one call stay together. A call whose bytes were all taken succeeds, even if the transfer ended
+    /// since: a server may answer at the last byte that was announced. When the task is cancelled while waiting they
+    /// are queued all the same.
     /// - Throws: `CurlError` when the transfer has ended, `CancellationError` when the task was cancelled.
     package func write(_ bytes: [UInt8]) async throws {
         try Task.checkCancellation()
-        let (wake, isFull) = try state.withLock { state -> ((@Sendable () -> Void)?, Bool) in
+        let (wake, isFull, end) = try state.withLock { state -> ((@Sendable () -> Void)?, Bool, Int) in
             if let failure = state.failure { throw failure }
             guard !state.isFinished else { throw CurlError(.internalFault, "a write after the end of an upload") }
             state.compact()
             state.buffer.append(contentsOf: bytes)
-            return (state.takeWake(), state.pendingBytes > limitBytes)
+            state.queuedTotal += bytes.count
+            return (state.takeWake(), state.pendingBytes > limitBytes, state.queuedTotal)
         }
         wake?()
-        if isFull { try await waitForRoom() }
+        if isFull { try await waitForRoom(upTo: end) }
     }
 
     /// Says that nothing follows.
@@ -76,8 +82,9 @@ package final class CurlUpload: Sendable {
             let offset = state.sentBytes
             let used = try state.buffer.withUnsafeBytes { try body(UnsafeRawBufferPointer(rebasing: $0[offset...])) }
             state.sentBytes += used
+            state.takenTotal += used
             if state.pendingBytes <= limitBytes / 2 {
-                released = Array(state.waiters.values)
+                released = state.waiters.values.map(\.continuation)
                 state.waiters.removeAll()
             }
             return .bytes(used)
@@ -86,18 +93,20 @@ package final class CurlUpload: Sendable {
 
     /// Fails all writers, present and future: the transfer has ended.
     func close(_ error: CurlError) {
-        let waiters = state.withLock { state -> [CheckedContinuation<Void, any Error>] in
+        let (waiters, taken) = state.withLock { state in
             if state.failure == nil { state.failure = error }
             state.buffer = []
             state.sentBytes = 0
             state.wake = nil
             defer { state.waiters.removeAll() }
-            return Array(state.waiters.values)
+            return (Array(state.waiters.values), state.takenTotal)
         }
-        for waiter in waiters { waiter.resume(throwing: error) }
+        for waiter in waiters {
+            if waiter.end <= taken { waiter.continuation.resume() } else { waiter.continuation.resume(throwing: error) }
+        }
     }
 
-    private func waitForRoom() async throws {
+    private func waitForRoom(upTo end: Int) async throws {
         let id = state.withLock { state -> UInt64 in
             state.nextWaiter += 1
             return state.nextWaiter
@@ -105,9 +114,10 @@ package final class CurlUpload: Sendable {
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (continuation: Waiter) in
                 let outcome = state.withLock { state -> Result<Void, CurlError>? in
+                    if state.takenTotal >= end { return .success(()) }
                     if let failure = state.failure { return .failure(failure) }
                     if state.pendingBytes <= limitBytes { return .success(()) }
-                    state.waiters[id] = continuation
+                    state.waiters[id] = (continuation, end)
                     return nil
                 }
                 switch outcome {
@@ -125,7 +135,7 @@ package final class CurlUpload: Sendable {
 
     private func cancelWaiter(_ id: UInt64) {
         let waiter = state.withLock { $0.waiters.removeValue(forKey: id) }
-        waiter?.resume(throwing: CancellationError())
+        waiter?.continuation.resume(throwing: CancellationError())
     }
 }
 
