@@ -54,6 +54,10 @@ final class ActiveJob {
     var isMarkedRunning = false
     /// Whether the submit had an idempotency key: its claim is then durable before START.
     var isKeyed = false
+    /// Whether the submitter waits for the end, and is told nothing before.
+    var isAwaited = false
+    /// The attempt that runs while its claim, the job's first commit, is held back.
+    var heldClaim: TaskReference?
     /// The input, while it is kept in memory.
     var input: Input?
     /// The input as it rests.

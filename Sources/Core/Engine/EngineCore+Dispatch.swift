@@ -77,11 +77,14 @@ extension EngineCore {
         sandbox.job = job
         counters.starts[start, default: 0] += 1
         let id = job.job.id
-        if mayOverlap(job) {
-            storeClaim(job, sandbox) { core, result in core.claimed(id, reference, result, overlapped: true) }
+        if mayOverlap(job), job.isAwaited, configuration.jobs.claimHold > .zero {
+            holdClaim(job, reference)
+            sendStart(job, in: sandbox, input: input)
+        } else if mayOverlap(job) {
+            storeClaim(job) { core, result in core.claimed(id, reference, result, overlapped: true) }
             sendStart(job, in: sandbox, input: input)
         } else {
-            storeClaim(job, sandbox) { core, result in core.claimed(id, reference, result, overlapped: false) }
+            storeClaim(job) { core, result in core.claimed(id, reference, result, overlapped: false) }
         }
     }
 
@@ -94,13 +97,37 @@ extension EngineCore {
             && !needsDurableFile(job)
     }
 
+    /// Lets the first commit of a job wait for the job's end, whose commit then covers both.
+    ///
+    /// Nobody has been told of the job, and whoever submitted it waits for its end anyway. A longer job is committed
+    /// when `jobs.claim_hold` is over.
+    private func holdClaim(_ job: ActiveJob, _ reference: TaskReference) {
+        job.heldClaim = reference
+        let id = job.job.id
+        let hold = TimeAmount.nanoseconds(Int64(configuration.jobs.claimHold.seconds * 1e9))
+        loop.scheduleTask(in: hold) {
+            self.assumeIsolated { core in
+                guard let job = core.jobs[id], job.heldClaim == reference else { return }
+                core.releaseClaim(job)
+            }
+        }
+    }
+
+    /// Commits a claim that was held back; nothing else about the job may be committed before.
+    func releaseClaim(_ job: ActiveJob) {
+        guard let reference = job.heldClaim else { return }
+        job.heldClaim = nil
+        let id = job.job.id
+        storeClaim(job) { core, result in core.claimed(id, reference, result, overlapped: true) }
+    }
+
     private func storeClaim(
-        _ job: ActiveJob, _ sandbox: Sandbox,
+        _ job: ActiveJob,
         then next: @escaping @Sendable (isolated EngineCore, Result<StoreOutcome, EngineError>) -> Void
     ) {
         if job.isInserted {
             let claim = JobClaim(
-                attempt: JobAttempt(id: job.job.id, attempt: job.job.attempt), sandbox: sandbox.id.description,
+                attempt: JobAttempt(id: job.job.id, attempt: job.job.attempt), sandbox: job.job.sandbox ?? "",
                 nonce: Array((job.reference?.nonce ?? "").utf8), start: job.job.start, bootID: folders.bootID,
                 at: Date())
             commit(.claim(claim), then: next)

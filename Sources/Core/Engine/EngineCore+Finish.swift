@@ -165,21 +165,41 @@ extension EngineCore {
 
     private func commitEnd(_ id: JobID, _ ending: Ending, _ journal: StoredArtifact?, at now: Date) {
         guard let job = jobs[id] else { return }
-        if !job.isInserted {
-            // It ended before it was stored: the row comes first, or it would be inserted as queued afterwards.
-            job.isInserted = true
-            do {
-                commit(.insert([try row(of: job)], idempotency: nil)) { core, result in core.noteFailure(result) }
-            } catch {
-                logger.error("a job could not be stored", metadata: ["job": "\(id)", "reason": "\(error)"])
-            }
-        }
         let result = ending.packed.map { StoredArtifact($0, inline: !ending.isOnDisk) }
         let finish = JobFinish(
             attempt: JobAttempt(id: id, attempt: job.job.attempt), state: ending.state, error: ending.error,
             exitCode: ending.exitCode, usage: ending.usage, timings: job.job.timings, startedAt: job.job.startedAt,
             finishedAt: now, result: result, resultMedia: ending.media, journal: journal)
-        commit(.finish(finish)) { core, outcome in core.ended(id, ending, outcome, journal, at: now) }
+        if job.isInserted {
+            commit(.finish(finish)) { core, outcome in core.ended(id, ending, outcome, journal, at: now) }
+            return
+        }
+        // It ended before it was stored: both in one commit, the row first.
+        job.isInserted = true
+        job.heldClaim = nil
+        do {
+            commit(.insert([try row(of: job)], idempotency: nil), .finish(finish)) { core, inserted, finished in
+                core.endedUnstored(id, ending, inserted, finished, journal, at: now)
+            }
+        } catch {
+            abort(job, error as? EngineError ?? EngineError(.internalFault, "\(error)"))
+        }
+    }
+
+    /// Goes on when row and end of a job were committed together; without its row the job was never accepted.
+    private func endedUnstored(
+        _ id: JobID, _ ending: Ending, _ inserted: Result<StoreOutcome, EngineError>,
+        _ finished: Result<StoreOutcome, EngineError>, _ journal: StoredArtifact?, at now: Date
+    ) {
+        guard let job = jobs[id] else { return }
+        switch inserted {
+        case .success:
+            ended(id, ending, finished, journal, at: now)
+        case .failure(let error):
+            noteStore(error)
+            acknowledge(job)
+            abort(job, error)
+        }
     }
 
     /// Goes on when the end of a job is durable, or tries again when the disk has no room.

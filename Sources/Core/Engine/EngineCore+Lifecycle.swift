@@ -80,6 +80,7 @@ extension EngineCore {
         for job in jobs.values where job.phase == .running && job.directTask == nil {
             logger.notice("a running task is handed over", metadata: ["job": "\(job.job.id)"])
         }
+        for job in Array(jobs.values) { releaseClaim(job) }
         tellPool(.drain)
         let removal = NIODeadline.now() + .seconds(15)
         while NIODeadline.now() < removal, sandboxes.values.contains(where: { $0.job == nil }) {

@@ -20,6 +20,7 @@ extension EngineCore {
         // Also when the commit fails; a key that is released twice stays released.
         defer { if key != nil, !job.isInserted { release(idempotency, of: tenant) } }
         job.isKeyed = key != nil
+        job.isAwaited = limit.map { $0 > .zero } ?? false
         job.input = input
         if let key {
             let earlier = try await insertKeyed([job], key: key).first
@@ -29,7 +30,7 @@ extension EngineCore {
             }
         } else {
             enter(job)
-            if !job.isInserted { insert(job) }
+            if !job.isInserted, job.heldClaim == nil { insert(job) }
         }
         return try await answer(job, waitingUpTo: limit)
     }

@@ -42,7 +42,7 @@ extension EngineCore {
     private func markRunning() {
         let now = NIODeadline.now()
         let late = jobs.values.filter { job in
-            job.phase == .running && !job.isMarkedRunning
+            job.phase == .running && !job.isMarkedRunning && job.isInserted
                 && job.startedAt.map { now - $0 > .milliseconds(500) } ?? false
         }
         guard !late.isEmpty else { return }

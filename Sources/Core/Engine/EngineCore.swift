@@ -112,6 +112,20 @@ package actor EngineCore {
         }
     }
 
+    /// Commits two changes in one transaction, in this order; where it cannot be had each counts for itself.
+    func commit(
+        _ first: StoreOperation, _ second: StoreOperation,
+        then next:
+            @escaping @Sendable (
+                isolated EngineCore, Result<StoreOutcome, EngineError>, Result<StoreOutcome, EngineError>
+            ) -> Void
+    ) {
+        let loop = executor.loop
+        store.submit(first, second) { one, two in
+            loop.execute { self.assumeIsolated { next($0, one, two) } }
+        }
+    }
+
     /// Monotonic seconds for the pool's clock.
     var poolNow: Double { Double(NIODeadline.now().uptimeNanoseconds) * 1e-9 }
 }

@@ -82,6 +82,21 @@ package final class JobStore: Sendable {
         writer.submit(operation, completion: completion)
     }
 
+    /// Hands two changes over that are to share a commit; `completion` gets both outcomes, as above.
+    package func submit(
+        _ first: StoreOperation, _ second: StoreOperation,
+        completion:
+            @escaping @Sendable (Result<StoreOutcome, EngineError>, Result<StoreOutcome, EngineError>) -> Void
+    ) {
+        let earlier = OutcomeBox()
+        let keep: StoreWriter.Completion = { outcome in earlier.result.withLock { $0 = outcome } }
+        let answer: StoreWriter.Completion = { outcome in
+            let missing = EngineError(.internalFault, "The job store gave no answer.")
+            completion(earlier.result.withLock { $0 } ?? .failure(missing), outcome)
+        }
+        writer.submit([(first, keep), (second, answer)])
+    }
+
     /// Makes a change and waits for its commit.
     @discardableResult
     package func perform(_ operation: StoreOperation) async throws -> StoreOutcome {

@@ -52,6 +52,11 @@ final class StoreWriter: Sendable {
 
     /// Hands an operation over; `completion` is called exactly once, after the commit.
     func submit(_ operation: StoreOperation, completion: @escaping Completion) {
+        submit([(operation, completion)])
+    }
+
+    /// Hands operations over that belong into one transaction, in this order.
+    func submit(_ operations: [(operation: StoreOperation, completion: Completion)]) {
         let refusal: EngineError? = inbox.withLock { inbox in
             if inbox.closed { return EngineError(.draining, "The job store is closed.") }
             guard inbox.entries.count < queueMax else {
@@ -59,11 +64,13 @@ final class StoreWriter: Sendable {
                     .unavailable, "The job store has \(queueMax) changes waiting; try again later.",
                     retryAfterSeconds: 1)
             }
-            inbox.entries.append(Entry(operation: operation, completion: completion))
-            if inbox.entries.count == 1 { wake.signal() }
+            if inbox.entries.isEmpty { wake.signal() }
+            for (operation, completion) in operations {
+                inbox.entries.append(Entry(operation: operation, completion: completion))
+            }
             return nil
         }
-        if let refusal { completion(.failure(refusal)) }
+        if let refusal { for (_, completion) in operations { completion(.failure(refusal)) } }
     }
 
     /// Refuses further operations, completes those that wait and ends the thread.

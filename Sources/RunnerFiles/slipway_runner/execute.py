@@ -23,7 +23,15 @@ SAMPLE_BYTES = 65536
 SOURCE_NAME = "<task>"
 MODULE_NAME = "slipway_task"
 
+_OK = '{"outcome":"ok","media":"%s","encoding":"%s","inflated":%d'
+_MEASURED = ',"run":%.6f,"usage":{"cpu_seconds":%.6f,"max_rss":%d}}'
+
 _pickler: Any = pickle
+_encode = json.JSONEncoder(
+    allow_nan=False, ensure_ascii=False, separators=(",", ":")
+).encode
+_scan = json.JSONDecoder().scan_once
+_SELF, _CHILDREN = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
 
 
 class Outcome:
@@ -42,6 +50,19 @@ class Outcome:
     def __init__(self, outcome: str, body: bytes = b"", **fields: Any) -> None:
         self.header: Dict[str, Any] = {"outcome": outcome, **fields}
         self.body = body
+        self.run = 0.0
+        self.cpu_seconds = 0.0
+        self.max_rss = 0
+
+    def encoded(self) -> bytes:
+        """Return the header as JSON; a plain success without an encoder's pages."""
+        measured = _MEASURED % (self.run, self.cpu_seconds, self.max_rss)
+        header = self.header
+        if header["outcome"] == "ok":
+            text = _OK % (header["media"], header["encoding"], header["inflated"])
+        else:
+            text = json.dumps(header, separators=(",", ":"))[:-1]
+        return (text + measured).encode("ascii")
 
 
 class Refused(Exception):
@@ -64,11 +85,25 @@ def load_pickler() -> Optional[str]:
     return str(getattr(cloudpickle, "__version__", "unknown"))[:100]
 
 
-def run(header: Dict[str, Any], body: bytes) -> Outcome:
-    """Run the task in `body` and return its outcome, whatever it does."""
+def run(kind: str, encoding: str, inflated: int, limit: int, body: bytes) -> Outcome:
+    """Run the task in `body` and return its outcome, whatever it does.
+
+    Parameters
+    ----------
+    kind
+        ``callable``, ``source`` or ``command``.
+    encoding
+        How `body` is packed: ``identity`` or ``zlib``.
+    inflated
+        The most bytes of the unpacked body.
+    limit
+        The most bytes of the result.
+    body
+        The task.
+    """
     began = time.monotonic()
     try:
-        outcome = _run(header, body)
+        outcome = _run(kind, inflate(encoding, inflated, body), limit)
     except Refused as error:
         description = {"type": error.kind, "message": str(error), "traceback": ""}
         outcome = Outcome(error.outcome, error=description)
@@ -76,36 +111,28 @@ def run(header: Dict[str, Any], body: bytes) -> Outcome:
         outcome = Outcome("exit", exit_code=_exit_code(error))
     except BaseException as error:
         outcome = Outcome("exception", error=report.describe(error))
-    outcome.header["run"] = time.monotonic() - began
-    own = resource.getrusage(resource.RUSAGE_SELF)
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    outcome.header["usage"] = {
-        "cpu_seconds": own.ru_utime
-        + own.ru_stime
-        + children.ru_utime
-        + children.ru_stime,
-        "max_rss": max(own.ru_maxrss, children.ru_maxrss) * 1024,
-    }
+    outcome.run = time.monotonic() - began
+    own = resource.getrusage(_SELF)
+    children = resource.getrusage(_CHILDREN)
+    outcome.cpu_seconds = (
+        own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+    )
+    outcome.max_rss = max(own.ru_maxrss, children.ru_maxrss) * 1024
     return outcome
 
 
-def _run(header: Dict[str, Any], body: bytes) -> Outcome:
-    body = inflate(header, body)
-    kind = header["kind"]
+def _run(kind: str, body: bytes, limit: int) -> Outcome:
     if kind == "callable":
-        value = _run_callable(body)
-        return _pickled(value, header["result_limit"])
+        return _pickled(_run_callable(body), limit)
     if kind == "source":
-        value = _run_source(_description(body))
-        return _as_json(value, header["result_limit"])
+        return _as_json(_run_source(_description(body)), limit)
     command.become(_description(body))
     raise AssertionError("exec returned")
 
 
-def inflate(header: Dict[str, Any], body: bytes) -> bytes:
+def inflate(encoding: str, limit: int, body: bytes) -> bytes:
     """Return the input as it was before compression, up to its limit."""
-    limit = header["inflated"]
-    if header["encoding"] == "identity":
+    if encoding == "identity":
         if len(body) > limit:
             raise Refused("protocol", "InputTooLarge", _too_large(limit))
         return body
@@ -127,8 +154,11 @@ def _too_large(limit: int) -> str:
 
 def _description(body: bytes) -> Dict[str, Any]:
     try:
-        value = json.loads(bytes(body).decode("utf-8"))
-    except (ValueError, RecursionError) as error:
+        text = str(body, "utf-8")
+        value, end = _scan(text, 0)
+        if end != len(text):
+            value = json.loads(text)
+    except (ValueError, RecursionError, StopIteration) as error:
         raise Refused("protocol", "InputCorrupt", "input: %s" % error) from None
     if type(value) is not dict:
         raise Refused("protocol", "InputCorrupt", "input: not a JSON object")
@@ -211,10 +241,7 @@ def _dump(value: Any) -> bytes:
 
 def _as_json(value: Any, limit: int) -> Outcome:
     try:
-        text = json.dumps(
-            value, allow_nan=False, ensure_ascii=False, separators=(",", ":")
-        )
-        data = text.encode("utf-8")
+        data = _encode(value).encode("utf-8")
     except (TypeError, ValueError, RecursionError) as error:
         message = (
             "the value that the task returned is not JSON (%s): return numbers, "

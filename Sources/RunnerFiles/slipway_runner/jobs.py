@@ -175,8 +175,3 @@ class JsonLines:
     @staticmethod
     def _candidate(line: bytes) -> bool:
         return line.lstrip()[:1] == b"{" and line.rstrip()[-1:] == b"}"
-
-
-def compact(value: Dict[str, Any]) -> bytes:
-    """Return `value` as compact JSON."""
-    return json.dumps(value, separators=(",", ":")).encode("ascii")

@@ -66,10 +66,25 @@ class Nursery:
         except OSError as error:
             self.on_failed("the zygote does not listen: %s" % error)
 
-    def fork(self, uid: Optional[int], slot: int, rehearse: bool) -> Child:
-        """Ask for a child and return its handle at once; it reports ready later."""
+    def fork(
+        self, uid: Optional[int], slot: int, rehearse: bool, limits: bytes
+    ) -> Child:
+        """Ask for a child and return its handle at once; it reports ready later.
+
+        Parameters
+        ----------
+        uid
+            What the child is to become.
+        slot
+            Which slot it serves.
+        rehearse
+            Whether it runs an empty task while it waits.
+        limits
+            The resource limits that the next task is expected to get, packed.
+        """
         child = Child(self._loop, uid, task_folder(self._folder, slot))
         request = FORK_REQUEST.pack(-1 if uid is None else uid, slot, rehearse)
+        request += limits
         try:
             child.hand_over(self._socket, request)
         except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 import os
 import signal
 import time
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional
 from . import frames, outcomes
 from .child import Child
 from .frames import Violation
-from .jobs import Job, JsonLines, compact
+from .jobs import Job, JsonLines
 from .loop import Timer
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ FORK_SECONDS = 30.0
 FORK_FAILURES = 5
 DIRTY_SECONDS = 30.0
 RECHECK_SECONDS = 0.002
-HOT_SECONDS = 0.001
+HOT_SECONDS = 0.002
 
 
 class Slot:
@@ -65,6 +66,8 @@ class Slot:
         self._swept = 0
         self._scrubbed = 0
         self._uid: Optional[int] = None
+        #: The limits of the last task, which those to come inherit from the zygote.
+        self._limits = b""
 
     @property
     def unsettled(self) -> bool:
@@ -103,7 +106,7 @@ class Slot:
     def _fork(self) -> Child:
         uid = self._uids[self._turn]
         self._turn ^= 1
-        child = self._host.nursery.fork(uid, self.index, not self.hot)
+        child = self._host.nursery.fork(uid, self.index, not self.hot, self._limits)
         child.on_ready = self._ready
         child.on_silent = self._silent
         child.on_misuse = self._host.zygote_failed
@@ -192,16 +195,19 @@ class Slot:
         env = dict(fields["env"])
         env["SLIPWAY_JOB"] = job.key[0]
         env["SLIPWAY_ATTEMPT"] = str(job.key[1])
-        return compact(
-            {
-                "kind": fields["kind"],
-                "env": env,
-                "encoding": fields["encoding"],
-                "size": fields["size"],
-                "inflated": fields["inflated"],
-                "result_limit": fields["result_limit"],
-                "rlimits": self._host.task_limits(fields["rlimits"]),
-            }
+        limits = marshal.dumps(self._host.task_limits(fields["rlimits"]))
+        if self._uid is not None:
+            self._limits = limits
+        return marshal.dumps(
+            (
+                fields["kind"],
+                [(os.fsencode(name), os.fsencode(env[name])) for name in env],
+                fields["encoding"],
+                fields["size"],
+                fields["inflated"],
+                fields["result_limit"],
+                limits,
+            )
         )
 
     def refuse(self, job: Job, result: Dict[str, Any]) -> None:

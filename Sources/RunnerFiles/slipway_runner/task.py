@@ -1,20 +1,24 @@
 """A task's process: becomes its uid, waits for START, runs, answers, exits.
 
-Everything that does not depend on START is done before the wait. The messages on the
-control socket (sequenced packets, so that they never mix) are: ``R`` ready, ``E`` event,
-``P`` part of the result, ``F`` final header and last part; from the supervisor ``S`` the
-start header and the first input, ``I`` more input.
+Everything that does not depend on START is done before the wait, and what does not
+depend on the task at all is done in the zygote: a fresh fork pays for every page that
+it is first to write to, and in Python that is every page of an object that it names.
+
+The messages on the control socket (sequenced packets, so that they never mix) are:
+``R`` ready, ``E`` event, ``P`` part of the result, ``F`` final header and last part;
+from the supervisor ``S`` the start header (marshal) and the first input, ``I`` more
+input.
 """
 
 from __future__ import annotations
 
 import json
+import marshal
 import os
 import pickle
 import resource
 import select
 import signal
-import socket
 import struct
 import sys
 import types
@@ -24,19 +28,26 @@ from .limits import EXIT_NO_CHANNEL, task_folder
 
 TYPE_CHECKING = False  # As in typing, whose pages every fork would pay for.
 if TYPE_CHECKING:
-    from typing import Dict, List, Optional
+    from typing import Any, Dict, List, Optional
 
 CONTROL = 3
 CHUNK = 131072
 LENGTH = struct.Struct(">I")
 _REHEARSAL = b'{"code":"def main():\\n    return 1\\n"}'
 _REHEARSAL_PICKLE = pickle.dumps((len, ((),), {}))
-_REHEARSAL_HEADER = (
-    '{"kind":"source","encoding":"identity","env":{},"rlimits":{},'
-    '"size":0,"inflated":1000,"result_limit":1000}'
-)
+_buffer = bytearray(CHUNK + 131072)
+_buffers = [_buffer]
+_view = memoryview(_buffer)
+_write = os.write
+# What os.environ does for each of its entries, without its checks and conversions.
+_environment = os.environ._data  # type: ignore[attr-defined]
+_putenv = os.putenv
 _folder = ""
 _supervisor = 0
+#: The limits that the zygote has, and so its children, as they travel.
+_inherited = b""
+#: How many empty tasks specialise the code: more than the interpreter waits for.
+PRACTICE = 64
 LIMITS = {
     "nofile": resource.RLIMIT_NOFILE,
     "nproc": resource.RLIMIT_NPROC,
@@ -50,28 +61,39 @@ def load_pickler() -> Optional[str]:
     return execute.load_pickler()
 
 
-def announce(top: str, slot: int) -> None:
-    """Set, in the zygote, the environment that children for `slot` inherit.
+def practise() -> None:
+    """Run empty tasks in the zygote, so that children find specialised code."""
+    for _ in range(PRACTICE):
+        _rehearse()
+    execute.flush_output()
+
+
+def announce(top: str, slot: int, limits: bytes) -> None:
+    """Set, in the zygote, what children for `slot` inherit.
 
     What is done here a child need not do, which would pay for it in page faults.
     """
-    global _folder, _supervisor
+    global _folder, _supervisor, _inherited
     _supervisor = os.getppid()
     _folder = task_folder(top, slot)
     for name in ("HOME", "TMPDIR", "PWD"):
         os.environ[name] = _folder
     os.environ["USER"] = os.environ["LOGNAME"] = "task"
+    hook()
+    if limits:
+        limit(limits)
+        _inherited = limits
 
 
 def enter(uid: int, rehearse: bool, fds: List[int], highest: int) -> None:
     """Turn this fresh child into a task; never returns."""
     code = EXIT_NO_CHANNEL
     try:
-        control = prepare(uid, fds, highest)
-        control.send(b"R")
+        prepare(uid, fds, highest)
+        _write(CONTROL, b"R")
         if rehearse:
-            rehearsal(control)
-        code = serve(control)
+            rehearsal()
+        code = serve()
     except BaseException as error:
         try:
             os.write(2, ("slipway runner: %r\n" % (error,)).encode())
@@ -81,7 +103,7 @@ def enter(uid: int, rehearse: bool, fds: List[int], highest: int) -> None:
         os._exit(code)
 
 
-def prepare(uid: int, fds: List[int], highest: int) -> socket.socket:
+def prepare(uid: int, fds: List[int], highest: int) -> None:
     """Take the descriptors and the uid of a task."""
     control_fd, out, err = fds
     os.setsid()
@@ -97,7 +119,6 @@ def prepare(uid: int, fds: List[int], highest: int) -> socket.socket:
     ):  # Not while a double fork's middle is about to end.
         linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
     _reseed()
-    return socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=CONTROL)
 
 
 def _reseed() -> None:
@@ -114,88 +135,95 @@ def _reseed() -> None:
         torch.manual_seed(int.from_bytes(os.urandom(8), "big") >> 1)
 
 
-def serve(control: socket.socket) -> int:
+def serve() -> int:
     """Receive one task, run it, hand over what came of it; return the exit code."""
-    data = control.recv(CHUNK + 131072)
-    if not data:
+    size = os.readv(CONTROL, _buffers)
+    if not size:
         return 0
-    (length,) = LENGTH.unpack_from(data, 1)
-    header = json.loads(data[5 : 5 + length])
-    body = data[5 + length :]
-    if len(body) < header["size"]:
-        body = _rest(control, body, header["size"])
+    (length,) = LENGTH.unpack_from(_buffer, 1)
+    length += 5
+    kind, env, encoding, size_in_all, inflated, result_limit, limits = marshal.loads(
+        _view[5:length]
+    )
+    body = _view[length:size].tobytes()
+    if len(body) < size_in_all:
+        body = _rest(body, size_in_all)
         if body is None:
             return 0
     os.mkdir(_folder, 0o700)
     os.chdir(_folder)
-    os.environ.update(header["env"])
-    _limit(header["rlimits"])
-    _hook(control)
-    outcome = execute.run(header, body)
+    for name, value in env:
+        _environment[name] = value
+        _putenv(name, value)
+    if limits != _inherited:
+        limit(limits)
+    outcome = execute.run(kind, encoding, inflated, result_limit, body)
     del body
     execute.flush_output()
-    return _answer(control, outcome)
+    return _answer(outcome)
 
 
-def rehearsal(control: socket.socket) -> None:
+def rehearsal() -> None:
     """Run an empty task while there is nothing else to do.
 
     A fresh fork spends most of a short task on page faults; what this touches is paid
     for before the task arrives.
     """
-    if select.select([control], [], [], 0)[0]:
-        return
-    header = json.loads(_REHEARSAL_HEADER)
-    os.environ.update(header["env"])
-    _limit(header["rlimits"])
-    outcome = execute.run(header, _REHEARSAL)
+    if not select.select([CONTROL], [], [], 0)[0]:
+        _rehearse()
+
+
+def _rehearse() -> None:
+    outcome = execute.run("source", "identity", 1000, 1000, _REHEARSAL)
     execute.forget_source()
-    json.dumps(outcome.header, separators=(",", ":")).encode("ascii")
+    outcome.encoded()
+    marshal.loads(marshal.dumps(("", [], 0)))
     pickle.loads(_REHEARSAL_PICKLE)
 
 
-def _rest(control: socket.socket, first: bytes, size: int) -> Optional[bytearray]:
+def _rest(first: bytes, size: int) -> Optional[bytearray]:
     body = bytearray(first)
     while len(body) < size:
-        data = control.recv(CHUNK + 1)
-        if not data:
+        count = os.readv(CONTROL, _buffers)
+        if not count:
             return None
-        body += memoryview(data)[1:]
+        body += _view[1:count]
     return body
 
 
-def _limit(wanted: Dict[str, int]) -> None:
-    for name, value in wanted.items():
+def limit(packed: bytes) -> None:
+    """Set resource limits, as far as the hard ones let us."""
+    for name, value in marshal.loads(packed).items():
         _, hard = resource.getrlimit(LIMITS[name])
         if hard != resource.RLIM_INFINITY:
             value = min(value, hard)
         resource.setrlimit(LIMITS[name], (value, value))
 
 
-def _hook(control: socket.socket) -> None:
-    """Give the `slipway` module its way out, for this process and its forks."""
+def hook() -> None:
+    """Give the `slipway` module its way out, for children and their forks."""
 
-    def emit(body: bytes) -> None:
-        control.send(b"E" + body)
+    def emit(body: bytes, write: Any = os.write) -> None:
+        write(CONTROL, b"E" + body)
 
     module = types.ModuleType("_slipway_task")
     module.emit = emit  # type: ignore[attr-defined]
     sys.modules["_slipway_task"] = module
 
 
-def _answer(control: socket.socket, outcome: execute.Outcome) -> int:
-    text = json.dumps(outcome.header, separators=(",", ":")).encode("ascii")
+def _answer(outcome: execute.Outcome) -> int:
+    text = outcome.encoded()
     body = memoryview(outcome.body)
     start = 0
     try:
         while len(body) - start > CHUNK - len(text):
-            control.send(b"".join((b"P", body[start : start + CHUNK])))
+            _write(CONTROL, b"".join((b"P", body[start : start + CHUNK])))
             start += CHUNK
             start = min(start, len(body))
-        control.send(b"".join((b"F", LENGTH.pack(len(text)), text, body[start:])))
+        _write(CONTROL, b"".join((b"F", LENGTH.pack(len(text)), text, body[start:])))
     except OSError:
         return EXIT_NO_CHANNEL
     # The supervisor answers the host before it lets this process use the processor
     # for taking its memory down.
-    control.recv(1)
+    os.read(CONTROL, 1)
     return 0

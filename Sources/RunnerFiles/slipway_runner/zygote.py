@@ -174,6 +174,7 @@ def configure(settings: Dict[str, Any]) -> Dict[str, Any]:
     middle = time.monotonic()
     errors = preload(settings["preload"])
     ended = time.monotonic()
+    task.practise()
     reset_signals()
     linux.unbuffer_stdout()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
@@ -201,7 +202,7 @@ def serve(control: socket.socket, settings: Dict[str, Any]) -> None:
     """Fork one task for each request, until the supervisor goes away."""
     fork = choose_fork(settings.get("fork"))
     highest = max(map(int, os.listdir("/proc/self/fd"))) + 16
-    announced = -1
+    announced = None
     space = socket.CMSG_LEN(3 * array.array("i").itemsize)
     while True:
         data, ancillary, _, _ = control.recvmsg(MESSAGE_BYTES, space)
@@ -210,10 +211,11 @@ def serve(control: socket.socket, settings: Dict[str, Any]) -> None:
         fds = array.array("i")
         for _, _, payload in ancillary:
             fds.frombytes(payload)
-        uid, slot, rehearse = FORK_REQUEST.unpack(data)
-        if slot != announced:
-            task.announce(settings["folder"], slot)
-            announced = slot
+        uid, slot, rehearse = FORK_REQUEST.unpack_from(data)
+        wanted = (slot, data[FORK_REQUEST.size :])
+        if wanted != announced:
+            task.announce(settings["folder"], *wanted)
+            announced = wanted
         given = list(fds)
         last = max(highest, max(given) + 1)
         try:
