@@ -39,6 +39,9 @@ package protocol JobService: Sendable {
     /// The events of a job after the one with number `seq`, those of the past first, until the job has ended.
     func events(of id: JobID, tenant: TenantID, after seq: Int) async throws -> AsyncStream<JobEvent>
 
+    /// The events of all jobs of a tenant from now on, or after a place in their stream.
+    func events(_ query: TenantEventQuery, tenant: TenantID) async -> AsyncStream<TenantEvent>
+
     /// What is warm; counts are those of one tenant.
     func pools(for tenant: TenantID?) async -> [PoolStatus]
 

@@ -167,6 +167,41 @@ struct JobRouteTests {
         }
     }
 
+    @Test("the events of all jobs come with their places, and with results where they are asked for")
+    func tenantEvents() async throws {
+        try await withGateway { gateway in
+            var job = Job.sample()
+            job.state = .completed
+            let event = event(job, 2, "job_update", "{\"type\":\"job_update\",\n\"status\":\"completed\"}")
+            let result = JobResult(media: .json, bytes: Array("[1]".utf8), exitCode: nil)
+            await gateway.service.setTenantEvents([
+                TenantEvent(streamID: "e-6", event: nil, outcome: nil),
+                TenantEvent(streamID: "e-7", event: event, outcome: JobOutcome(job: job, result: result)),
+            ])
+            let path = "/v1/events?label=team:a,kind:b&type=job_update&results=true"
+            let headers = [("Accept", "application/x-ndjson"), ("Last-Event-ID", "e-5")]
+            let lines = try await gateway.send("GET", path, headers: headers).text.split(
+                separator: "\n", omittingEmptySubsequences: false)
+            #expect(lines.count == 4)
+            #expect(lines[0] == "")
+            #expect(lines[1] == #"{"type":"gap","stream_id":"e-6"}"#)
+            let told = try JSONValue(parsing: Array(lines[2].utf8))
+            #expect(told["stream_id"] == "e-7")
+            #expect(told["status"] == "completed")
+            #expect(told["job"]?["id"]?.text == job.id.description)
+            #expect(told["result"]?["value"] == [1])
+            let query = await gateway.service.tenantQueries.last
+            #expect(query?.labels == ["team": "a", "kind": "b"])
+            #expect(query?.types == ["job_update"])
+            #expect(query?.after == "e-5")
+            #expect(query?.includesResults == true)
+            let stream = try await gateway.send("GET", "/v1/events").text
+            #expect(stream.hasPrefix("retry: 2000\n\nid: e-6\ndata: {"))
+            #expect(try await gateway.send("GET", "/v1/events?label=x").status == 400)
+            #expect(try await gateway.send("GET", "/v1/events?since=1").status == 400)
+        }
+    }
+
     @Test("an open event stream ends when the service shuts down")
     func shutdown() async throws {
         let job = Job.sample()

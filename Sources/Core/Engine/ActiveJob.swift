@@ -82,6 +82,10 @@ final class ActiveJob {
     var gathered: [LogStream: String] = [:]
     /// Followers of its events.
     var followers: [Int: AsyncStream<JobEvent>.Continuation] = [:]
+    /// The followers of all jobs of its tenant, once there are any.
+    var feed: TenantFeed?
+    /// How many of its events were handed to followers.
+    private(set) var told = 0
     /// Delivered when the job's row is durable.
     let committed = Signal<Void>()
     /// Delivered when the job's end is durable.
@@ -110,13 +114,32 @@ final class ActiveJob {
         queueDeadline = now + .nanoseconds(Int64(min(queueSeconds, 1e9) * 1e9))
     }
 
-    /// Notes an event and hands it to the followers.
+    /// Notes an event and hands it to the followers as soon as it holds.
     func emit(_ content: EventContent, at time: Date = Date()) {
-        let record = EventRecord(sequence: events.count + 1, time: time, content: content)
-        events.append(record)
-        guard !followers.isEmpty else { return }
-        let event = record.event(of: job.id)
-        for follower in followers.values { follower.yield(event) }
+        events.append(EventRecord(sequence: events.count + 1, time: time, content: content))
+        tell(nil)
+    }
+
+    /// Hands events to the followers: none before the job is durable, and its end not before that is.
+    ///
+    /// - Parameter outcome: The end, once it is durable.
+    func tell(_ outcome: JobOutcome?) {
+        guard committed.isSet else { return }
+        let last = outcome == nil && events.last?.isEnd == true ? events.count - 1 : events.count
+        guard told < last else { return }
+        defer { told = last }
+        guard !followers.isEmpty || feed != nil else { return }
+        for record in events[told..<last] {
+            let event = record.event(of: job.id)
+            for follower in followers.values { follower.yield(event) }
+            feed?.take(event, labels: job.labels, outcome: record.isEnd ? outcome : nil)
+        }
+    }
+
+    /// Notes that the job is durable: from now on its followers are told.
+    func accept() {
+        committed.succeed(())
+        tell(nil)
     }
 
     /// Whether something was said that cannot be told from the job's row.

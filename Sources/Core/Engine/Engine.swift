@@ -165,6 +165,16 @@ public final class Engine: Service, Sendable {
         try await core.events(of: id, tenant: tenant, after: seq)
     }
 
+    /// The events of all jobs of a tenant from now on, or after a place in their stream.
+    ///
+    /// The stream ends when the engine stops, or when more than 10,000 events wait to be read; a reader can go on with
+    /// `after`. An entry without an event says that some were missed.
+    public func events(
+        _ query: TenantEventQuery, tenant: TenantID = .default
+    ) async -> AsyncStream<TenantEvent> {
+        await core.events(query, tenant: tenant)
+    }
+
     /// The pools of sandboxes; with a tenant, its own sandboxes only are counted as warm and busy.
     public func pools(for tenant: TenantID? = nil) async -> [PoolStatus] { await core.pools(for: tenant) }
 

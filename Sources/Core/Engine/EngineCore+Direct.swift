@@ -28,7 +28,7 @@ extension EngineCore {
                 job.isInserted = true
                 _ = try await store.perform(.insert([try row(of: job)], idempotency: nil))
             }
-            job.committed.succeed(())
+            job.accept()
             if !job.repeatsAttempt { job.job.attempt += 1 }
             job.repeatsAttempt = false
             job.claimedAt = .now()

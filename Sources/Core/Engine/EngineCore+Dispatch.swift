@@ -4,7 +4,10 @@ import NIOCore
 extension EngineCore {
     /// Takes a job into the engine and looks for its place to run.
     func enter(_ job: ActiveJob) {
-        if jobs.updateValue(job, forKey: job.job.id) == nil { jobCounts[job.job.tenant, default: 0] += 1 }
+        if jobs.updateValue(job, forKey: job.job.id) == nil {
+            jobCounts[job.job.tenant, default: 0] += 1
+            if !feeds.isEmpty { job.feed = feeds[job.job.tenant] }
+        }
         if job.events.isEmpty {
             job.emit(.update(.queued, attempt: job.job.attempt, message: nil, error: nil), at: job.job.createdAt)
         }
@@ -162,7 +165,7 @@ extension EngineCore {
         guard job.reference == reference else {
             // The attempt is over already; whether the job is stored still has to be said.
             switch result {
-            case .success: job.committed.succeed(())
+            case .success: job.accept()
             case .failure(let error): if !job.committed.isSet { abort(job, error) }
             }
             return
@@ -174,7 +177,7 @@ extension EngineCore {
             giveUp(job, EngineError(.internalFault, "the job's claim was not accepted by the store"))
         case .success:
             noteStore(nil)
-            job.committed.succeed(())
+            job.accept()
             guard !overlapped, job.phase == .claiming else { return }
             guard let sandbox = job.sandbox(in: sandboxes), let input = job.input else {
                 retryUnstarted(job)

@@ -235,8 +235,10 @@ extension EngineCore {
         }
         forget(job)
         let result = ending.media.map { JobResult(media: $0, bytes: ending.plain, exitCode: ending.exitCode) }
-        job.committed.succeed(())
-        job.ended.succeed(JobOutcome(job: job.job, result: result, packedText: ending.packed?.text))
+        let outcome = JobOutcome(job: job.job, result: result, packedText: ending.packed?.text)
+        job.accept()
+        job.tell(outcome)
+        job.ended.succeed(outcome)
         for follower in job.followers.values { follower.finish() }
         job.followers = [:]
     }

@@ -96,6 +96,7 @@ extension EngineCore {
             job.ended.fail(EngineError(.draining, "the engine stopped before the job ended"))
             job.committed.fail(EngineError(.draining, "the engine stopped"))
         }
+        for feed in feeds.values { feed.finish() }
         recovered.fail(EngineError(.draining, "the engine stopped"))
     }
 }

@@ -91,7 +91,7 @@ extension EngineCore {
     private func history(of id: JobID, tenant: TenantID) async throws -> [EventRecord] {
         if let job = jobs[id] {
             guard job.job.tenant == tenant, job.isInserted else { throw Self.noSuchJob }
-            return job.events
+            return Array(job.events.prefix(job.told))
         }
         guard let row = try await store.row(id), row.job.tenant == tenant else { throw Self.noSuchJob }
         guard let stored = row.journal else { return Self.synthesised(row.job) }
@@ -154,7 +154,8 @@ extension EngineCore {
         let (stream, continuation) = AsyncStream.makeStream(
             of: JobEvent.self, bufferingPolicy: .bufferingOldest(max(limit, past.count + 16)))
         let live = jobs[id]
-        let known = live?.events ?? past
+        // What is not durable yet is told to all followers together.
+        let known = live.map { Array($0.events.prefix($0.told)) } ?? past
         for record in known where record.sequence > sequence { continuation.yield(record.event(of: id)) }
         guard let live, live.phase != .ended else {
             continuation.finish()
@@ -167,6 +168,32 @@ extension EngineCore {
             Task { await self.unfollow(id, number) }
         }
         return stream
+    }
+
+    /// The events of all jobs of a tenant from now on, or from a place in the stream on.
+    package func events(_ query: TenantEventQuery, tenant: TenantID) -> AsyncStream<TenantEvent> {
+        let number = nextFollower
+        nextFollower += 1
+        let feed = feeds[tenant] ?? TenantFeed(epoch: feedEpoch)
+        feeds[tenant] = feed
+        for job in jobs.values where job.job.tenant == tenant { job.feed = feed }
+        let (stream, ended) = feed.follow(query, number: number)
+        ended.notify { Task { await self.unfollow(tenant, number) } }
+        if isStopped { feed.finish() }
+        return stream
+    }
+
+    private func unfollow(_ tenant: TenantID, _ number: Int) {
+        guard let feed = feeds[tenant] else { return }
+        feed.unfollow(number)
+        guard !feed.isFollowed else { return }
+        loop.scheduleTask(in: .seconds(TenantFeed.idleSeconds)) {
+            self.assumeIsolated { core in
+                guard let feed = core.feeds[tenant], !feed.isFollowed else { return }
+                core.feeds[tenant] = nil
+                for job in core.jobs.values where job.job.tenant == tenant { job.feed = nil }
+            }
+        }
     }
 
     private func unfollow(_ id: JobID, _ number: Int) { jobs[id]?.followers[number] = nil }

@@ -217,7 +217,7 @@ extension EngineCore {
         job.submittedAt = .uptimeNanoseconds(uptime - min(uptime, UInt64(age.nanoseconds)))
         job.storedInput = row.input
         job.isInserted = true
-        job.committed.succeed(())
+        job.accept()
         return job
     }
 

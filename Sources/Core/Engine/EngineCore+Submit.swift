@@ -161,7 +161,7 @@ extension EngineCore {
             throw EngineError(.keyReused, "this idempotency key was used with another request")
         case .done, .applied, .changed, .missing:
             for job in accepted {
-                job.committed.succeed(())
+                job.accept()
                 enter(job)
                 unload(job)
             }
@@ -224,7 +224,7 @@ extension EngineCore {
         switch result {
         case .success:
             noteStore(nil)
-            job.committed.succeed(())
+            job.accept()
             unload(job)
         case .failure(let error):
             noteStore(error)

@@ -31,6 +31,12 @@ package struct EventRecord: Sendable {
         self.content = content
     }
 
+    /// Whether it says that the job has ended.
+    package var isEnd: Bool {
+        guard case .update(let state, _, _, _) = content else { return false }
+        return state.isTerminal
+    }
+
     /// The event for a reader.
     package func event(of job: JobID) -> JobEvent {
         JobEvent(jobID: job, seq: sequence, time: time, type: content.type, json: json(of: job))

@@ -93,6 +93,20 @@ extension OpenAPI {
               "204":{"description":"There is nothing after Last-Event-ID, and nothing will come."},
               "400":{"$ref":"#/components/responses/Problem"},"401":{"$ref":"#/components/responses/Unauthorized"},
               "404":{"$ref":"#/components/responses/Problem"}}}},
+        "/v1/events":{
+          "get":{"operationId":"getTenantEvents","tags":["jobs"],"summary":"The events of all jobs of the tenant; scope read.",
+            "parameters":[
+              {"name":"label","in":"query","description":"key:value, or several with commas: jobs that have all of them.",
+                "schema":{"type":"string"}},
+              {"name":"type","in":"query","description":"Types of events, with commas; all otherwise.","schema":{"type":"string"}},
+              {"name":"results","in":"query","description":"An event that ends a job carries the job and its result.",
+                "schema":{"type":"boolean","default":false}},
+              {"name":"Last-Event-ID","in":"header","description":"The stream_id after which to go on.",
+                "schema":{"type":"string","maxLength":64}}],
+            "responses":{"200":{"description":"Events as they happen, without an end.","content":{
+                "text/event-stream":{"schema":{"type":"string"}},
+                "application/x-ndjson":{"schema":{"$ref":"#/components/schemas/Event"}}}},
+              "400":{"$ref":"#/components/responses/Problem"},"401":{"$ref":"#/components/responses/Unauthorized"}}}},
         "/v1/pools":{
           "get":{"operationId":"listPools","tags":["engine"],"summary":"What is warm; scope read.",
             "responses":{"200":{"description":"Pools.","content":{"application/json":{"schema":{"type":"object","required":["pools"],

@@ -28,6 +28,19 @@ struct Call: Sendable {
         throw Problem.badRequest("There is no query parameter '\(unknown)' here. Known: \(known).")
     }
 
+    /// The labels of the query: `label=key:value,key:value`.
+    func labels() throws(Problem) -> [String: String] {
+        var labels: [String: String] = [:]
+        for label in (target.query["label"] ?? "").split(separator: ",") {
+            let parts = label.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            guard parts.count == 2, !parts[0].isEmpty else {
+                throw Problem.badRequest("The query parameter 'label' must look like key:value.")
+            }
+            labels[parts[0]] = parts[1]
+        }
+        return labels
+    }
+
     /// A whole number of the query.
     func integer(_ name: String, in range: ClosedRange<Int>) throws(Problem) -> Int? {
         guard let text = target.query[name] else { return nil }

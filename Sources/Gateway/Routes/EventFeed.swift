@@ -7,18 +7,18 @@ import SlipwayCore
 ///
 /// An event is asked for when the one before it has been written: a slow reader holds up nobody but itself. The feed
 /// ends with the job, with the client, or with the service.
-struct EventFeed: Sendable {
+struct EventFeed<Event: Sendable>: Sendable {
     private enum Signal: Sendable {
-        case event(JobEvent)
+        case event(Event)
         case end
         case silence
     }
 
     /// Takes events one by one, from whichever task asks.
     private actor Source {
-        private var iterator: AsyncStream<JobEvent>.Iterator
+        private var iterator: AsyncStream<Event>.Iterator
 
-        init(_ events: AsyncStream<JobEvent>) { iterator = events.makeAsyncIterator() }
+        init(_ events: AsyncStream<Event>) { iterator = events.makeAsyncIterator() }
 
         func next() async -> Signal {
             var copy = iterator
@@ -28,17 +28,17 @@ struct EventFeed: Sendable {
         }
     }
 
-    let events: AsyncStream<JobEvent>
+    let events: AsyncStream<Event>
     /// How long to be silent at most; nil for as long as nothing happens.
     let heartbeat: Duration?
     let heartbeatText: String
     let start: String
     /// The bytes of an event; nil for events that are left out.
-    let encode: @Sendable (JobEvent) -> [UInt8]?
+    let encode: @Sendable (Event) -> [UInt8]?
 
     init(
-        events: AsyncStream<JobEvent>, heartbeat: Duration?, heartbeatText: String = "", start: String = "",
-        encode: @escaping @Sendable (JobEvent) -> [UInt8]?
+        events: AsyncStream<Event>, heartbeat: Duration?, heartbeatText: String = "", start: String = "",
+        encode: @escaping @Sendable (Event) -> [UInt8]?
     ) {
         self.events = events
         self.heartbeat = heartbeat

@@ -43,13 +43,7 @@ extension GatewayRoutes {
             }
             query.states.insert(state)
         }
-        for label in (call.target.query["label"] ?? "").split(separator: ",") {
-            let parts = label.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            guard parts.count == 2, !parts[0].isEmpty else {
-                throw Problem.badRequest("The query parameter 'label' must look like key:value.")
-            }
-            query.labels[parts[0]] = parts[1]
-        }
+        query.labels = try call.labels()
         let page = try await service.jobs(query, tenant: call.principal.tenant)
         var writer = JSONWriter(capacity: page.jobs.count * 640 + 64)
         writer.object { writer in

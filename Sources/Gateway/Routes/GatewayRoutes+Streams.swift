@@ -33,7 +33,9 @@ extension GatewayRoutes {
         let after = try lastEventID(call)
         let events = try await service.events(of: id, tenant: tenant, after: after)
         if Preferences.accepts("application/x-ndjson", call.headers) {
-            let feed = EventFeed(events: events, heartbeat: options.heartbeat, heartbeatText: "\n") { $0.json + [0x0A] }
+            let feed = EventFeed(events: events, heartbeat: options.heartbeat, heartbeatText: "\n") {
+                NDJSON.line($0.json)
+            }
             return Response(status: .ok, headers: [.contentType: "application/x-ndjson"], body: feed.body)
         }
         if after > 0, try await service.job(id, tenant: tenant).state.isTerminal {
@@ -66,17 +68,31 @@ extension GatewayRoutes {
 /// Events in the format of server-sent events (WHATWG HTML, section 9.2).
 enum ServerSentEvent {
     /// `id:` and `data:` lines and an empty line; the type stands in the data, so that every listener gets all.
-    static func text(of event: JobEvent) -> [UInt8] {
-        var text = Array("id: \(event.seq)\n".utf8)
-        text.reserveCapacity(event.json.count + 32)
+    static func text(of event: JobEvent) -> [UInt8] { text(id: "\(event.seq)", json: event.json) }
+
+    /// The same for an event with an id of another kind.
+    static func text(id: String, json: [UInt8]) -> [UInt8] {
+        var text = Array("id: \(id)\n".utf8)
+        text.reserveCapacity(json.count + 64)
         // White space between the values of a task's own JSON may hold line breaks, which would end the field.
-        for line in event.json.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }) {
+        for line in json.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }) {
             text.append(contentsOf: "data: ".utf8)
             text.append(contentsOf: line)
             text.append(0x0A)
         }
         text.append(0x0A)
         return text
+    }
+}
+
+/// JSON texts one on a line.
+enum NDJSON {
+    /// The text without line breaks, which only stand between its values, and one at its end.
+    static func line(_ json: [UInt8]) -> [UInt8] {
+        var line = json
+        for index in line.indices where line[index] == 0x0A || line[index] == 0x0D { line[index] = 0x20 }
+        line.append(0x0A)
+        return line
     }
 }
 

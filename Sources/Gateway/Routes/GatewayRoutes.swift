@@ -37,6 +37,7 @@ struct GatewayRoutes: Sendable {
         Declaration(.get, "/v1/jobs/{id}/result", .read) { $0.result },
         Declaration(.get, "/v1/jobs/{id}/logs", .read) { $0.logs },
         Declaration(.get, "/v1/jobs/{id}/events", .read) { $0.events },
+        Declaration(.get, "/v1/events", .read) { $0.tenantEvents },
         Declaration(.get, "/v1/pools", .read) { $0.pools },
         Declaration(.get, "/metrics", .read) { $0.metrics },
         Declaration(.get, "/healthz", nil) { $0.health },

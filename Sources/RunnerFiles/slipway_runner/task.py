@@ -12,7 +12,6 @@ input.
 
 from __future__ import annotations
 
-import json
 import marshal
 import os
 import pickle
@@ -28,7 +27,7 @@ from .limits import EXIT_NO_CHANNEL, task_folder
 
 TYPE_CHECKING = False  # As in typing, whose pages every fork would pay for.
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional
+    from typing import Any, List, Optional
 
 CONTROL = 3
 CHUNK = 131072

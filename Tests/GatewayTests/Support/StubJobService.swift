@@ -22,6 +22,8 @@ actor StubJobService: JobService {
     private var logText: [UInt8] = []
     private var keepsEventsOpen = false
     private(set) var eventReads = 0
+    private var tenantEvents: [TenantEvent] = []
+    private(set) var tenantQueries: [TenantEventQuery] = []
     private var poolList: [PoolStatus] = []
     private(set) var poolTenant: TenantID?
     var limits = RequestLimits()
@@ -35,6 +37,7 @@ actor StubJobService: JobService {
         eventLists[id] = events
         keepsEventsOpen = staysOpen
     }
+    func setTenantEvents(_ events: [TenantEvent]) { tenantEvents = events }
     func setLogs(_ text: [UInt8]) { logText = text }
     func setPools(_ pools: [PoolStatus]) { poolList = pools }
 
@@ -90,6 +93,14 @@ actor StubJobService: JobService {
         _ = try find(id, tenant)
         lastTail = tail
         return logText
+    }
+
+    func events(_ query: TenantEventQuery, tenant: TenantID) async -> AsyncStream<TenantEvent> {
+        tenantQueries.append(query)
+        let (stream, continuation) = AsyncStream<TenantEvent>.makeStream()
+        for event in tenantEvents { continuation.yield(event) }
+        continuation.finish()
+        return stream
     }
 
     func events(of id: JobID, tenant: TenantID, after seq: Int) async throws -> AsyncStream<JobEvent> {
