@@ -174,19 +174,23 @@ def configure(settings: Dict[str, Any]) -> Dict[str, Any]:
     middle = time.monotonic()
     errors = preload(settings["preload"])
     ended = time.monotonic()
-    task.practise()
     reset_signals()
     linux.unbuffer_stdout()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    gc.collect()
-    gc.freeze()
-    linux.trim_heap()
+    settle()
     return {
         "cloudpickle": version,
         "preload": {"seconds": ended - middle, "errors": errors[:100]},
         "zygote_seconds": ended - began,
         "threads": thread_count(),
     }
+
+
+def settle() -> None:
+    """Make the heap one that children share and leave alone."""
+    gc.collect()
+    gc.freeze()
+    linux.trim_heap()
 
 
 def choose_fork(forced: Optional[str]) -> Callable[[], int]:
@@ -203,6 +207,7 @@ def serve(control: socket.socket, settings: Dict[str, Any]) -> None:
     fork = choose_fork(settings.get("fork"))
     highest = max(map(int, os.listdir("/proc/self/fd"))) + 16
     announced = None
+    practised = False
     space = socket.CMSG_LEN(3 * array.array("i").itemsize)
     while True:
         data, ancillary, _, _ = control.recvmsg(MESSAGE_BYTES, space)
@@ -225,6 +230,11 @@ def serve(control: socket.socket, settings: Dict[str, Any]) -> None:
             control.send(json.dumps({"failed": str(error)}).encode())
         for fd in given:
             os.close(fd)
+        if not practised:
+            # Not before the first task of a cold start.
+            practised = True
+            task.practise()
+            settle()
 
 
 def main() -> None:
