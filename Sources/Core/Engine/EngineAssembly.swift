@@ -21,13 +21,12 @@ struct EngineAssembly {
         let client = choice == "docker" ? DockerClient(endpoint: try endpoint(), options: dockerOptions()) : nil
         let environments = try await environmentStore(folders, engineID: engineID, client: client)
         if let client {
-            runtimes["docker"] = DockerRuntime(
-                client: client,
-                options: .init(
-                    engineID: engineID, runnerFolder: runner, environmentsFolder: environments.rootFolder,
-                    heartbeatSeconds: configuration.runner.heartbeat.seconds,
-                    reconnectSeconds: configuration.runner.redial.seconds, seccompProfile: try seccompProfile()),
-                logger: logger)
+            var options = DockerRuntime.Options(
+                engineID: engineID, runnerFolder: runner, environmentsFolder: environments.rootFolder,
+                heartbeatSeconds: configuration.runner.heartbeat.seconds,
+                reconnectSeconds: configuration.runner.redial.seconds, seccompProfile: try seccompProfile())
+            options.oomScoreAdjustment = configuration.sandbox.oomScoreAdj
+            runtimes["docker"] = DockerRuntime(client: client, options: options, logger: logger)
         } else {
             // Only where it is the engine's own runtime: beside containers, a caller could leave them by naming it.
             runtimes["process"] = ProcessRuntime(

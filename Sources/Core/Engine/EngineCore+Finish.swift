@@ -138,27 +138,43 @@ extension EngineCore {
 
     private func storeEnd(_ job: ActiveJob, _ ending: Ending, at now: Date) {
         let id = job.job.id
-        do {
-            let journal = try job.hasJournal ? PayloadCodec.pack(Journal.encode(job.events)) : nil
-            if let journal, journal.text.count > configuration.jobs.inlineMaxBytes {
-                let artifacts = artifacts
-                spawn { core in
-                    do {
-                        try await core.offload.runIfActive {
-                            try artifacts.writeDurably(id, .journal, text: journal.text)
-                        }
-                        core.commitEnd(id, ending, StoredArtifact(journal, inline: false), at: now)
-                    } catch {
-                        core.logger.error(
-                            "a job's logs could not be stored", metadata: ["job": "\(id)", "reason": "\(error)"])
-                        core.commitEnd(id, ending, nil, at: now)
-                    }
-                }
-                return
+        guard job.hasJournal else {
+            commitEnd(id, ending, nil, at: now)
+            return
+        }
+        let inlineMax = configuration.jobs.inlineMaxBytes
+        let (events, artifacts) = (job.events, artifacts)
+        let pack: @Sendable () throws -> StoredArtifact = {
+            let packed = try PayloadCodec.pack(Journal.encode(events))
+            guard packed.text.count > inlineMax else { return StoredArtifact(packed, inline: true) }
+            try artifacts.writeDurably(id, .journal, text: packed.text)
+            return StoredArtifact(packed, inline: false)
+        }
+        // Short ones are packed here; what has to be written, or takes long, elsewhere.
+        guard Journal.isLong(events, bytes: inlineMax / 2) else {
+            storeEnd(id, ending, Result(catching: pack), at: now)
+            return
+        }
+        spawn { core in
+            let journal: Result<StoredArtifact, any Error>
+            do {
+                journal = .success(try await core.offload.runIfActive(pack))
+            } catch {
+                journal = .failure(error)
             }
-            commitEnd(id, ending, journal.map { StoredArtifact($0, inline: true) }, at: now)
-        } catch {
-            logger.error("a job's logs could not be packed", metadata: ["job": "\(id)", "reason": "\(error)"])
+            core.storeEnd(id, ending, journal, at: now)
+        }
+    }
+
+    private func storeEnd(
+        _ id: JobID, _ ending: Ending, _ journal: Result<StoredArtifact, any Error>, at now: Date
+    ) {
+        switch journal {
+        case .success(let journal):
+            commitEnd(id, ending, journal, at: now)
+        case .failure(let error):
+            // Better an end without its logs than none.
+            logger.error("a job's logs could not be stored", metadata: ["job": "\(id)", "reason": "\(error)"])
             commitEnd(id, ending, nil, at: now)
         }
     }

@@ -132,19 +132,36 @@ extension EngineCore {
     package func logs(
         of id: JobID, tenant: TenantID, stream: LogStream, tail: Int?
     ) async throws -> [UInt8] {
+        let records = try await history(of: id, tenant: tenant)
+        guard Journal.isLong(records, bytes: Self.offloadBytes) else {
+            return Self.output(records, stream: stream, tail: tail)
+        }
+        return try await offload.runIfActive { Self.output(records, stream: stream, tail: tail) }
+    }
+
+    private static func output(_ records: [EventRecord], stream: LogStream, tail: Int?) -> [UInt8] {
         var bytes: [UInt8] = []
-        for record in try await history(of: id, tenant: tenant) {
+        for record in records {
             guard case .log(let source, let text) = record.content, stream == .all || stream == source else {
                 continue
             }
             bytes.append(contentsOf: text.utf8)
         }
         guard let tail else { return bytes }
-        var lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-        let endsWithNewline = lines.last?.isEmpty ?? false
-        if endsWithNewline { lines.removeLast() }
-        let kept = Array(lines.suffix(max(0, tail)).joined(separator: [UInt8(ascii: "\n")]))
-        return kept + (endsWithNewline && !kept.isEmpty ? [UInt8(ascii: "\n")] : [])
+        let newline = UInt8(ascii: "\n")
+        var start = bytes.endIndex
+        var left = tail
+        // The newline at the end closes the last line and begins none.
+        if bytes.last == newline { start -= 1 }
+        while start > 0, left > 0 {
+            guard let previous = bytes[..<start].lastIndex(of: newline) else {
+                start = 0
+                break
+            }
+            left -= 1
+            start = left == 0 ? previous + 1 : previous
+        }
+        return tail == 0 ? [] : Array(bytes[start...])
     }
 
     /// The events of a job after a number, those to come included; the stream ends when the job has.

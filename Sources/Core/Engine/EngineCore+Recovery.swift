@@ -201,7 +201,15 @@ extension EngineCore {
         guard let job = inherited(row) else { return }
         // The row's attempt is the next one, unless none has begun.
         job.repeatsAttempt = job.job.attempt > 0
-        if job.job.cancelRequested { end(job, .cancelled) } else { enter(job) }
+        let now = Date().timeIntervalSince1970 * 1000
+        if job.job.cancelRequested {
+            end(job, .cancelled)
+        } else if let notBefore = row.notBeforeMilliseconds, Double(notBefore) > now {
+            job.phase = .backingOff
+            scheduleReentry(job.job.id, after: (Double(notBefore) - now) / 1000)
+        } else {
+            enter(job)
+        }
     }
 
     private func activeJob(of row: JobRow) throws -> ActiveJob {

@@ -90,7 +90,8 @@ extension EngineCore {
         }
     }
 
-    private func scheduleReentry(_ id: JobID, after delay: Double) {
+    /// Takes a job up again after its back-off.
+    func scheduleReentry(_ id: JobID, after delay: Double) {
         loop.scheduleTask(in: .nanoseconds(Int64(delay * 1e9))) {
             self.assumeIsolated { core in
                 guard let job = core.jobs[id], job.phase == .backingOff else { return }

@@ -2,7 +2,17 @@ import NIOCore
 
 extension EngineCore {
     /// The pools of sandboxes, with the counts of one tenant or of all.
-    package func pools(for tenant: TenantID? = nil) -> [PoolStatus] { pool.status(for: tenant, now: poolNow) }
+    ///
+    /// A tenant sees the pools that it uses and those that the configuration names: another's image is not its business.
+    package func pools(for tenant: TenantID? = nil) -> [PoolStatus] {
+        let all = pool.status(for: tenant, now: poolNow)
+        guard tenant != nil else { return all }
+        let named = Set(configuration.pools.classes.map { $0.image ?? configuration.sandbox.image })
+        return all.filter { status in
+            status.warm + status.busy + status.waiting > 0 || status.image == configuration.sandbox.image
+                || status.runtime == SandboxClass.processRuntime || named.contains(status.image)
+        }
+    }
 
     /// Whether jobs can run now.
     package func readiness() -> Readiness {

@@ -91,6 +91,12 @@ extension EngineCore {
             throw EngineError(
                 .unavailable, "the \(runtimeName) runtime does not answer at present", retryAfterSeconds: 2)
         }
+        guard runtimeName != "process" || tenant == .default || !configuration.runtime.trustedTenantsOnly else {
+            throw EngineError(
+                .notAllowed,
+                "local processes are no security boundary and serve the tenant 'default' only: name another handler, or "
+                    + "ask the operator about runtime.trusted_tenants_only")
+        }
         try validator.check(request)
         guard jobCounts[tenant, default: 0] + others < configuration.jobs.queueMax else {
             throw EngineError(

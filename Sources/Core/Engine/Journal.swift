@@ -2,6 +2,20 @@ import Foundation
 
 /// The events and logs of a job as they rest: one JSON object for each line.
 enum Journal {
+    /// Whether events have so much to say that they are packed or read on another thread.
+    static func isLong(_ events: [EventRecord], bytes limit: Int) -> Bool {
+        guard events.count <= 256 else { return true }
+        var size = 0
+        for event in events {
+            switch event.content {
+            case .update: size += 128
+            case .log(_, let text): size += text.utf8.count
+            case .emitted(_, let members): size += members.reduce(64) { $0 + $1.value.count }
+            }
+        }
+        return size > limit
+    }
+
     /// Encodes events; the job's identifier is left out, since the file belongs to it.
     static func encode(_ events: [EventRecord]) -> [UInt8] {
         var bytes: [UInt8] = []

@@ -23,6 +23,8 @@ package final class DockerRuntime: SandboxRuntime {
         package var reconnectSeconds: Double
         /// The text of a seccomp profile; nil for the engine's own.
         package var seccompProfile: String?
+        /// How much more readily than others the kernel ends a sandbox when the machine runs out of memory, 0 to 1000.
+        package var oomScoreAdjustment = 0
 
         package init(
             engineID: String, runnerFolder: String, environmentsFolder: String?, heartbeatSeconds: Double,
@@ -185,6 +187,8 @@ package final class DockerRuntime: SandboxRuntime {
         spec.memoryBytes = Int64(kind.memoryBytes)
         spec.memorySwapBytes = Int64(kind.memoryBytes)
         spec.sharedMemoryBytes = Int64(kind.shmBytes)
+        // Where it is 0 the container's own value stands; lowering it would need a capability.
+        spec.outOfMemoryScoreAdjustment = options.oomScoreAdjustment > 0 ? options.oomScoreAdjustment : nil
         let files = Self.clampedOpenFiles(kind.openFiles)
         spec.userLimits = [
             .init(name: "nofile", soft: files, hard: files), .init(name: "core", soft: 0, hard: 0),

@@ -113,7 +113,7 @@ extension OpenAPI {
               "properties":{"pools":{"type":"array","items":{"$ref":"#/components/schemas/Pool"}}}}}}},
               "401":{"$ref":"#/components/responses/Unauthorized"}}}},
         "/metrics":{
-          "get":{"operationId":"getMetrics","tags":["engine"],"summary":"Measurements for Prometheus; scope read.",
+          "get":{"operationId":"getMetrics","tags":["engine"],"summary":"Measurements for Prometheus; scope admin.",
             "responses":{"200":{"description":"Text format 0.0.4.","content":{"text/plain":{"schema":{"type":"string"}}}},
               "401":{"$ref":"#/components/responses/Unauthorized"}}}},
         "/healthz":{

@@ -39,7 +39,7 @@ struct GatewayRoutes: Sendable {
         Declaration(.get, "/v1/jobs/{id}/events", .read) { $0.events },
         Declaration(.get, "/v1/events", .read) { $0.tenantEvents },
         Declaration(.get, "/v1/pools", .read) { $0.pools },
-        Declaration(.get, "/metrics", .read) { $0.metrics },
+        Declaration(.get, "/metrics", .admin) { $0.metrics },
         Declaration(.get, "/healthz", nil) { $0.health },
         Declaration(.get, "/readyz", nil) { $0.readiness },
         Declaration(.get, "/openapi.json", nil) { $0.description },

@@ -44,7 +44,7 @@ extension Configuration.Runtime: ConfigurationSection {
             tune: "Point it at a virtual environment when tasks need packages without containers.")
         Field.value(
             "trusted_tenants_only", \.trustedTenantsOnly, .bool,
-            "Whether the process runtime, which is no security boundary, refuses tenants that are not trusted.",
+            "Whether the process runtime, which is no security boundary, refuses all tenants but default.",
             tune: "Leave it on, unless everybody with a key may run anything as the engine's user.")
     }
 }
