@@ -58,8 +58,6 @@ final class BenchRun: Sendable {
 
     func report(count: Int, jobs: Int, callers: Int, cold: Int) async throws -> BenchReport {
         var report = BenchReport()
-        note("cold starts")
-        (report.coldMilliseconds, report.rawColdMilliseconds) = try await coldStarts(cold)
         let floor = try await FloorProgram.start(runtime, sandboxClass, below: base)
         do {
             try await warmUp(floor)
@@ -78,6 +76,8 @@ final class BenchRun: Sendable {
             ("embedded, \(callers) callers, 2 sandboxes", try await embeddedThroughput(jobs, callers)),
         ]
         report.batchMilliseconds = try await batch()
+        note("cold starts")
+        (report.coldMilliseconds, report.rawColdMilliseconds) = try await coldStarts(cold)
         return report
     }
 

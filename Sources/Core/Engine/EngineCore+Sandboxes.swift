@@ -121,6 +121,7 @@ extension EngineCore {
             sandbox.specialisation = specialisation
             remember(sandbox, peer: sandbox.peer)
             learn(sandbox)
+            compileRunner(for: sandbox.sandboxClass)
             for failure in ready.preloadErrors {
                 logger.warning(
                     "a module could not be preloaded", metadata: ["sandbox": "\(id)", "reason": "\(failure)"])
@@ -128,6 +129,17 @@ extension EngineCore {
             tellPool(.specialised(id))
         } catch {
             tellPool(.specialiseFailed(id, reason: (error as? EngineError)?.message ?? "\(error)"))
+        }
+    }
+
+    /// Has the runner compiled for an image, once, a little later: a short-lived engine has no use for it.
+    private func compileRunner(for sandboxClass: SandboxClass) {
+        guard let runtime = runtimes[sandboxClass.runtime], compiledFor.insert(sandboxClass.imageID).inserted else {
+            return
+        }
+        spawn { _ in
+            guard (try? await Task.sleep(for: .seconds(2))) != nil else { return }
+            await runtime.compileRunner(for: sandboxClass.imageID)
         }
     }
 

@@ -44,6 +44,8 @@ package actor EngineCore {
     var groupLookups: [TenantID: Task<Int, any Error>] = [:]
     var lastGroupLookup: Task<Int, any Error>?
     var images = ImageCache()
+    /// Images for which the runner was compiled, or is to be.
+    var compiledFor: Set<String> = []
     /// Encoded plans of recent jobs.
     var plans: [JobPlan: [UInt8]] = [:]
     /// Work that outlives a call: starts, removals, preparations.

@@ -49,13 +49,14 @@ package final class DockerRuntime: SandboxRuntime {
     package static let environmentsTarget = "/opt/slipway/env"
     /// Room in the temporary file system for each file that it may hold.
     private static let bytesPerInode = 16_384
-    private static let runnerTarget = "/opt/slipway/runner"
+    static let runnerTarget = "/opt/slipway/runner"
     private static let socketTarget = "/run/slipway"
 
     package let name = "docker"
-    private let client: DockerClient
-    private let options: Options
-    private let logger: Logger
+    let client: DockerClient
+    let options: Options
+    let logger: Logger
+    let byteCode: RunnerByteCode
     /// Paths of each image that its maker declared as volumes.
     private let volumes = Mutex<[String: [String]]>([:])
 
@@ -63,6 +64,7 @@ package final class DockerRuntime: SandboxRuntime {
         self.client = client
         self.options = options
         self.logger = logger
+        byteCode = RunnerByteCode(runnerFolder: options.runnerFolder)
     }
 
     package func check() async throws { try await client.ping() }
@@ -137,7 +139,7 @@ package final class DockerRuntime: SandboxRuntime {
         }
     }
 
-    private func discard(_ name: String) async {
+    func discard(_ name: String) async {
         do {
             try await client.removeContainer(name, force: true, withVolumes: true)
         } catch {
@@ -157,9 +159,7 @@ package final class DockerRuntime: SandboxRuntime {
         var spec = ContainerSpec(image: kind.imageID)
         spec.entrypoint = ["python3"]
         spec.command = ["-I", "-B", "\(Self.runnerTarget)/\(specification.program)", arguments.text]
-        spec.user = "0:0"
-        spec.workingDirectory = "/"
-        spec.hostname = "sandbox"
+        harden(&spec)
         spec.labels = [
             Self.engineLabel: options.engineID, Self.sandboxLabel: specification.id.description,
             Self.poolLabel: kind.image,
@@ -173,15 +173,7 @@ package final class DockerRuntime: SandboxRuntime {
             // A volume of the image would stay writable under the read-only root, and outlive nothing of ours.
             spec.tmpfs[path] = "rw,nosuid,nodev,noexec,mode=0555,size=4k"
         }
-        spec.hasReadOnlyRoot = true
-        spec.droppedCapabilities = ["ALL"]
-        spec.addedCapabilities = ["SETUID", "SETGID", "KILL"]
-        spec.securityOptions = ["no-new-privileges:true"]
-        if let profile = options.seccompProfile { spec.securityOptions.append("seccomp=\(profile)") }
-        spec.ipcMode = "private"
-        spec.usesInit = false
         spec.runtime = kind.ociRuntime
-        spec.logDriver = .local(limitBytes: 1 << 20)
         spec.processLimit = Int64(kind.pids)
         spec.nanoCPUs = Int64(kind.cpus * 1e9)
         spec.memoryBytes = Int64(kind.memoryBytes)
@@ -196,9 +188,26 @@ package final class DockerRuntime: SandboxRuntime {
         return spec
     }
 
+    /// What every container of ours has, whatever it is for.
+    func harden(_ spec: inout ContainerSpec) {
+        spec.user = "0:0"
+        spec.workingDirectory = "/"
+        spec.hostname = "sandbox"
+        spec.hasReadOnlyRoot = true
+        spec.droppedCapabilities = ["ALL"]
+        spec.addedCapabilities = ["SETUID", "SETGID", "KILL"]
+        spec.securityOptions = ["no-new-privileges:true"]
+        if let profile = options.seccompProfile { spec.securityOptions.append("seccomp=\(profile)") }
+        spec.ipcMode = "private"
+        spec.usesInit = false
+        spec.logDriver = .local(limitBytes: 1 << 20)
+    }
+
     private func mounts(for specification: SandboxSpecification) -> [ContainerSpec.Mount] {
         var mounts: [ContainerSpec.Mount] = [
-            .bind(source: options.runnerFolder, target: Self.runnerTarget, isReadOnly: true),
+            .bind(
+                source: byteCode.folder(for: specification.sandboxClass.imageID), target: Self.runnerTarget,
+                isReadOnly: true),
             .bind(source: specification.socketFolder, target: Self.socketTarget, isReadOnly: true),
         ]
         if let folder = options.environmentsFolder {

@@ -26,6 +26,14 @@ package protocol SandboxRuntime: Sendable {
 
     /// Every sandbox of this engine that exists, whoever started it.
     func leftovers() async throws -> [SandboxHandle]
+
+    /// Makes later sandboxes of an image start faster, where that can be done; failures are only logged.
+    func compileRunner(for imageID: String) async
+}
+
+extension SandboxRuntime {
+    /// Does nothing: the runner's files are used as they are.
+    package func compileRunner(for imageID: String) async {}
 }
 
 /// An image that exists.

@@ -1,0 +1,65 @@
+import Foundation
+
+extension DockerRuntime {
+    package func compileRunner(for imageID: String) async {
+        do {
+            guard let draft = try byteCode.stage(for: imageID) else { return }
+            do {
+                try await compile(draft, imageID: imageID)
+                try byteCode.adopt(draft, for: imageID)
+                logger.debug("compiled the runner for an image", metadata: ["image": "\(imageID)"])
+            } catch {
+                byteCode.discard(draft)
+                throw error
+            }
+        } catch {
+            logger.info(
+                "the runner could not be compiled for an image, whose sandboxes start a little slower for that",
+                metadata: ["image": "\(imageID)", "reason": "\(error)"])
+        }
+    }
+
+    private func compile(_ draft: URL, imageID: String) async throws {
+        // Named and labelled as a sandbox, so that it is found and removed like one after a crash.
+        let id = SandboxID()
+        let name = "slipway-\(id)"
+        var spec = ContainerSpec(image: imageID)
+        spec.entrypoint = ["python3"]
+        spec.command = [
+            "-I", "-B", "-m", "compileall", "-q", "-l", "--invalidation-mode", "unchecked-hash", Self.runnerTarget,
+        ]
+        harden(&spec)
+        spec.labels = [Self.engineLabel: options.engineID, Self.sandboxLabel: id.description]
+        spec.networkMode = "none"
+        spec.mounts = [.bind(source: draft.path, target: Self.runnerTarget, isReadOnly: false)]
+        spec.processLimit = 64
+        spec.nanoCPUs = 1_000_000_000
+        spec.memoryBytes = 256 << 20
+        spec.memorySwapBytes = 256 << 20
+        _ = try await client.createContainer(name: name, spec)
+        do {
+            try await client.startContainer(name)
+            let status = try await withTimeLimit(.seconds(60)) { try await self.client.waitForContainer(name) }
+            guard status == 0 else { throw EngineError(.startFailed, "compileall ended with status \(status)") }
+        } catch {
+            await discard(name)
+            throw error
+        }
+        await discard(name)
+    }
+
+    private func withTimeLimit<Value: Sendable>(
+        _ limit: Duration, _ body: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        try await withThrowingTaskGroup(of: Value.self) { group in
+            defer { group.cancelAll() }
+            group.addTask { try await body() }
+            group.addTask {
+                try await Task.sleep(for: limit)
+                throw EngineError(.startFailed, "it took longer than \(limit)")
+            }
+            guard let value = try await group.next() else { throw CancellationError() }
+            return value
+        }
+    }
+}
