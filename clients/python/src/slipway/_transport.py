@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -18,13 +19,12 @@ from ._steps import Fault, Pause, Reply, Request, Steps
 from ._version import __version__
 
 T = TypeVar("T")
+Verify = ssl.SSLContext | bool
 _CONNECT_SECONDS = 10.0
 _STREAM_SECONDS = 60.0  # The gateway says something every 15 seconds.
 
 
-def _settings(
-    credentials: Credentials, verify: ssl.SSLContext | bool
-) -> dict[str, Any]:
+def _settings(credentials: Credentials, verify: Verify) -> dict[str, Any]:
     return {
         "base_url": credentials.url,
         "headers": {
@@ -71,6 +71,28 @@ def _reply(response: httpx.Response) -> Reply:
     return Reply(response.status_code, response.headers, response.content)
 
 
+class OpenStream:
+    """An answer that is being read.
+
+    Parameters
+    ----------
+    response
+        The answer.
+    """
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.response = response
+
+    def abort(self) -> None:
+        """End the stream from another thread; the reader gets an error."""
+        stream = self.response.extensions.get("network_stream")
+        own = stream.get_extra_info("socket") if stream is not None else None
+        if own is not None:
+            # Closing it would not wake the reader up.
+            with contextlib.suppress(OSError):
+                own.shutdown(socket.SHUT_RDWR)
+
+
 class Transport:
     """Carries out steps in the calling thread; may be used by many threads.
 
@@ -82,9 +104,7 @@ class Transport:
         How certificates are checked.
     """
 
-    def __init__(
-        self, credentials: Credentials, verify: ssl.SSLContext | bool = True
-    ) -> None:
+    def __init__(self, credentials: Credentials, verify: Verify = True) -> None:
         self._client = httpx.Client(**_settings(credentials, verify))
 
     def run(self, steps: Steps[T]) -> T:
@@ -110,13 +130,19 @@ class Transport:
             return Fault(error)
 
     @contextlib.contextmanager
-    def stream(self, request: Request) -> Iterator[httpx.Response]:
-        """Open an answer that is read while it grows."""
+    def open(self, request: Request) -> Iterator[OpenStream]:
+        """Open an answer that is read while it grows.
+
+        Parameters
+        ----------
+        request
+            What to ask for.
+        """
         built = _build(self._client, request)
         built.extensions["timeout"] = _timeout(_STREAM_SECONDS).as_dict()
         response = self._client.send(built, stream=True)
         try:
-            yield response
+            yield OpenStream(response)
         finally:
             response.close()
 
@@ -136,9 +162,7 @@ class AsyncTransport:
         How certificates are checked.
     """
 
-    def __init__(
-        self, credentials: Credentials, verify: ssl.SSLContext | bool = True
-    ) -> None:
+    def __init__(self, credentials: Credentials, verify: Verify = True) -> None:
         self._client = httpx.AsyncClient(**_settings(credentials, verify))
 
     async def run(self, steps: Steps[T]) -> T:
@@ -164,8 +188,14 @@ class AsyncTransport:
             return Fault(error)
 
     @contextlib.asynccontextmanager
-    async def stream(self, request: Request) -> AsyncIterator[httpx.Response]:
-        """Open an answer that is read while it grows."""
+    async def open(self, request: Request) -> AsyncIterator[httpx.Response]:
+        """Open an answer that is read while it grows.
+
+        Parameters
+        ----------
+        request
+            What to ask for.
+        """
         built = _build(self._client, request)
         built.extensions["timeout"] = _timeout(_STREAM_SECONDS).as_dict()
         response = await self._client.send(built, stream=True)
