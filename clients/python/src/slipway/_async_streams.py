@@ -32,7 +32,7 @@ async def logs(
     breaks = Breaks(f"the output of {job_id}")
     while True:
         try:
-            async with transport.open(feed.request()) as response:
+            async with transport.stream(feed.request()) as response:
                 await _refuse(response)
                 async for data in response.aiter_bytes():
                     breaks.heard()
@@ -60,7 +60,7 @@ async def job_events(transport: AsyncTransport, job_id: str) -> AsyncIterator[Js
     breaks = Breaks(f"the event stream of {job_id}")
     while not feed.over:
         try:
-            async with transport.open(feed.request()) as response:
+            async with transport.stream(feed.request()) as response:
                 await _refuse(response)
                 async for data in response.aiter_bytes():
                     breaks.heard()
@@ -87,7 +87,7 @@ async def events(transport: AsyncTransport, feed: Feed) -> AsyncIterator[Json]:
     breaks = Breaks("the event stream")
     while True:
         try:
-            async with transport.open(feed.request()) as response:
+            async with transport.stream(feed.request()) as response:
                 await _refuse(response)
                 async for data in response.aiter_bytes():
                     breaks.heard()

@@ -29,9 +29,9 @@ def logs(transport: Transport, job_id: str, stream: str) -> Iterator[str]:
     breaks = Breaks(f"the output of {job_id}")
     while True:
         try:
-            with transport.open(feed.request()) as opened:
-                refuse(opened.response)
-                for data in opened.response.iter_bytes():
+            with transport.stream(feed.request()) as response:
+                refuse(response)
+                for data in response.iter_bytes():
                     breaks.heard()
                     if text := feed.take(data):
                         yield text
@@ -57,12 +57,12 @@ def job_events(transport: Transport, job_id: str) -> Iterator[Json]:
     breaks = Breaks(f"the event stream of {job_id}")
     while not feed.over:
         try:
-            with transport.open(feed.request()) as opened:
-                refuse(opened.response)
-                for data in opened.response.iter_bytes():
+            with transport.stream(feed.request()) as response:
+                refuse(response)
+                for data in response.iter_bytes():
                     breaks.heard()
                     yield from feed.take_some(data)
-                if opened.response.status_code == 204:
+                if response.status_code == 204:
                     return
         except _BROKEN as error:
             breaks.broke(error)
@@ -83,9 +83,9 @@ def events(transport: Transport, feed: Feed) -> Iterator[Json]:
     breaks = Breaks("the event stream")
     while True:
         try:
-            with transport.open(feed.request()) as opened:
-                refuse(opened.response)
-                for data in opened.response.iter_bytes():
+            with transport.stream(feed.request()) as response:
+                refuse(response)
+                for data in response.iter_bytes():
                     breaks.heard()
                     yield from (event for event in feed.take(data) if event is not None)
         except _BROKEN as error:

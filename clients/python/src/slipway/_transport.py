@@ -71,26 +71,20 @@ def _reply(response: httpx.Response) -> Reply:
     return Reply(response.status_code, response.headers, response.content)
 
 
-class OpenStream:
-    """An answer that is being read.
+def abort(response: httpx.Response) -> None:
+    """End a stream that another thread reads; its reader gets an error.
 
     Parameters
     ----------
     response
-        The answer.
+        What `Transport.stream` gave.
     """
-
-    def __init__(self, response: httpx.Response) -> None:
-        self.response = response
-
-    def abort(self) -> None:
-        """End the stream from another thread; the reader gets an error."""
-        stream = self.response.extensions.get("network_stream")
-        own = stream.get_extra_info("socket") if stream is not None else None
-        if own is not None:
-            # Closing it would not wake the reader up.
-            with contextlib.suppress(OSError):
-                own.shutdown(socket.SHUT_RDWR)
+    stream = response.extensions.get("network_stream")
+    own = stream.get_extra_info("socket") if stream is not None else None
+    if own is not None:
+        # Closing it would not wake the reader up.
+        with contextlib.suppress(OSError):
+            own.shutdown(socket.SHUT_RDWR)
 
 
 class Transport:
@@ -130,7 +124,7 @@ class Transport:
             return Fault(error)
 
     @contextlib.contextmanager
-    def open(self, request: Request) -> Iterator[OpenStream]:
+    def stream(self, request: Request) -> Iterator[httpx.Response]:
         """Open an answer that is read while it grows.
 
         Parameters
@@ -142,7 +136,7 @@ class Transport:
         built.extensions["timeout"] = _timeout(_STREAM_SECONDS).as_dict()
         response = self._client.send(built, stream=True)
         try:
-            yield OpenStream(response)
+            yield response
         finally:
             response.close()
 
@@ -188,7 +182,7 @@ class AsyncTransport:
             return Fault(error)
 
     @contextlib.asynccontextmanager
-    async def open(self, request: Request) -> AsyncIterator[httpx.Response]:
+    async def stream(self, request: Request) -> AsyncIterator[httpx.Response]:
         """Open an answer that is read while it grows.
 
         Parameters

@@ -15,7 +15,7 @@ from ._calls import Calls
 from ._description import Description
 from ._feed import RECONNECT_SECONDS, Feed
 from ._streams import refuse
-from ._transport import OpenStream, Transport
+from ._transport import Transport, abort
 from .errors import NotFound, SlipwayError
 
 _log = logging.getLogger("slipway")
@@ -55,7 +55,7 @@ class Watcher:
         # Set while it is known whether there is a stream.
         self._known = threading.Event()
         self._closed = False
-        self._open: OpenStream | None = None
+        self._open: httpx.Response | None = None
 
     @contextlib.contextmanager
     def expecting(self) -> Iterator[None]:
@@ -111,9 +111,9 @@ class Watcher:
         """End both threads soon; what is waited for is given up."""
         with self._lock:
             self._closed = True
-            stream = self._open
-        if stream is not None:
-            stream.abort()
+            response = self._open
+        if response is not None:
+            abort(response)
         self._own.release()
         self._others.release()
 
@@ -172,12 +172,12 @@ class Watcher:
 
     def _read(self, feed: Feed) -> None:
         """Read the stream until it breaks, or nobody waits any more."""
-        with self._transport.open(feed.request()) as stream:
-            refuse(stream.response)
+        with self._transport.stream(feed.request()) as response:
+            refuse(response)
             with self._lock:
-                self._open = stream
+                self._open = response
             try:
-                for data in stream.response.iter_bytes():
+                for data in response.iter_bytes():
                     for event in feed.take(data):
                         if not self._live:
                             # From its first line on the stream misses nothing.
