@@ -24,6 +24,15 @@ _FEW = 20
 _LOOK_SECONDS = 0.5
 _READY_SECONDS = 2.0
 _PAGE = "500"
+# The connection, the gateway, and answers that are not what they should be.
+_BROKEN = (
+    httpx.HTTPError,
+    SlipwayError,
+    ValueError,
+    TypeError,
+    LookupError,
+    RuntimeError,
+)
 
 
 class Watcher:
@@ -85,6 +94,10 @@ class Watcher:
         fresh
             They were submitted within `expecting`, so that the stream has all about them.
         """
+        if self._closed:
+            for job in jobs:
+                callback(job)
+            return
         own: list[Description] = []
         others: list[Description] = []
         for job in jobs:
@@ -150,7 +163,7 @@ class Watcher:
             except NotFound:
                 self._without_stream()
                 return
-            except (httpx.HTTPError, SlipwayError, ValueError, RuntimeError) as error:
+            except _BROKEN as error:
                 _log.info("the event stream broke off: %s", error)
             self._set_live(False)
             if feed.heard:
@@ -225,7 +238,7 @@ class Watcher:
                 # result in it.
                 if not self._ask(self._others, jobs[0], _LOOK_SECONDS):
                     self._look(self._others, jobs[1:])
-        except (SlipwayError, httpx.HTTPError, RuntimeError) as error:
+        except _BROKEN as error:
             if not self._closed:
                 _log.info("jobs cannot be asked for: %s", error)
             with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -14,6 +15,7 @@ from .errors import WaitTimeout
 if TYPE_CHECKING:
     from ._session import Session
 
+_log = logging.getLogger("slipway")
 Stream = Literal["all", "stdout", "stderr"]
 
 
@@ -157,7 +159,15 @@ class Job(Description):
         callback
             Is given the job; it must not block for long.
         """
-        self._session.watcher.watch([self], lambda _: callback(self))
+
+        def call(_: Description) -> None:
+            try:
+                callback(self)
+            except Exception:
+                # It must not end the thread that others wait for.
+                _log.exception("a callback of %s failed", self.id)
+
+        self._session.watcher.watch([self], call)
 
     def __await__(self) -> Generator[Any, None, Any]:
         """Await the result without blocking the event loop; a thread waits for it."""
