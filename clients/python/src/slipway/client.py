@@ -1,0 +1,345 @@
+"""The blocking client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from . import _collect, _credentials, _streams
+from ._payload import ByValue
+from ._progress import Bar, Progress, total_of
+from ._query import Several, events_feed, jobs_query
+from ._session import Call, Session, Trust, batches
+from ._steps import Json, Patience
+from ._transport import Verify
+from .job import Job
+from .options import Options
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class Client:
+    """Submits work to a gateway.
+
+    It may be used from many threads, and holds its connections open until `close`.
+
+    Parameters
+    ----------
+    url, key
+        Where the gateway is and the key to it; by default from ``SLIPWAY_URL`` and
+        ``SLIPWAY_KEY``, else from the credentials file that the gateway writes.
+    options
+        What jobs ask for where nothing else is said.
+    trust
+        ``"pickle"``: results that JSON does not hold come back as pickles, and exceptions as
+        themselves; so the sandbox can run code here. ``"json"``: nothing is unpickled, and
+        exceptions are `TaskError` with texts.
+    by_value
+        What the caller's functions need and the sandbox does not have: modules, or their
+        names, are pickled with the functions; a `pathlib.Path` to a folder travels as it is
+        and can be imported from.
+    retry_seconds
+        For how long a request is tried again while the gateway is away or busy. A request
+        that is sent again never runs a job a second time.
+    verify
+        How certificates are checked: False, or an SSL context.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        key: str | None = None,
+        *,
+        options: Options | None = None,
+        trust: Trust = "pickle",
+        by_value: Iterable[ByValue] = (),
+        retry_seconds: float = 30.0,
+        verify: Verify = True,
+    ) -> None:
+        credentials = _credentials.find(url, key)
+        patience = Patience(seconds=retry_seconds)
+        self._session = Session(credentials, trust, by_value, patience, verify)
+        self._options = options or Options()
+
+    @property
+    def url(self) -> str:
+        """Where the gateway is."""
+        return self._session.url
+
+    @property
+    def defaults(self) -> Options:
+        """What jobs of this client ask for."""
+        return self._options
+
+    def options(self, **changes: Any) -> Client:
+        """Return a view of this client whose jobs ask for something else.
+
+        It shares the connections; closing one closes both.
+
+        Parameters
+        ----------
+        changes
+            Fields of `Options`.
+        """
+        view = object.__new__(type(self))
+        view._session = self._session
+        view._options = self._options.merge(**changes)
+        return view
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Job:
+        """Submit a call; return its job as soon as the gateway has it on disk.
+
+        Parameters
+        ----------
+        fn
+            A function, coroutine function, or anything else that can be called and pickled.
+        args, kwargs
+            Its arguments.
+        """
+        body = self._session.drafts.call(self._options, Call(fn, args, kwargs))
+        return self._submit(body)
+
+    def run(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Submit a call, wait, and return what it returns, in one request where it is short.
+
+        Parameters
+        ----------
+        fn, args, kwargs
+            As for `submit`.
+        """
+        body = self._session.drafts.call(self._options, Call(fn, args, kwargs))
+        return self._submit(body, wait=30).result()
+
+    def submit_source(
+        self, code: str, /, *args: Any, entrypoint: str = "main", **kwargs: Any
+    ) -> Job:
+        """Submit Python source; the sandbox may have another version of Python.
+
+        Parameters
+        ----------
+        code
+            A module's text.
+        args, kwargs
+            What its function is called with: JSON.
+        entrypoint
+            The function's name.
+        """
+        drafts = self._session.drafts
+        return self._submit(
+            drafts.source(self._options, code, entrypoint, args, kwargs)
+        )
+
+    def submit_command(
+        self,
+        argv: Sequence[str],
+        stdin: str | bytes | None = None,
+        files: Mapping[str, str | bytes] | None = None,
+    ) -> Job:
+        """Submit a command; its result is a `CommandResult`.
+
+        Parameters
+        ----------
+        argv
+            The program and its arguments; no shell reads them.
+        stdin
+            What it reads.
+        files
+            What lies in its working folder, by relative name.
+        """
+        drafts = self._session.drafts
+        return self._submit(drafts.command(self._options, argv, stdin, files))
+
+    def submit_many(self, calls: Iterable[Call]) -> list[Job]:
+        """Submit many calls, up to 1000 in a request; return their jobs in order.
+
+        Parameters
+        ----------
+        calls
+            The calls.
+        """
+        drafts = self._session.drafts
+        return list(self._submit_all(drafts.call(self._options, c) for c in calls))
+
+    def _submit(self, body: Json, wait: float = 0) -> Job:
+        session = self._session
+        return Job(session, session.transport.run(session.calls.submit(body, wait)))
+
+    def _submit_all(self, bodies: Iterable[Json]) -> Iterator[Job]:
+        session = self._session
+        for batch in batches(bodies):
+            for info in session.transport.run(session.calls.batch(batch)):
+                yield Job(session, info)
+
+    def map(
+        self,
+        fn: Any,
+        /,
+        *iterables: Iterable[Any],
+        progress: Progress = False,
+        chunksize: int = 1,
+        ordered: bool = True,
+    ) -> Iterator[Any]:
+        """Call a function once for each item, many at a time; return an iterator of results.
+
+        Jobs go out in batches from this call on, up to 10,000 ahead of the results that were
+        taken. The first failure is raised where its result would stand, and ends the map;
+        that, or closing the iterator, cancels what has not ended.
+
+        Parameters
+        ----------
+        fn
+            What to call; pickled once.
+        iterables
+            As for the built-in `map`.
+        progress
+            Draw a bar; a text stands before it. Needs tqdm.
+        chunksize
+            How many items one job takes; more are worth it where a call takes under 10 ms.
+        ordered
+            Give results in the order of the items, else as they come.
+        """
+        total = total_of(iterables)
+        items = zip(*iterables)
+        return self._map(fn, items, total, progress, chunksize, ordered)
+
+    def starmap(
+        self,
+        fn: Any,
+        arguments: Iterable[Iterable[Any]],
+        /,
+        *,
+        progress: Progress = False,
+        chunksize: int = 1,
+        ordered: bool = True,
+    ) -> Iterator[Any]:
+        """Call a function once for each tuple of arguments, otherwise as `map` does.
+
+        Parameters
+        ----------
+        fn
+            What to call.
+        arguments
+            The positional arguments of each call.
+        progress, chunksize, ordered
+            As for `map`.
+        """
+        total = total_of([arguments])
+        items = (tuple(args) for args in arguments)
+        return self._map(fn, items, total, progress, chunksize, ordered)
+
+    def _map(
+        self,
+        fn: Any,
+        items: Iterable[tuple[Any, ...]],
+        total: int | None,
+        progress: Progress,
+        chunksize: int,
+        ordered: bool,
+    ) -> Iterator[Any]:
+        session = self._session
+        bodies = session.drafts.map(self._options, fn, items, chunksize)
+        bar = Bar(progress, total)
+        mapping = _collect.Mapping(session, bodies, ordered)
+        return _collect.results(mapping, chunksize > 1, bar)
+
+    def gather(self, jobs: Iterable[Job], progress: Progress = False) -> list[Any]:
+        """Return the results of jobs in their order; the first failure is raised at once.
+
+        Parameters
+        ----------
+        jobs
+            Jobs, also of other clients.
+        progress
+            Draw a bar; a text stands before it. Needs tqdm.
+        """
+        return _collect.gather(self._session, list(jobs), progress)
+
+    def as_completed(
+        self, jobs: Iterable[Job], timeout: float | None = None
+    ) -> Iterator[Job]:
+        """Yield jobs as they end.
+
+        Parameters
+        ----------
+        jobs
+            Jobs, also of other clients.
+        timeout
+            Seconds until `WaitTimeout`.
+        """
+        return _collect.as_completed(self._session, list(jobs), timeout)
+
+    def job(self, job_id: str) -> Job:
+        """Return a job by its id, whoever of the tenant submitted it.
+
+        Parameters
+        ----------
+        job_id
+            The id.
+        """
+        session = self._session
+        return Job(session, session.transport.run(session.calls.get(job_id)))
+
+    def jobs(
+        self,
+        *,
+        state: Several = None,
+        label: Several = None,
+        name: str | None = None,
+    ) -> Iterator[Job]:
+        """Yield the tenant's jobs, the newest first.
+
+        Parameters
+        ----------
+        state
+            One state or several.
+        label
+            ``key:value``, one or several.
+        name
+            The name.
+        """
+        asked = jobs_query(state, label, name)
+        cursor: str | None = None
+        while True:
+            more = {"cursor": cursor} if cursor else {}
+            page = self._session.transport.run(
+                self._session.calls.page({**asked, **more})
+            )
+            for info in page["jobs"]:
+                yield Job(self._session, info)
+            cursor = page["next_cursor"]
+            if not cursor:
+                return
+
+    def events(self, label: Several = None, results: bool = False) -> Iterator[Json]:
+        """Yield what happens to the tenant's jobs from now on, until the iterator is closed.
+
+        An event of the type ``gap`` says that some were missed.
+
+        Parameters
+        ----------
+        label
+            ``key:value``, one or several.
+        results
+            Put the results of completed jobs in, where they are not large.
+        """
+        return _streams.events(self._session.transport, events_feed(label, results))
+
+    def close(self) -> None:
+        """Close the connections; jobs go on."""
+        self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.url}>"
