@@ -9,6 +9,7 @@ import pickle
 import secrets
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -254,7 +255,12 @@ def process_sandbox(
         **settings,
     }
     command = [python, "-I", "-B", str(RUNNER / "supervisor.py"), json.dumps(argument)]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    # As a host with threads does: it blocks signals, and its children inherit that.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, range(1, signal.NSIG))
+    try:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     host.process = process  # type: ignore[attr-defined]
     host.tmp = tmp  # type: ignore[attr-defined]
     try:

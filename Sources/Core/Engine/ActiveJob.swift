@@ -56,7 +56,9 @@ final class ActiveJob {
     var isKeyed = false
     /// Whether the submitter waits for the end, and is told nothing before.
     var isAwaited = false
-    /// The attempt that runs while its claim, the job's first commit, is held back.
+    /// Whether the job's first commit is held back, so that it may be the commit of its end.
+    var isHeld = false
+    /// The attempt that runs while its claim is held back.
     var heldClaim: TaskReference?
     /// The input, while it is kept in memory.
     var input: Input?

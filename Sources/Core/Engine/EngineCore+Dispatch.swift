@@ -80,8 +80,8 @@ extension EngineCore {
         sandbox.job = job
         counters.starts[start, default: 0] += 1
         let id = job.job.id
-        if mayOverlap(job), job.isAwaited, configuration.jobs.claimHold > .zero {
-            holdClaim(job, reference)
+        if mayOverlap(job), job.isHeld {
+            job.heldClaim = reference
             sendStart(job, in: sandbox, input: input)
         } else if mayOverlap(job) {
             storeClaim(job) { core, result in core.claimed(id, reference, result, overlapped: true) }
@@ -100,23 +100,7 @@ extension EngineCore {
             && !needsDurableFile(job)
     }
 
-    /// Lets the first commit of a job wait for the job's end, whose commit then covers both.
-    ///
-    /// Nobody has been told of the job, and whoever submitted it waits for its end anyway. A longer job is committed
-    /// when `jobs.claim_hold` is over.
-    private func holdClaim(_ job: ActiveJob, _ reference: TaskReference) {
-        job.heldClaim = reference
-        let id = job.job.id
-        let hold = TimeAmount.nanoseconds(Int64(configuration.jobs.claimHold.seconds * 1e9))
-        loop.scheduleTask(in: hold) {
-            self.assumeIsolated { core in
-                guard let job = core.jobs[id], job.heldClaim == reference else { return }
-                core.releaseClaim(job)
-            }
-        }
-    }
-
-    /// Commits a claim that was held back; nothing else about the job may be committed before.
+    /// Commits a claim that was held back.
     func releaseClaim(_ job: ActiveJob) {
         guard let reference = job.heldClaim else { return }
         job.heldClaim = nil

@@ -192,6 +192,7 @@ extension EngineCore {
         }
         // It ended before it was stored: both in one commit, the row first.
         job.isInserted = true
+        job.isHeld = false
         job.heldClaim = nil
         do {
             commit(.insert([try row(of: job)], idempotency: nil), .finish(finish)) { core, inserted, finished in

@@ -80,7 +80,7 @@ extension EngineCore {
         for job in jobs.values where job.phase == .running && job.directTask == nil {
             logger.notice("a running task is handed over", metadata: ["job": "\(job.job.id)"])
         }
-        for job in Array(jobs.values) { releaseClaim(job) }
+        for job in Array(jobs.values) { release(job) }
         tellPool(.drain)
         let removal = NIODeadline.now() + .seconds(15)
         while NIODeadline.now() < removal, sandboxes.values.contains(where: { $0.job == nil }) {
@@ -89,6 +89,11 @@ extension EngineCore {
         isStopped = true
         poolTimer?.cancel()
         for task in work.values { task.cancel() }
+        // What is cancelled removes what it made.
+        let cleanup = NIODeadline.now() + .seconds(15)
+        while NIODeadline.now() < cleanup, !work.isEmpty {
+            guard (try? await Task.sleep(for: .milliseconds(5))) != nil else { break }
+        }
         for sandbox in sandboxes.values { sandbox.link?.close() }
         for job in jobs.values {
             job.directTask?.cancel()

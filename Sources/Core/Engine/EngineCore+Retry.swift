@@ -40,7 +40,7 @@ extension EngineCore {
         _ job: ActiveJob, sameAttempt: Bool, delay: Double, because error: JobError?,
         acknowledging: SandboxID? = nil
     ) {
-        releaseClaim(job)
+        release(job)
         let reference = job.reference
         let attempt = JobAttempt(id: job.job.id, attempt: job.job.attempt)
         job.flushText()

@@ -29,8 +29,9 @@ extension EngineCore {
                 return try await replay(earlier, tenant: tenant, waitingUpTo: limit)
             }
         } else {
+            if job.isAwaited { hold(job) }
             enter(job)
-            if !job.isInserted, job.heldClaim == nil { insert(job) }
+            if !job.isInserted, !job.isHeld { insert(job) }
         }
         return try await answer(job, waitingUpTo: limit)
     }
@@ -196,6 +197,31 @@ extension EngineCore {
             if let input = job.input, input.bytes.count > ActiveJob.inputKeptBytes { job.input = nil }
         case .recovering, .claiming, .running, .finishing, .ended: break
         }
+    }
+
+    /// Lets the first commit of a job wait for the job's end, whose commit then covers both.
+    ///
+    /// Nobody has been told of the job, and whoever submitted it waits for its end anyway. A longer job, or one that
+    /// waits for longer, is stored when `jobs.claim_hold` is over.
+    private func hold(_ job: ActiveJob) {
+        let limit = configuration.jobs.claimHold
+        guard limit > .zero, configuration.jobs.claim == .overlapped, !needsDurableFile(job) else { return }
+        job.isHeld = true
+        let id = job.job.id
+        loop.scheduleTask(in: .nanoseconds(Int64(limit.seconds * 1e9))) {
+            self.assumeIsolated { core in
+                guard let job = core.jobs[id], job.isHeld else { return }
+                core.release(job)
+            }
+        }
+    }
+
+    /// Stores a job that was held back; nothing else about it may be committed before.
+    func release(_ job: ActiveJob) {
+        guard job.isHeld else { return }
+        job.isHeld = false
+        guard !job.isInserted else { return }
+        if job.heldClaim != nil { releaseClaim(job) } else { insert(job) }
     }
 
     /// Stores a job that could not be claimed at once.

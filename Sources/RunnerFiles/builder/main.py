@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import types
 from typing import Any
@@ -48,6 +49,8 @@ def main() -> int:
     """Do what the specification says; 0 when it worked, 1 when it did not."""
     _bootstrap()
     os.umask(0o077)
+    # A host with threads may block signals, and blocked ones are inherited.
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     folder = sys.argv[1]
     with open(os.path.join(folder, "spec.json"), encoding="utf-8") as file:
         spec = json.load(file)

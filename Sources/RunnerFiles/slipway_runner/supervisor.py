@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import types
 
@@ -20,6 +21,8 @@ def main() -> None:
     from _slipway.spawn import spawn
 
     os.umask(0o022)
+    # A host with threads may block signals, and blocked ones are inherited.
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     # The zygote's interpreter starts while we load the rest of ours.
     zygote = spawn()
     from _slipway import linux

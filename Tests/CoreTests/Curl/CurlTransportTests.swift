@@ -183,8 +183,11 @@ struct CurlTransportTests {
 }
 
 func stubRequest(_ server: StubServer, _ target: String = "/", method: String = "GET") -> CurlRequest {
-    CurlRequest(
+    var request = CurlRequest(
         method: method, origin: CurlOrigin(base: "http://localhost", unixSocketPath: server.path), target: target)
+    // Tests run side by side on few processors: no test of something else is to run out of time.
+    request.timeouts.total = .seconds(600)
+    return request
 }
 
 /// Expects a transport error of one kind.

@@ -83,6 +83,7 @@ final class EnvironmentStoreTests {
     func failure() async throws {
         builder.counts.withLock { $0.failure = EngineError(.dependency, "no such package") }
         let need = try EnvironmentKeyTests.need()
+        options.failureMemory = .seconds(3600)
         let store = try await open()
         for _ in 0..<3 {
             let error = await #expect(throws: EngineError.self) { try await store.provide(need, groupID: 60_001) }

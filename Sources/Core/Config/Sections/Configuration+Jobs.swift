@@ -3,8 +3,8 @@ extension Configuration {
     public struct Jobs: Sendable, Hashable {
         /// When the claim of a job is durable.
         public var claim = Claim.overlapped
-        /// How long the first commit of a job that runs ahead of it waits for the job's end, when its submitter does.
-        public var claimHold = Duration.milliseconds(3)
+        /// How long the first commit of a job waits for the job's end, when its submitter does.
+        public var claimHold = Duration.milliseconds(25)
         /// The longest run of a job that does not say.
         public var defaultTimeout = Duration.hours(1)
         /// The longest wait in the queue of a job that does not say.
@@ -52,9 +52,9 @@ extension Configuration.Jobs: ConfigurationSection {
             tune: "strict costs about a millisecond; choose it when tasks act on the outside world.")
         Field.value(
             "claim_hold", \.claimHold, .duration(.zero ... .seconds(1)),
-            "With claim overlapped: how long the first commit of a job waits for the job's end when its submitter waits "
-                + "for that, too, so that a short job costs one commit. 0s commits at once.",
-            tune: "Raise it when disk writes are slow and most tasks take a little longer than this.")
+            "With claim overlapped: how long a job is held back from the disk while its submitter waits for its end, so "
+                + "that a short job costs one commit and no wait for another. 0s commits at once.",
+            tune: "Lower it when jobs should show up in lists at once, raise it when disk writes are slow.")
         Field.value(
             "default_timeout", \.defaultTimeout, .duration(.milliseconds(1) ... .days(365)),
             "Longest run of a job that does not say.",
