@@ -36,6 +36,7 @@ from .errors import (
     Unavailable,
     WaitTimeout,
 )
+from .executor import Executor
 from .job import Job
 from .options import Options
 
@@ -50,6 +51,7 @@ __all__ = [
     "CommandResult",
     "CredentialsError",
     "DependencyError",
+    "Executor",
     "Job",
     "NotFound",
     "Options",

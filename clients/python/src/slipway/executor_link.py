@@ -18,7 +18,7 @@ from ._calls import TERMINAL, Calls
 from ._description import Description
 from ._feed import Feed
 from ._steps import Json, Patience
-from .errors import NotFound
+from .errors import NotFound, SlipwayError, TaskProtocolError
 from .job import Job
 
 if TYPE_CHECKING:
@@ -185,11 +185,19 @@ class Link:
         steps = self._calls.outcome(info, job, self._session.trusted)
         try:
             value, error = self._session.transport.run(steps)
-        except (KeyboardInterrupt, GeneratorExit):
+        except SlipwayError:
             raise
-        except BaseException as raised:
-            # Unpickling runs code of the task's, which may raise anything, SystemExit too.
+        except Exception as raised:
             value, error = None, raised
+        except BaseException as raised:
+            # Unpickling runs code of the task's, which may raise SystemExit, too: not in the thread of a caller.
+            value = None
+            error = TaskProtocolError(
+                f"the result of {job.id} cannot be unpickled: {raised!r}",
+                job=job,
+                kind="protocol",
+            )
+            error.__cause__ = raised
         return Outcome(value, error, info["state"] == "cancelled")
 
     def cancel_unstarted(self, job_id: str) -> bool:
