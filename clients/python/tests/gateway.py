@@ -71,7 +71,9 @@ def running(binary: str, folder: Path) -> Iterator[Gateway]:
             assert process.stdout is not None
             line = process.stdout.readline()
             if not line:
-                raise RuntimeError(f"no gateway: {(folder / 'log').read_text()[-2000:]}")
+                raise RuntimeError(
+                    f"no gateway: {(folder / 'log').read_text()[-2000:]}"
+                )
             said = json.loads(line)
             credentials = json.loads(Path(said["credentials"]).read_text())
             home = Path(said["credentials"]).parent.parent

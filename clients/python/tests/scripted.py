@@ -11,8 +11,11 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 KEY = "slw_test_key"
 
@@ -92,7 +95,9 @@ def packed(value: Any) -> dict[str, Any]:
 
 def call_of(task: dict[str, Any]) -> Any:
     """Carry out a ``callable`` task as the runner does; return what the runner gets."""
-    function, args, kwargs = pickle.loads(zlib.decompress(base64.b64decode(task["data"])))
+    function, args, kwargs = pickle.loads(
+        zlib.decompress(base64.b64decode(task["data"]))
+    )
     return function(*args, **kwargs)
 
 
@@ -123,7 +128,7 @@ class Scripted:
             def handle_any(self) -> None:
                 outer._handle(self)
 
-            do_GET = do_POST = do_DELETE = handle_any  # noqa: N815 - the base class names them
+            do_GET = do_POST = do_DELETE = handle_any
 
             def log_message(self, format: str, *args: Any) -> None:
                 return
@@ -179,7 +184,7 @@ class Scripted:
         """Return what was asked for, in order."""
         return [f"{asked.method} {asked.path}" for asked in self.asked]
 
-    def __enter__(self) -> Scripted:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -80,9 +80,9 @@ def test_a_gateway_that_is_busy_is_asked_again(
     executions = Executions()
     numbers = itertools.count()
     server = serve(
-        lambda asked: refusal
-        if next(numbers) == 0
-        else Answer(202, executions.submit(asked))
+        lambda asked: (
+            refusal if next(numbers) == 0 else Answer(202, executions.submit(asked))
+        )
     )
     assert connect(server).submit(lambda: 1).result() == 1
     assert len(server.asked) == 2
@@ -116,10 +116,18 @@ def test_a_key_that_is_refused(serve: Serve, connect: Connect, status: int) -> N
 
 def test_a_problem_document_says_every_fault(serve: Serve, connect: Connect) -> None:
     faults = [
-        {"pointer": "/env/LD_PRELOAD", "code": "not-allowed", "detail": "cannot be set"},
+        {
+            "pointer": "/env/LD_PRELOAD",
+            "code": "not-allowed",
+            "detail": "cannot be set",
+        },
         {"pointer": "/timeout", "code": "out-of-range"},
     ]
-    body = {"type": "/problems/invalid-request", "detail": "2 faults.", "errors": faults}
+    body = {
+        "type": "/problems/invalid-request",
+        "detail": "2 faults.",
+        "errors": faults,
+    }
     server = serve(lambda _: Answer(422, body))
     with pytest.raises(slipway.APIError) as caught:
         connect(server).submit(int)
@@ -187,9 +195,9 @@ def test_a_wait_ends_in_time_while_the_gateway_is_away(
     serve: Serve, connect: Connect
 ) -> None:
     server = serve(
-        lambda asked: Answer(202, job(1))
-        if asked.method == "POST"
-        else Answer(cut="before")
+        lambda asked: (
+            Answer(202, job(1)) if asked.method == "POST" else Answer(cut="before")
+        )
     )
     submitted = connect(server, retry_seconds=60).submit(int)
     with pytest.raises(slipway.WaitTimeout):
@@ -250,4 +258,6 @@ def test_a_proxy_of_the_environment_is_not_used_for_loopback(
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
-    assert connect(serve(lambda _: Answer(200, job(1)))).job("job_0001").id == "job_0001"
+    assert (
+        connect(serve(lambda _: Answer(200, job(1)))).job("job_0001").id == "job_0001"
+    )

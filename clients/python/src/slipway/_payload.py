@@ -27,6 +27,9 @@ from . import _sandbox
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 """The version of the pickling side, as the gateway wants it."""
 
+FILE_NAME = "<slipway>"
+"""What the travelling code calls its file in tracebacks."""
+
 ByValue = str | types.ModuleType | Path
 """A module or its name, or the folder of a package or of modules."""
 
@@ -49,27 +52,32 @@ def _part(pickled: bytes) -> bytes:
     return _LOADS + b"B" + struct.pack("<I", len(pickled)) + pickled + _REDUCE_ONE
 
 
+def _bare(code: types.CodeType, documented: bool = False) -> types.CodeType:
+    """Return code without documentation and path, and so for the code inside of it."""
+    inner = (_bare(c) if isinstance(c, types.CodeType) else c for c in code.co_consts)
+    constants = tuple(inner)
+    if documented:
+        constants = (None, *constants[1:])
+    return code.replace(co_consts=constants, co_filename=FILE_NAME)
+
+
 def _travelling(*names: str) -> list[bytes]:
     """Pickle functions of the sandbox module by value, as small as they can be.
 
     They go with every job, so they go without documentation, annotations, and the path that
     the module has on this machine.
     """
-    namespace: dict[str, Any] = dict(vars(_sandbox))
+    # Of dunder names pickles would carry the file's path.
+    namespace: dict[str, Any] = {"__name__": "slipway_call"}
+    namespace.update((k, v) for k, v in vars(_sandbox).items() if k[:2] != "__")
     for name, value in vars(_sandbox).items():
         if isinstance(value, types.FunctionType):
-            code = value.__code__
-            if value.__doc__ is not None:
-                code = code.replace(co_consts=(None, *code.co_consts[1:]))
-            code = code.replace(co_filename=FILE_NAME)
+            code = _bare(value.__code__, value.__doc__ is not None)
             namespace[name] = types.FunctionType(
                 code, namespace, name, value.__defaults__
             )
     return [cloudpickle.dumps(namespace[name], protocol=5) for name in names]
 
-
-FILE_NAME = "<slipway>"
-"""What the travelling code calls its file in tracebacks."""
 
 _run, _run_many, _unfold = _travelling("run", "run_many", "unfold")
 _RUN = _part(_run)
