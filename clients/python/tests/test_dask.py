@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import cloudpickle
 import pytest
+from executor_gateway import BINARY, local_client
 
 import slipway
-from executor_gateway import BINARY, local_client
 
 dask = pytest.importorskip("dask")
 

@@ -14,11 +14,10 @@ from typing import Any
 
 import cloudpickle
 import pytest
+from executor_gateway import BINARY, local_client
 
 import slipway
-from executor_gateway import BINARY, local_client
 from slipway.executor import Executor
-
 
 # The sandbox does not have this module.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -28,7 +27,7 @@ cloudpickle.register_pickle_by_value(sys.modules[__name__])
 def local() -> Iterator[slipway.Client]:
     if BINARY is None:
         pytest.skip("no gateway: SLIPWAY_TEST_BINARY names no binary")
-    with local_client() as client:
+    with local_client(containers=True) as client:
         yield client
 
 
@@ -263,5 +262,3 @@ def test_run_in_executor(executor: Executor) -> None:
         return squares, last.cancelled()
 
     assert asyncio.run(main()) == ([0, 1, 4, 9, 16], True)
-
-

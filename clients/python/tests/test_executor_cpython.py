@@ -40,9 +40,9 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import pytest
+from executor_gateway import BINARY, local_client
 
 import slipway
-from executor_gateway import BINARY, local_client
 
 if BINARY is None:
     pytest.skip(

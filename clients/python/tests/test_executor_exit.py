@@ -8,9 +8,9 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from executor_gateway import BINARY, local_client
 
 import slipway
-from executor_gateway import BINARY, local_client
 
 START = """
 import sys, time, slipway

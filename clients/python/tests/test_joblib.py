@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import cloudpickle
 import pytest
+from executor_gateway import BINARY, local_client
 
 import slipway
-from executor_gateway import BINARY, local_client
 
 joblib = pytest.importorskip("joblib")
 
@@ -25,7 +25,7 @@ def local() -> Iterator[slipway.Client]:
     if BINARY is None:
         pytest.skip("no gateway: SLIPWAY_TEST_BINARY names no binary")
     register()
-    with local_client() as client:
+    with local_client(containers=True) as client:
         yield client
 
 
@@ -72,17 +72,19 @@ def test_results_as_they_come(local: slipway.Client) -> None:
 
 
 def test_an_exception_comes_back_and_ends_the_other_jobs(local: slipway.Client) -> None:
-    with joblib.parallel_config("slipway", n_jobs=4, client=local, **OPTIONS):
-        with pytest.raises(KeyError, match="3"):
-            joblib.Parallel(batch_size=1)(
-                joblib.delayed(fails)(n) for n in (60, 3, 61)
-            )
+    with (
+        joblib.parallel_config("slipway", n_jobs=4, client=local, **OPTIONS),
+        pytest.raises(KeyError, match="3"),
+    ):
+        joblib.Parallel(batch_size=1)(joblib.delayed(fails)(n) for n in (60, 3, 61))
     left = [job for job in local.jobs(name="call_items") if not job.ended]
     assert all(job.wait(30) for job in left)
     assert {job.status for job in left} <= {"cancelled", "error"}
 
 
 def test_no_jobs_is_a_mistake(local: slipway.Client) -> None:
-    with joblib.parallel_config("slipway", n_jobs=0, client=local):
-        with pytest.raises(ValueError, match="n_jobs"):
-            joblib.Parallel()(joblib.delayed(square)(n) for n in range(3))
+    with (
+        joblib.parallel_config("slipway", n_jobs=0, client=local),
+        pytest.raises(ValueError, match="n_jobs"),
+    ):
+        joblib.Parallel()(joblib.delayed(square)(n) for n in range(3))

@@ -100,7 +100,7 @@ class Executor(BaseExecutor):
         self._core.check_open()
         try:
             call = self._link.prepare(self._wrapped(fn), args, kwargs, name_of(fn))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             return self._failed(error)
         return self._add(call)
 
@@ -172,7 +172,7 @@ class Executor(BaseExecutor):
         while True:
             try:
                 call = next(calls, None)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001
                 # As far as a reader of the results comes: what is after it would be cancelled then.
                 futures.append(self._failed(error))
                 return futures
@@ -211,9 +211,7 @@ class Executor(BaseExecutor):
         self._core.kill()
 
 
-def _results(
-    futures: list[RemoteFuture[Any]], end: float | None
-) -> Iterator[Any]:
+def _results(futures: list[RemoteFuture[Any]], end: float | None) -> Iterator[Any]:
     """Yield the results in order and keep none of them; cancel what is left when this ends early."""
     futures.reverse()
     try:

@@ -16,6 +16,7 @@ from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from .errors import SlipwayError
 from .executor_future import RemoteFuture
 from .executor_link import Link, Outcome, Prepared
 from .executor_remote import INITIALIZER_FAILED
@@ -96,9 +97,7 @@ class Core:
 
     def idle(self) -> bool:
         """Tell whether every call has its outcome; call with the lock held."""
-        return not (
-            self.waiting or self.sending or self.outstanding or self.settling
-        )
+        return not (self.waiting or self.sending or self.outstanding or self.settling)
 
     def ended(self) -> bool:
         """Tell whether there is nothing left to watch; call with the lock held."""
@@ -221,7 +220,7 @@ class Core:
         cancelled = False
         try:
             cancelled = self.link.cancel_unstarted(job_id)
-        except Exception as error:
+        except SlipwayError as error:
             logger.warning(
                 "the job of a future could not be cancelled",
                 extra={"job_id": job_id, "error": str(error)},
@@ -264,7 +263,7 @@ class Core:
         for job_id in ids:
             try:
                 self.link.cancel(job_id)
-            except Exception as error:
+            except SlipwayError as error:
                 logger.warning(
                     "a job could not be cancelled",
                     extra={"job_id": job_id, "error": str(error)},
@@ -280,9 +279,7 @@ class Core:
         with self.changed:
             if self.broken is not None:
                 return
-            self.broken = (
-                "the initializer of the executor failed, the executor is not usable anymore"
-            )
+            self.broken = "the initializer of the executor failed, the executor is not usable anymore"
             waiting = list(self.waiting)
             self.waiting.clear()
         logging.getLogger("concurrent.futures").critical(

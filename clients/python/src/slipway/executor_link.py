@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from . import _results, _streams
+from . import _streams
 from ._calls import TERMINAL, Calls
-from ._description import Description
 from ._feed import Feed
 from ._steps import Json, Patience
 from .errors import NotFound, SlipwayError, TaskProtocolError
@@ -187,9 +186,9 @@ class Link:
             value, error = self._session.transport.run(steps)
         except SlipwayError:
             raise
-        except Exception as raised:
+        except Exception as raised:  # noqa: BLE001
             value, error = None, raised
-        except BaseException as raised:
+        except BaseException as raised:  # noqa: BLE001
             # Unpickling runs code of the task's, which may raise SystemExit, too: not in the thread of a caller.
             value = None
             error = TaskProtocolError(

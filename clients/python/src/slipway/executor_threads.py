@@ -132,7 +132,7 @@ def _send_batch(core: Core, batch: list[Waiting]) -> None:
             else:
                 core.not_sent(entry.future, error)
         return
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001
         for entry in batch:
             core.not_sent(entry.future, error)
         return
@@ -154,7 +154,8 @@ def _leave() -> None:
         left = core.wait_sent(end)
         if left:
             logger.warning(
-                "%d calls of an executor were not sent before the interpreter ended: shut it down before", left
+                "%d calls of an executor were not sent before the interpreter ended: shut it down before",
+                left,
             )
 
 

@@ -10,9 +10,8 @@ Examples
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
-
-import dask
 
 from ..executor import Executor
 
@@ -34,6 +33,6 @@ def executor(
         as this machine has processors. ``requirements`` are those besides dask; further packages that the tasks use,
         such as numpy or pandas, belong there.
     """
-    needed = f"dask=={dask.__version__}"
+    needed = f"dask=={version('dask')}"
     more = [r for r in options.pop("requirements", None) or () if r != needed]
     return Executor(client, max_workers, requirements=[needed, *more], **options)

@@ -73,9 +73,7 @@ class SlipwayBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mi
             return 1
         return ALL_JOBS if n_jobs < 0 else n_jobs
 
-    def configure(
-        self, n_jobs: int = 1, parallel: Any = None, **_: Any
-    ) -> int:
+    def configure(self, n_jobs: int = 1, parallel: Any = None, **_: Any) -> int:
         """Prepare for one ``Parallel`` call."""
         self.parallel = parallel
         self._n_jobs = self.effective_n_jobs(n_jobs)
