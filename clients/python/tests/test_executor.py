@@ -144,7 +144,9 @@ def test_each_call_finds_the_initializer_done_and_nothing_of_another_call(
     def prepare(word: str) -> None:
         import builtins
 
-        assert not hasattr(builtins, "seen")
+        # No assert: what pytest makes of that needs pytest in the sandbox.
+        if hasattr(builtins, "seen"):
+            raise RuntimeError("left behind by another call")
         builtins.seen = word  # type: ignore[attr-defined]
 
     def seen(number: int) -> tuple[int, str]:

@@ -49,8 +49,7 @@ class Watcher:
                 logger.debug("the gateway has no event stream for all jobs: polling")
                 self.streams = False
             except StreamBroken as error:
-                logger.debug("the event stream broke: %s", error)
-                self._bridge()
+                self._bridge(error)
             except SlipwayError as error:
                 # The requests have been repeated for minutes, or the key is no longer good.
                 self.core.fail_all(error)
@@ -65,11 +64,12 @@ class Watcher:
                 core.changed.wait()
             return not core.leaving
 
-    def _bridge(self) -> None:
+    def _bridge(self, broken: StreamBroken) -> None:
         """Ask for everything once while there is no stream."""
         with self.core.changed:
             if self.core.ended():
                 return
+        logger.debug("the event stream broke: %s", broken)
         try:
             self._ask_all()
         except SlipwayError as error:
