@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import pickle
 import socket
@@ -160,7 +161,9 @@ class Scripted:
         if answer.chunks is None:
             handler.send_header("Content-Length", str(len(body)))
             handler.end_headers()
-            handler.wfile.write(body)
+            # The client may have given up.
+            with contextlib.suppress(OSError):
+                handler.wfile.write(body)
             return
         handler.send_header("Transfer-Encoding", "chunked")
         handler.end_headers()
