@@ -18,6 +18,7 @@ from executor_gateway import BINARY, local_client
 
 import slipway
 from slipway.executor import Executor
+from slipway.executor_future import RemoteFuture
 
 # The sandbox does not have this module.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -55,6 +56,16 @@ def running(future: concurrent.futures.Future[Any]) -> None:
             break
         pause.wait(0.01)
     assert future.running()
+
+
+def sent(future: RemoteFuture[Any]) -> slipway.Job:
+    """Wait until a call has become a job."""
+    pause = threading.Event()
+    for _ in range(3000):
+        if future.job is not None:
+            return future.job
+        pause.wait(0.01)
+    raise AssertionError("the call was not sent")
 
 
 def raising() -> None:
@@ -107,14 +118,14 @@ def test_cancel_takes_a_job_out_of_the_gateways_queue(executor: Executor) -> Non
     futures = [executor.submit(napping(1.0)) for _ in range(20)]
     running(futures[0])
     last = futures[-1]
-    assert last.job is not None
+    job = sent(last)
     assert last.cancel()
     assert last.cancelled() and last.done()
     with pytest.raises(concurrent.futures.CancelledError):
         last.result()
     assert last in concurrent.futures.wait([last], timeout=5).done
-    assert last.job.refresh().status == "cancelled"
-    assert last.job.info["started_at"] is None
+    assert job.refresh().status == "cancelled"
+    assert job.info["started_at"] is None
     executor.shutdown(cancel_futures=True)
     assert all(future.done() for future in futures)
     assert {f.job.refresh().status for f in futures if f.cancelled() and f.job} <= {

@@ -11,6 +11,8 @@ from scripted import Answer, Asked, Scripted, problem
 from test_watch import Fleet
 
 import slipway
+from slipway import executor_link
+from slipway._steps import Patience
 from slipway.executor import Executor
 
 Serve = Callable[[Callable[[Asked], Answer]], Scripted]
@@ -146,3 +148,51 @@ def test_a_lost_answer_to_a_batch_submits_nothing_twice(
     with Executor(connect(serve(script))) as executor:
         assert executor.submit(pow, 2, 3).result(30) == 8
     assert len(keys) == 2 and len(fleet.jobs) == 1
+
+
+def test_a_job_that_starts_or_ends_during_a_cancel_is_noticed(
+    serve: Serve, connect: Connect
+) -> None:
+    fleet = Fleet(hold=True)
+
+    def script(asked: Asked) -> Answer:
+        if asked.method == "POST" and asked.path.endswith("/cancel"):
+            # Its end is told while the cancel is on its way, and the stream says nothing more.
+            fleet.finish(asked.path.split("/")[-2])
+            threading.Event().wait(0.2)
+            return problem(409, "already-terminal")
+        return fleet(asked)
+
+    with Executor(connect(serve(script))) as executor:
+        future = executor.submit(pow, 2, 3)
+        watched(executor, fleet)
+        assert not future.cancel()
+        assert future.done() and future.result() == 8
+
+
+def test_a_gateway_that_is_away_does_not_hold_up_a_cancel_of_many(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executor_link, "_CANCEL_PATIENCE", Patience(seconds=0.2))
+    fleet = Fleet(hold=True)
+    away = threading.Event()
+    asked_while_away: list[str] = []
+
+    def script(asked: Asked) -> Answer:
+        if away.is_set() and asked.path != "/v1/events":
+            asked_while_away.append(asked.path)
+            return problem(503, "unavailable")
+        return fleet(asked)
+
+    with Executor(connect(serve(script))) as executor:
+        futures = [executor.submit(pow, n, 2) for n in range(50)]
+        watched(executor, fleet)
+        away.set()
+        executor.shutdown(wait=False, cancel_futures=True)
+        assert not any(future.done() for future in futures)
+        assert len(set(asked_while_away)) == 1
+        away.clear()
+        for future in futures:
+            assert future.job is not None
+            fleet.finish(future.job.id)
+        assert [f.result(20) for f in futures] == [n * n for n in range(50)]

@@ -11,9 +11,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
+from collections import OrderedDict
+from collections.abc import Iterable
 from concurrent.futures import BrokenExecutor
-from dataclasses import dataclass
 from typing import Any
 
 from .errors import SlipwayError
@@ -25,14 +25,8 @@ from .job import Job
 logger = logging.getLogger("slipway.executor")
 
 WINDOW = 1000
-
-
-@dataclass
-class Waiting:
-    """A call that was not sent yet."""
-
-    future: RemoteFuture[Any]
-    call: Prepared
+CANCEL_SECONDS = 5.0
+STARTED = ("starting", "running")
 
 
 class Core:
@@ -52,7 +46,7 @@ class Core:
         self.limit = limit
         # Reentrant, since the end of an executor may be noticed by the garbage collector in a thread that holds it.
         self.changed = threading.Condition(threading.RLock())
-        self.waiting: deque[Waiting] = deque()
+        self.waiting: OrderedDict[RemoteFuture[Any], Prepared] = OrderedDict()
         self.sending: set[RemoteFuture[Any]] = set()
         self.outstanding: dict[str, RemoteFuture[Any]] = {}
         self.early: dict[str, Outcome] = {}
@@ -75,7 +69,7 @@ class Core:
         """
         with self.changed:
             self.check_open()
-            self.waiting.append(Waiting(future, call))
+            self.waiting[future] = call
             self.changed.notify_all()
 
     def check_open(self) -> None:
@@ -192,23 +186,47 @@ class Core:
 
     def cancel(self, future: RemoteFuture[Any]) -> bool:
         """Cancel one call unless it has started; see ``RemoteFuture.cancel``."""
+        try:
+            return self._cancel(future)
+        except SlipwayError as error:
+            logger.warning("the job of a future could not be cancelled: %s", error)
+            return False
+
+    def _cancel(self, future: RemoteFuture[Any]) -> bool:
         with self._cancelling:
             with self.changed:
-                while future in self.sending:
-                    self.changed.wait()
-                entry = next((e for e in self.waiting if e.future is future), None)
-                if entry is not None:
-                    self.waiting.remove(entry)
-                    self.settling += 1
-            if entry is not None:
-                try:
-                    future._settle_cancelled()
-                finally:
-                    self._settled()
+                self._wait_not_sending({future})
+                held = self.waiting.pop(future, None) is not None
+                self.settling += held
+            if held:
+                self._settle_cancelled([future])
                 return True
             if future.done() or future.running() or future.job is None:
                 return future.cancelled()
             return self._cancel_job(future.job.id, future)
+
+    def _wait_not_sending(self, futures: set[RemoteFuture[Any]]) -> None:
+        """Wait until a request that submits one of the futures is over, but not for a gateway that is away."""
+        end = time.monotonic() + CANCEL_SECONDS
+        while not self.sending.isdisjoint(futures):
+            if not self.changed.wait(max(0.0, end - time.monotonic())):
+                return
+
+    def _settle_cancelled(self, futures: Iterable[RemoteFuture[Any]]) -> None:
+        for future in futures:
+            try:
+                future._settle_cancelled()
+            finally:
+                self._settled()
+
+    def _settle_failed(
+        self, futures: Iterable[RemoteFuture[Any]], error: BaseException
+    ) -> None:
+        for future in futures:
+            try:
+                future._settle_exception(error)
+            finally:
+                self._settled()
 
     def _cancel_job(self, job_id: str, future: RemoteFuture[Any]) -> bool:
         """Cancel a call that is a job already, unless that has started."""
@@ -220,22 +238,23 @@ class Core:
         cancelled = False
         try:
             cancelled = self.link.cancel_unstarted(job_id)
-        except SlipwayError as error:
-            logger.warning(
-                "the job of a future could not be cancelled",
-                extra={"job_id": job_id, "error": str(error)},
-            )
-        try:
-            if cancelled:
-                future._settle_cancelled()
-                return True
-            with self.changed:
-                # Its end may have been reported meanwhile.
-                self.outstanding[job_id] = future
-                self.recheck.add(job_id)
-            return False
         finally:
-            self._settled()
+            if cancelled:
+                self._settle_cancelled([future])
+            else:
+                with self.changed:
+                    self.outstanding[job_id] = future
+                    # In case nobody asks below.
+                    self.recheck.add(job_id)
+                self._settled()
+        if not cancelled:
+            # Its start, or its end, may have been reported meanwhile and found nobody.
+            found = self.link.look(job_id)
+            if isinstance(found, Outcome):
+                self.settle(job_id, found)
+            elif found in STARTED:
+                self.running(job_id)
+        return cancelled
 
     def cancel_all(self) -> None:
         """Cancel every call that has not started."""
@@ -243,31 +262,26 @@ class Core:
             waiting = list(self.waiting)
             self.waiting.clear()
             self.settling += len(waiting)
-        for entry in waiting:
-            try:
-                entry.future._settle_cancelled()
-            finally:
-                self._settled()
+        self._settle_cancelled(waiting)
         with self.changed:
-            while self.sending:
-                self.changed.wait()
+            self._wait_not_sending(set(self.sending))
             sent = [f for f in self.outstanding.values() if not f.running()]
-        # The newest first: the oldest are the ones that start while this goes on.
-        for future in reversed(sent):
-            future.cancel()
+        try:
+            # The newest first: the oldest are the ones that start while this goes on.
+            for future in reversed(sent):
+                self._cancel(future)
+        except SlipwayError as error:
+            logger.warning("the jobs of an executor could not be cancelled: %s", error)
 
     def kill(self) -> None:
         """Cancel every job that is outstanding, whether it has started or not."""
         with self.changed:
             ids = list(self.outstanding)
-        for job_id in ids:
-            try:
+        try:
+            for job_id in ids:
                 self.link.cancel(job_id)
-            except SlipwayError as error:
-                logger.warning(
-                    "a job could not be cancelled",
-                    extra={"job_id": job_id, "error": str(error)},
-                )
+        except SlipwayError as error:
+            logger.warning("the jobs of an executor could not be cancelled: %s", error)
 
     def _initializer_failed(self, error: BaseException) -> bool:
         return isinstance(error, BrokenExecutor) and error.args[:1] == (
@@ -282,11 +296,11 @@ class Core:
             self.broken = "the initializer of the executor failed, the executor is not usable anymore"
             waiting = list(self.waiting)
             self.waiting.clear()
+            self.settling += len(waiting)
         logging.getLogger("concurrent.futures").critical(
             "Exception in initializer:\n%s", error.args[-1]
         )
-        for entry in waiting:
-            entry.future._settle_exception(BrokenExecutor(self.broken))
+        self._settle_failed(waiting, BrokenExecutor(self.broken))
 
     def fail_all(self, error: BaseException) -> None:
         """Settle everything that is outstanding with one error."""
@@ -294,23 +308,15 @@ class Core:
             failed = list(self.outstanding.values())
             self.outstanding.clear()
             self.settling += len(failed)
-        for future in failed:
-            try:
-                future._settle_exception(error)
-            finally:
-                self._settled()
+        self._settle_failed(failed, error)
 
     def abort(self, error: BaseException) -> None:
         """Take no more calls and settle all there are with one error."""
         self.close()
         with self.changed:
-            failed = [entry.future for entry in self.waiting] + list(self.sending)
+            failed = [*self.waiting, *self.sending]
             self.waiting.clear()
             self.sending.clear()
             self.settling += len(failed)
-        for future in failed:
-            try:
-                future._settle_exception(error)
-            finally:
-                self._settled()
+        self._settle_failed(failed, error)
         self.fail_all(error)

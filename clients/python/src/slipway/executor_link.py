@@ -156,9 +156,15 @@ class Link:
             Seconds that the gateway may wait for its end.
         """
         # Without any wait the answer would leave out the result.
-        steps = self._calls.get(job_id, max(wait, _SHORTEST_WAIT))
+        return self._asked(self._calls, job_id, max(wait, _SHORTEST_WAIT))
+
+    def look(self, job_id: str) -> Outcome | str:
+        """As `fetch`, for somebody who does not wait for a gateway that is away."""
+        return self._asked(self._cancels, job_id, _SHORTEST_WAIT)
+
+    def _asked(self, calls: Calls, job_id: str, wait: float) -> Outcome | str:
         try:
-            info = self._session.transport.run(steps)
+            info = self._session.transport.run(calls.get(job_id, wait))
         except NotFound as error:
             return Outcome(error=error)
         if info["state"] not in TERMINAL:

@@ -12,9 +12,12 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from typing import Any
 
 from .errors import APIError
-from .executor_core import Core, Waiting
+from .executor_core import Core
+from .executor_future import RemoteFuture
+from .executor_link import Prepared
 from .executor_watch import Watcher
 
 logger = logging.getLogger("slipway.executor")
@@ -23,6 +26,7 @@ LEAVE_SECONDS = 10.0
 BATCH_JOBS = 1000
 BATCH_BYTES = 1 << 20
 
+Call = tuple[RemoteFuture[Any], Prepared]
 _cores: weakref.WeakSet[Core] = weakref.WeakSet()
 
 
@@ -106,38 +110,38 @@ def _send(core: Core) -> None:
         del batch
 
 
-def _take(core: Core) -> list[Waiting]:
+def _take(core: Core) -> list[Call]:
     """Move calls for one request from waiting to sending; call with the lock held."""
     most = min(BATCH_JOBS, core.room())
-    batch = [core.waiting.popleft()]
-    size = len(batch[0].call.body)
+    batch = [core.waiting.popitem(last=False)]
+    size = len(batch[0][1].body)
     while core.waiting and len(batch) < most:
-        size += len(core.waiting[0].call.body)
+        size += len(next(iter(core.waiting.values())).body)
         if size > BATCH_BYTES:
             break
-        batch.append(core.waiting.popleft())
-    core.sending.update(entry.future for entry in batch)
+        batch.append(core.waiting.popitem(last=False))
+    core.sending.update(future for future, _ in batch)
     return batch
 
 
-def _send_batch(core: Core, batch: list[Waiting]) -> None:
+def _send_batch(core: Core, batch: list[Call]) -> None:
     """Send some calls; a fault of one of them does not spoil the others."""
     try:
-        jobs = core.link.send([entry.call for entry in batch])
+        jobs = core.link.send([call for _, call in batch])
     except APIError as error:
         refused = 400 <= error.status < 500 and error.status not in (401, 403, 429)
-        for entry in batch:
+        for future, call in batch:
             if refused and len(batch) > 1:
-                _send_batch(core, [entry])
+                _send_batch(core, [(future, call)])
             else:
-                core.not_sent(entry.future, error)
+                core.not_sent(future, error)
         return
     except BaseException as error:  # noqa: BLE001
-        for entry in batch:
-            core.not_sent(entry.future, error)
+        for future, _ in batch:
+            core.not_sent(future, error)
         return
-    for entry, job in zip(batch, jobs):
-        core.sent(entry.future, job)
+    for (future, _), job in zip(batch, jobs):
+        core.sent(future, job)
 
 
 def _watch(core: Core) -> None:

@@ -11,7 +11,7 @@ import time
 
 from ._steps import Json
 from .errors import SlipwayError
-from .executor_core import Core
+from .executor_core import STARTED, Core
 from .executor_link import StreamBroken, StreamMissing
 
 logger = logging.getLogger("slipway.executor")
@@ -19,7 +19,6 @@ logger = logging.getLogger("slipway.executor")
 POLL_FIRST_SECONDS = 0.005
 POLL_MOST_SECONDS = 0.25
 RECONNECT_SECONDS = 0.2
-STARTED = ("starting", "running")
 
 
 class Watcher:
