@@ -54,6 +54,39 @@ def test_results_come_over_one_stream(
     assert not any(thread.is_alive() for thread in executor._threads.threads)
 
 
+def test_a_job_that_ends_before_the_stream_and_the_answer_to_its_submission(
+    serve: Serve, connect: Connect
+) -> None:
+    fleet = Fleet(hold=True)
+    batches: list[str] = []
+
+    def script(asked: Asked) -> Answer:
+        answer = fleet(asked)
+        if asked.path == "/v1/jobs/batch":
+            batches.append(asked.path)
+            if len(batches) == 2:
+                # It has ended before the stream begins, and the answer comes after that.
+                fleet.finish("job_0002")
+                assert fleet.opened.acquire(timeout=20)
+                threading.Event().wait(0.3)
+        if asked.path == "/v1/events":
+            while len(batches) < 2 or "queued" in fleet.jobs["job_0002"]["state"]:
+                threading.Event().wait(0.01)
+            # Made before: it must not have heard of that end.
+            fleet.streams.clear()
+            answer = fleet(asked)
+        return answer
+
+    with Executor(connect(serve(script))) as executor:
+        first = executor.submit(pow, 2, 3)
+        while first.job is None:
+            threading.Event().wait(0.01)
+        second = executor.submit(pow, 2, 4)
+        assert second.result(20) == 16
+        fleet.finish("job_0001")
+        assert first.result(20) == 8
+
+
 def test_a_broken_stream_is_opened_again_and_misses_nothing(
     serve: Serve, connect: Connect
 ) -> None:

@@ -117,6 +117,13 @@ class Core:
                     break
             return len(self.waiting) + len(self.sending)
 
+    def wait_answered(self) -> None:
+        """Wait until the calls that are being sent now have become jobs, or have failed."""
+        with self.changed:
+            sending = set(self.sending)
+            while not (self.sending.isdisjoint(sending) or self.leaving):
+                self.changed.wait()
+
     def _notify(self) -> None:
         """Wake everybody, the watcher in its stream too when this is the end; call with the lock held."""
         self.changed.notify_all()

@@ -82,7 +82,9 @@ class Watcher:
         with core.link.stream() as lines:
             for event in lines:
                 if not asked or (event is not None and event.get("type") == "gap"):
-                    # What happened before the stream was open, or while it could not keep up.
+                    # What happened before the stream was open, or while it could not keep up; also to jobs that
+                    # the gateway had by then and the sender was just being told of.
+                    core.wait_answered()
                     self._ask_all()
                     asked = True
                 if event is not None:
