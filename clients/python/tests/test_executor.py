@@ -128,6 +128,8 @@ def test_cancel_takes_a_job_out_of_the_gateways_queue(executor: Executor) -> Non
     assert job.info["started_at"] is None
     executor.shutdown(cancel_futures=True)
     assert all(future.done() for future in futures)
+    assert futures[0].result() == 1.0
+    assert sum(future.cancelled() for future in futures) > 1
     assert {f.job.refresh().status for f in futures if f.cancelled() and f.job} <= {
         "cancelled"
     }
