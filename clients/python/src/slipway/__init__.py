@@ -37,6 +37,7 @@ from .errors import (
     Unavailable,
     WaitTimeout,
 )
+from .executor import Executor
 from .job import Job
 from .options import Options
 
@@ -52,6 +53,7 @@ __all__ = [
     "CommandResult",
     "CredentialsError",
     "DependencyError",
+    "Executor",
     "Job",
     "NotFound",
     "Options",
