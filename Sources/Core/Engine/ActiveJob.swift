@@ -54,6 +54,10 @@ final class ActiveJob {
     var isMarkedRunning = false
     /// Whether the submit had an idempotency key: its claim is then durable before START.
     var isKeyed = false
+    /// The idempotency key that its row takes with it.
+    var keyClaim: IdempotencyClaim?
+    /// What the store said instead of taking the row: the key had been used before.
+    var refusal: StoreOutcome?
     /// Whether the submitter waits for the end, and is told nothing before.
     var isAwaited = false
     /// Whether the job's first commit is held back, so that it may be the commit of its end.

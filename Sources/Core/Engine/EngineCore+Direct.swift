@@ -23,12 +23,9 @@ extension EngineCore {
     private func startDirect(_ id: JobID, _ handler: any TaskHandler) async {
         guard let job = jobs[id] else { return }
         do {
-            if !job.isInserted {
-                try await makeInputDurable(job)
-                job.isInserted = true
-                _ = try await store.perform(.insert([try row(of: job)], idempotency: nil))
-            }
-            job.accept()
+            // Its submit is storing it.
+            _ = try await job.committed.wait(upTo: .seconds(86_400), on: loop)
+            guard jobs[id] === job, job.phase == .claiming else { return }
             if !job.repeatsAttempt { job.job.attempt += 1 }
             job.repeatsAttempt = false
             job.claimedAt = .now()

@@ -127,7 +127,7 @@ extension EngineCore {
                 guard let job = core.jobs[id] else { return }
                 do {
                     try await core.makeInputDurable(job)
-                    core.commit(.insert([try core.row(of: job)], idempotency: nil), then: next)
+                    core.commit(.insert([try core.row(of: job)], idempotency: job.keyClaim), then: next)
                 } catch {
                     next(core, .failure(error as? EngineError ?? EngineError(.internalFault, "\(error)")))
                 }
@@ -135,7 +135,7 @@ extension EngineCore {
             return
         }
         do {
-            commit(.insert([try row(of: job)], idempotency: nil), then: next)
+            commit(.insert([try row(of: job)], idempotency: job.keyClaim), then: next)
         } catch {
             next(self, .failure(error as? EngineError ?? EngineError(.internalFault, "\(error)")))
         }
@@ -146,6 +146,11 @@ extension EngineCore {
         _ id: JobID, _ reference: TaskReference, _ result: Result<StoreOutcome, EngineError>, overlapped: Bool
     ) {
         guard let job = jobs[id] else { return }
+        if case .success(let outcome) = result, outcome.isRefusal {
+            noteStore(nil)
+            refuse(job, outcome)
+            return
+        }
         guard job.reference == reference else {
             // The attempt is over already; whether the job is stored still has to be said.
             switch result {

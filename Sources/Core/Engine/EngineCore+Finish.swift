@@ -195,7 +195,7 @@ extension EngineCore {
         job.isHeld = false
         job.heldClaim = nil
         do {
-            commit(.insert([try row(of: job)], idempotency: nil), .finish(finish)) { core, inserted, finished in
+            commit(.insert([try row(of: job)], idempotency: job.keyClaim), .finish(finish)) { core, inserted, finished in
                 core.endedUnstored(id, ending, inserted, finished, journal, at: now)
             }
         } catch {
@@ -210,6 +210,8 @@ extension EngineCore {
     ) {
         guard let job = jobs[id] else { return }
         switch inserted {
+        case .success(let outcome) where outcome.isRefusal:
+            refuse(job, outcome)
         case .success:
             ended(id, ending, finished, journal, at: now)
         case .failure(let error):

@@ -23,10 +23,12 @@ extension EngineCore {
         job.isAwaited = limit.map { $0 > .zero } ?? false
         job.input = input
         if let key {
-            let earlier = try await insertKeyed([job], key: key).first
-            release(idempotency, of: tenant)
-            if let earlier {
-                return try await replay(earlier, tenant: tenant, waitingUpTo: limit)
+            job.keyClaim = key
+            enter(job)
+            if !job.isInserted { insert(job) }
+            defer { release(idempotency, of: tenant) }
+            if let earlier = try await stored(job) {
+                return try await wait(for: earlier, tenant: tenant, upTo: limit ?? .zero)
             }
         } else {
             if job.isAwaited { hold(job) }
@@ -34,6 +36,23 @@ extension EngineCore {
             if !job.isInserted, !job.isHeld { insert(job) }
         }
         return try await answer(job, waitingUpTo: limit)
+    }
+
+    /// Waits until a job with an idempotency key is stored, with its claim where a sandbox was free.
+    ///
+    /// - Returns: The job that the key got before, if it was used for the same request.
+    private func stored(_ job: ActiveJob) async throws -> JobID? {
+        do {
+            _ = try await job.committed.wait(upTo: .seconds(86_400), on: loop)
+            return nil
+        } catch {
+            switch job.refusal {
+            case .replay(let ids)?: return ids.first
+            case .keyReused?:
+                throw EngineError(.keyReused, "this idempotency key was used with another request")
+            case .done?, .applied?, .changed?, .missing?, nil: throw error
+            }
+        }
     }
 
     /// Submits several jobs, all or none, in one commit.
@@ -205,7 +224,8 @@ extension EngineCore {
     /// waits for longer, is stored when `jobs.claim_hold` is over.
     private func hold(_ job: ActiveJob) {
         let limit = configuration.jobs.claimHold
-        guard limit > .zero, configuration.jobs.claim == .overlapped, !needsDurableFile(job) else { return }
+        guard limit > .zero, configuration.jobs.claim == .overlapped, job.job.kind != .handler, !needsDurableFile(job)
+        else { return }
         job.isHeld = true
         let id = job.job.id
         loop.scheduleTask(in: .nanoseconds(Int64(limit.seconds * 1e9))) {
@@ -234,7 +254,9 @@ extension EngineCore {
         }
         do {
             let id = job.job.id
-            commit(.insert([try row(of: job)], idempotency: nil)) { core, result in core.inserted(id, result) }
+            commit(.insert([try row(of: job)], idempotency: job.keyClaim)) { core, result in
+                core.inserted(id, result)
+            }
         } catch {
             abort(job, error as? EngineError ?? EngineError(.internalFault, "\(error)"))
         }
@@ -244,7 +266,9 @@ extension EngineCore {
         guard let job = jobs[id] else { return }
         do {
             try await makeInputDurable(job)
-            commit(.insert([try row(of: job)], idempotency: nil)) { core, result in core.inserted(id, result) }
+            commit(.insert([try row(of: job)], idempotency: job.keyClaim)) { core, result in
+                core.inserted(id, result)
+            }
         } catch {
             abort(job, error as? EngineError ?? EngineError(.internalFault, "\(error)"))
         }
@@ -254,6 +278,9 @@ extension EngineCore {
     func inserted(_ id: JobID, _ result: Result<StoreOutcome, EngineError>) {
         guard let job = jobs[id] else { return }
         switch result {
+        case .success(let outcome) where outcome.isRefusal:
+            noteStore(nil)
+            refuse(job, outcome)
         case .success:
             noteStore(nil)
             job.accept()
@@ -262,6 +289,13 @@ extension EngineCore {
             noteStore(error)
             abort(job, error)
         }
+    }
+
+    /// Takes back a job that the store did not take, because its idempotency key had been used before.
+    func refuse(_ job: ActiveJob, _ outcome: StoreOutcome) {
+        job.refusal = outcome
+        discardInputs(of: [job])
+        abort(job, EngineError(.keyReused, "this idempotency key was used before"))
     }
 
     /// Whether the input needs its file before the row.
@@ -289,10 +323,6 @@ extension EngineCore {
         if let outcome = try await job.ended.wait(upTo: limit, on: loop) { return outcome }
         _ = try await job.committed.wait(upTo: .seconds(86_400), on: loop)
         return JobOutcome(job: job.job, result: nil)
-    }
-
-    private func replay(_ id: JobID, tenant: TenantID, waitingUpTo limit: Duration?) async throws -> JobOutcome {
-        try await wait(for: id, tenant: tenant, upTo: limit ?? .zero)
     }
 
     /// The row of a job as it is now.

@@ -136,4 +136,12 @@ package enum StoreOutcome: Sendable, Equatable {
     case keyReused
     /// There is no such job.
     case missing
+
+    /// Whether rows were not taken, because their idempotency key had been used before.
+    package var isRefusal: Bool {
+        switch self {
+        case .replay, .keyReused: true
+        case .done, .applied, .changed, .missing: false
+        }
+    }
 }
