@@ -195,7 +195,8 @@ extension EngineCore {
         job.isHeld = false
         job.heldClaim = nil
         do {
-            commit(.insert([try row(of: job)], idempotency: job.keyClaim), .finish(finish)) { core, inserted, finished in
+            let insert = StoreOperation.insert([try row(of: job)], idempotency: job.keyClaim)
+            commit(insert, .finish(finish)) { core, inserted, finished in
                 core.endedUnstored(id, ending, inserted, finished, journal, at: now)
             }
         } catch {
