@@ -1,0 +1,181 @@
+"""Pickle a task with its context for a sandbox, and unpickle what comes back."""
+
+from __future__ import annotations
+
+import copyreg
+import functools
+import importlib.metadata
+import io
+import json
+import marshal
+import pickle
+import sys
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import graflow
+from graflow.core import decorators as graflow_decorators
+from graflow.core.context import ExecutionContext
+from graflow.core.task import Executable
+from graflow.trace.base import Tracer
+from graflow.trace.noop import NoopTracer
+
+from slipway import SlipwayError
+
+from . import decorators, sandbox
+
+# How often pickling starts again when another thread changes the workflow meanwhile.
+ATTEMPTS = 20
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that the sandbox compares with its own."""
+    return {
+        "python": f"{sys.version_info[0]}.{sys.version_info[1]}",
+        "graflow": graflow_version(),
+        "cloudpickle": cloudpickle.__version__,
+    }
+
+
+@functools.cache
+def graflow_version() -> str:
+    """Return the version of the caller's graflow."""
+    return str(getattr(graflow, "__version__", None) or importlib.metadata.version("graflow"))
+
+
+@functools.cache
+def sandbox_code() -> bytes:
+    """Return the compiled code of :mod:`.sandbox`; its Python version is that of the caller."""
+    path = Path(sandbox.__file__)
+    return marshal.dumps(compile(path.read_text("utf-8"), "<slipway graflow>", "exec", dont_inherit=True))
+
+
+def start(code: bytes, source_folder: str, payload: bytes, versions: dict[str, str], trust: str) -> Any:
+    """Run :func:`.sandbox.main`; this function travels by value and must stand on its own."""
+    import marshal
+    import sys
+
+    if source_folder:
+        sys.path.insert(0, source_folder)
+    # Annotations and pickles look a class's module up.
+    module = type(sys)("slipway_graflow_sandbox")
+    sys.modules[module.__name__] = module
+    exec(marshal.loads(code), module.__dict__)  # noqa: S102
+    return module.main(payload, versions, trust)
+
+
+# Functions of __main__ are pickled by value, and the sandbox has no slipway package.
+start.__module__ = "__main__"
+start.__qualname__ = "slipway_graflow_start"
+
+
+class Pickler(cloudpickle.Pickler):
+    """Pickles a task and its context without what belongs to the caller only."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        """Replace contexts, tracers and errors of Slipway by what a sandbox can use."""
+        if isinstance(obj, ExecutionContext):
+            return getattr(copyreg, "__newobj__"), (type(obj),), sandbox_state(obj)
+        if isinstance(obj, Tracer):
+            # The caller's tracer sees the task already; a second one would report it twice.
+            return NoopTracer, (False,)
+        if isinstance(obj, SlipwayError):
+            # Results of failed tasks lie in the channel, and a sandbox has no slipway package.
+            return RuntimeError, (f"{type(obj).__name__}: {obj}",)
+        if obj is getattr(graflow_decorators, decorators.ORIGINAL, self):
+            # It is no longer found under its name here, but in the sandbox it is.
+            return getattr, (graflow_decorators, "task")
+        if isinstance(obj, BaseException):
+            reduced = sandbox.reduce_exception(obj)
+            if reduced is not None:
+                return reduced
+        return super().reducer_override(obj)
+
+
+def sandbox_state(context: ExecutionContext) -> dict[str, Any]:
+    """Return a context's state with a snapshot of its channel in memory, whatever its backend is.
+
+    Connection settings, which may hold a password, stay with the caller.
+    """
+    state = dict(context.__getstate__())
+    channel = context.channel
+    state["_channel_data"] = {key: channel.get(key) for key in channel.keys()}
+    state["_channel_backend_type"] = "memory"
+    state["_original_config"] = {}
+    state["parent_context"] = None
+    state["_slipway_nodes"] = list(context.graph.nodes)
+    return state
+
+
+def dump(task: Executable, context: ExecutionContext) -> bytes:
+    """Return one pickle of ``(task, context)``, so that what both hold travels once."""
+    for attempt in range(ATTEMPTS):
+        buffer = io.BytesIO()
+        try:
+            Pickler(buffer, protocol=5).dump((task, context))
+        except RuntimeError as error:
+            # Tasks of a parallel group share the graph, and another one may just add a task to it.
+            if "during iteration" not in str(error) or attempt == ATTEMPTS - 1:
+                raise
+            continue
+        return buffer.getvalue()
+    raise AssertionError("unreachable")
+
+
+class Unpickler(pickle.Unpickler):
+    """Unpickles an outcome; references become the caller's own objects."""
+
+    def __init__(self, data: bytes, task: Executable, context: ExecutionContext) -> None:
+        super().__init__(io.BytesIO(data))
+        self._task = task
+        self._context = context
+        self._known: set[type] = set()
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return the global `name`, guarded where loading it would change the caller's classes."""
+        if module == sandbox.REFERENCES:
+            return self._resolve
+        found = super().find_class(module, name)
+        if module == "cloudpickle.cloudpickle":
+            if name in ("_make_skeleton_class", "_make_skeleton_enum"):
+                tracked = getattr(cloudpickle.cloudpickle, "_DYNAMIC_CLASS_TRACKER_BY_CLASS", {})
+                self._known.update(tracked)
+            elif name == "_class_setstate":
+                return functools.partial(self._class_setstate, found)
+        return found
+
+    def _class_setstate(self, original: Any, kind: type, state: Any) -> Any:
+        # A class of the caller comes back as itself: its methods must stay those of the caller.
+        return kind if kind in self._known else original(kind, state)
+
+    def _resolve(self, kind: str, name: str = "") -> Any:
+        if kind == "context":
+            return self._context
+        if kind == "channel":
+            return self._context.channel
+        if kind == "graph":
+            return self._context.graph
+        if kind == "self":
+            return self._task
+        if kind == "task":
+            return self._context.graph.get_node(name)
+        if kind == "task_context":
+            current = self._context.current_task_context
+            if current is not None and current.task_id == name:
+                return current
+            return self._context.create_task_context(name)
+        raise pickle.UnpicklingError(f"the sandbox refers to something unknown: {kind!r}")
+
+
+def load(answer: Any, task: Executable, context: ExecutionContext) -> dict[str, Any]:
+    """Return the outcome that the sandbox answered with, from bytes (a pickle) or a text (JSON)."""
+    if isinstance(answer, bytes):
+        outcome = Unpickler(answer, task, context).load()
+    elif isinstance(answer, str):
+        outcome = json.loads(answer)
+    else:
+        outcome = None
+    if not isinstance(outcome, dict):
+        raise SlipwayError(f"the sandbox answered with {type(answer).__name__}, which no graflow task does")
+    return outcome
