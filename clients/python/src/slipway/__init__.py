@@ -1,0 +1,68 @@
+"""Runs Python functions in warm, isolated containers through a Slipway gateway.
+
+>>> import slipway
+>>> with slipway.Client() as client:  # doctest: +SKIP
+...     client.submit(pow, 2, 10).result()
+1024
+"""
+
+from ._calls import CommandResult
+from ._emit import emit, progress
+from ._session import Call
+from ._version import __version__
+from .client import Client
+from .errors import (
+    APIError,
+    ArtifactCorrupt,
+    AuthenticationError,
+    CredentialsError,
+    DependencyError,
+    NotFound,
+    PythonMismatch,
+    RemoteTraceback,
+    SlipwayError,
+    StartFailed,
+    TaskCancelled,
+    TaskError,
+    TaskExit,
+    TaskExpired,
+    TaskLost,
+    TaskOOM,
+    TaskProtocolError,
+    TaskTimeout,
+    Unavailable,
+    WaitTimeout,
+)
+from .job import Job
+from .options import Options
+
+__all__ = [
+    "APIError",
+    "ArtifactCorrupt",
+    "AuthenticationError",
+    "Call",
+    "Client",
+    "CommandResult",
+    "CredentialsError",
+    "DependencyError",
+    "Job",
+    "NotFound",
+    "Options",
+    "PythonMismatch",
+    "RemoteTraceback",
+    "SlipwayError",
+    "StartFailed",
+    "TaskCancelled",
+    "TaskError",
+    "TaskExit",
+    "TaskExpired",
+    "TaskLost",
+    "TaskOOM",
+    "TaskProtocolError",
+    "TaskTimeout",
+    "Unavailable",
+    "WaitTimeout",
+    "__version__",
+    "emit",
+    "progress",
+]

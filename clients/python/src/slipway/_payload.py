@@ -1,0 +1,174 @@
+"""Turns a call into the payload of a ``callable`` task.
+
+The payload is a pickle of ``(run, (trusted, (function, args, kwargs)), {})``, put together of
+parts that are pickles of their own and are loaded while the outer one is. So what stays the
+same is pickled once: `run` for all calls, the function for all items of a map.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import struct
+import sys
+import threading
+import types
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+
+from . import _sandbox
+
+PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
+"""The version of the pickling side, as the gateway wants it."""
+
+ByValue = str | types.ModuleType | Path
+"""A module or its name, or the folder of a package or of modules."""
+
+_PROTOCOL = b"\x80\x05"
+_LOADS = b"cpickle\nloads\n"
+_TRUE, _FALSE = b"\x88", b"\x89"
+_MARK, _TUPLE = b"(", b"t"
+_REDUCE_ONE = b"\x85R"
+_POP = b"0"
+_EMPTY_DICT = b"}"
+_TUPLE_THREE, _STOP = b"\x87", b"."
+
+_registry_lock = threading.Lock()
+
+
+def _part(pickled: bytes) -> bytes:
+    """Return opcodes that load another pickle onto the stack."""
+    return _LOADS + b"B" + struct.pack("<I", len(pickled)) + pickled + _REDUCE_ONE
+
+
+def _travelling(*functions: Callable[..., Any]) -> list[bytes]:
+    """Pickle functions of the sandbox module by value, without a path of this machine."""
+    for name in dir(_sandbox):
+        value = getattr(_sandbox, name)
+        if (
+            isinstance(value, types.FunctionType)
+            and value.__module__ == _sandbox.__name__
+        ):
+            value.__code__ = value.__code__.replace(co_filename=FILE_NAME)
+    cloudpickle.register_pickle_by_value(_sandbox)
+    return [cloudpickle.dumps(function, protocol=5) for function in functions]
+
+
+FILE_NAME = "<slipway>"
+"""What the travelling code calls its file in tracebacks."""
+
+_run, _unfold = _travelling(_sandbox.run, _sandbox.unfold)
+_RUN = _part(_run)
+
+
+class Pickler:
+    """Pickles calls, with the modules that the caller announced.
+
+    Parameters
+    ----------
+    trusted
+        Whether results may be unpickled.
+    by_value
+        What the sandbox does not have: modules are pickled with the functions that use
+        them, folders travel as they are and can be imported from.
+    """
+
+    def __init__(self, trusted: bool = True, by_value: Iterable[ByValue] = ()) -> None:
+        if isinstance(by_value, (str, types.ModuleType, Path)):
+            by_value = (by_value,)
+        self._modules: list[types.ModuleType] = []
+        bundles: list[bytes] = []
+        for item in by_value:
+            if isinstance(item, Path):
+                bundles.append(_bundle(item))
+            else:
+                self._modules.append(
+                    import_module(item) if isinstance(item, str) else item
+                )
+        self._head = _PROTOCOL
+        for archive in bundles:
+            # Loaded and dropped again: what counts is that it comes before the call.
+            call = _part(_unfold) + _part(cloudpickle.dumps(archive, protocol=5))
+            self._head += call + _REDUCE_ONE + _POP
+        self._head += _RUN + _MARK + (_TRUE if trusted else _FALSE)
+
+    def dumps(self, value: Any) -> bytes:
+        """Pickle one value, announced modules by value."""
+        if not self._modules:
+            data: bytes = cloudpickle.dumps(value, protocol=5)
+            return data
+        # The registry belongs to the whole process.
+        with _registry_lock:
+            known = cloudpickle.list_registry_pickle_by_value()
+            added = [m for m in self._modules if m.__name__ not in known]
+            for module in added:
+                cloudpickle.register_pickle_by_value(module)
+            try:
+                data = cloudpickle.dumps(value, protocol=5)
+            finally:
+                for module in added:
+                    cloudpickle.unregister_pickle_by_value(module)
+        return data
+
+    def task(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """Return the task of a submission.
+
+        Parameters
+        ----------
+        function, args, kwargs
+            The call; what they share is still shared in the sandbox.
+        """
+        return self._task(_part(self.dumps((function, tuple(args), dict(kwargs)))))
+
+    def tasks(
+        self, function: Callable[..., Any], arguments: Iterable[tuple[Any, ...]]
+    ) -> Iterator[dict[str, Any]]:
+        """Return tasks that call one function, which is pickled once.
+
+        Parameters
+        ----------
+        function
+            What to call.
+        arguments
+            The positional arguments of each call.
+        """
+        head = _MARK + _part(self.dumps(function))
+        for args in arguments:
+            yield self._task(head + _part(self.dumps(args)) + _EMPTY_DICT + _TUPLE)
+
+    def _task(self, call: bytes) -> dict[str, Any]:
+        payload = self._head + call + _TUPLE + _EMPTY_DICT + _TUPLE_THREE + _STOP
+        data = base64.b64encode(zlib.compress(payload, 1)).decode("ascii")
+        return {"type": "callable", "data": data, "python": PYTHON}
+
+
+def _bundle(folder: Path) -> bytes:
+    """Return the sources below a folder as an archive to import from.
+
+    A package keeps its name; of any other folder the contents can be imported.
+    """
+    folder = folder.resolve()
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is no folder")
+    top = folder.parent if (folder / "__init__.py").exists() else folder
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for path in sorted(folder.rglob("*")):
+            inside = path.relative_to(top)
+            hidden = any(p.startswith(".") or p == "__pycache__" for p in inside.parts)
+            if path.is_file() and not hidden:
+                # Without times and modes, so that the same tree gives the same bytes.
+                entry = zipfile.ZipInfo(inside.as_posix())
+                archive.writestr(entry, path.read_bytes())
+    return buffer.getvalue()

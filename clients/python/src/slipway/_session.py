@@ -1,0 +1,185 @@
+"""What a client, its views and its jobs share."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ._calls import Calls
+from ._credentials import Credentials
+from ._payload import ByValue, Pickler
+from ._steps import Json, Patience
+from ._transport import Transport
+from .options import Options
+
+Trust = Literal["pickle", "json"]
+LABEL = "slipway/client"
+_BATCH_JOBS = 1000
+_BATCH_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function and its arguments.
+
+    Attributes
+    ----------
+    fn
+        What to call.
+    args, kwargs
+        With what.
+    """
+
+    fn: Any
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Drafts:
+    """Makes the bodies of submissions.
+
+    Parameters
+    ----------
+    trust
+        Whether results may be unpickled.
+    by_value
+        What the sandbox does not have.
+    """
+
+    def __init__(self, trust: Trust, by_value: Iterable[ByValue]) -> None:
+        if trust not in ("pickle", "json"):
+            raise ValueError(f"trust is 'pickle' or 'json', not {trust!r}")
+        self.trusted = trust == "pickle"
+        self.pickler = Pickler(self.trusted, by_value)
+        # By this label one stream follows all the jobs of a client.
+        self.label = uuid.uuid4().hex[:12]
+
+    def body(self, options: Options, task: Json, name: str | None = None) -> Json:
+        """Return the body of a submission.
+
+        Parameters
+        ----------
+        options
+            What the job asks for.
+        task
+            What it runs.
+        name
+            For people, where the options have none.
+        """
+        body = options.body()
+        if name and "name" not in body:
+            body["name"] = name[:255]
+        body["labels"] = {LABEL: self.label, **body.get("labels", {})}
+        body["task"] = task
+        return body
+
+    def call(self, options: Options, call: Call) -> Json:
+        """Return the body of a submission that calls a function."""
+        task = self.pickler.task(call.fn, call.args, call.kwargs)
+        return self.body(options, task, name_of(call.fn))
+
+    def source(
+        self, options: Options, code: str, entrypoint: str, args: Any, kwargs: Any
+    ) -> Json:
+        """Return the body of a submission of source code."""
+        task = {
+            "type": "source",
+            "code": code,
+            "entrypoint": entrypoint,
+            "args": list(args),
+            "kwargs": dict(kwargs),
+        }
+        return self.body(options, task, entrypoint)
+
+    def command(
+        self,
+        options: Options,
+        argv: Iterable[str],
+        stdin: str | bytes | None,
+        files: Mapping[str, str | bytes] | None,
+    ) -> Json:
+        """Return the body of a submission of a command."""
+        if isinstance(argv, str):
+            raise TypeError("argv is a list of strings; for a shell, ['sh', '-c', ...]")
+        task: Json = {"type": "command", "argv": list(argv)}
+        if stdin is not None:
+            task["stdin"] = _content(stdin)
+        if files:
+            task["files"] = {name: _content(data) for name, data in files.items()}
+        return self.body(options, task, task["argv"][0] if task["argv"] else None)
+
+
+def _content(data: str | bytes) -> str | Json:
+    if isinstance(data, str):
+        return data
+    import base64
+
+    return {"encoding": "base64", "data": base64.b64encode(data).decode("ascii")}
+
+
+def name_of(function: Any) -> str | None:
+    """Return what a function is called, if it says."""
+    while hasattr(function, "func"):
+        function = function.func
+    name = getattr(function, "__qualname__", None)
+    return name.replace("\0", "") or None if isinstance(name, str) else None
+
+
+def batches(bodies: Iterable[Json]) -> Iterator[list[bytes]]:
+    """Encode submissions and put together those that go out in one request.
+
+    Parameters
+    ----------
+    bodies
+        The submissions.
+    """
+    batch: list[bytes] = []
+    size = 0
+    for body in bodies:
+        encoded = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+        full = len(batch) == _BATCH_JOBS or size + len(encoded) > _BATCH_BYTES
+        if batch and full:
+            yield batch
+            batch, size = [], 0
+        batch.append(encoded)
+        size += len(encoded)
+    if batch:
+        yield batch
+
+
+class Session:
+    """What a blocking client, its views and its jobs share.
+
+    Parameters
+    ----------
+    credentials
+        Address and key.
+    trust, by_value
+        As for `Client`.
+    patience
+        For how long requests are tried again.
+    verify
+        How certificates are checked.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        trust: Trust,
+        by_value: Iterable[ByValue],
+        patience: Patience,
+        verify: ssl.SSLContext | bool,
+    ) -> None:
+        self.url = credentials.url
+        self.drafts = Drafts(trust, by_value)
+        self.trusted = self.drafts.trusted
+        self.calls = Calls(patience)
+        self.transport = Transport(credentials, verify)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.transport.close()

@@ -1,0 +1,199 @@
+"""Requests as values, and what is tried again: no input or output happens here.
+
+An operation is a generator. It yields a `Request` and is sent a `Reply`, or a `Fault` when no
+answer came; it yields a `Pause` and is sent nothing. So the blocking and the asynchronous
+client share every decision and differ only in who waits.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from .errors import APIError, AuthenticationError, NotFound, SlipwayError, Unavailable
+
+T = TypeVar("T")
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request; all of ours may be sent twice without harm.
+
+    Attributes
+    ----------
+    method, path, query, headers, body
+        As they go out.
+    patience
+        Seconds to wait for the answer.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    patience: float = 60
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer, read to its end."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Json:
+        """Return the body as a JSON object."""
+        try:
+            value = json.loads(self.body)
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            raise SlipwayError(f"the gateway sent no JSON object: {self.body[:200]!r}")
+        return value
+
+
+@dataclass(frozen=True)
+class Fault:
+    """No answer came.
+
+    Attributes
+    ----------
+    error
+        Why.
+    """
+
+    error: Exception
+
+
+@dataclass(frozen=True)
+class Pause:
+    """A wait before the next request."""
+
+    seconds: float
+
+
+Steps = Generator[Request | Pause, Reply | Fault | None, T]
+
+
+@dataclass(frozen=True)
+class Patience:
+    """For how long a request is tried again when the gateway is away or busy.
+
+    Attributes
+    ----------
+    seconds
+        In all, from the first try on.
+    first, longest
+        The first pause and the longest; each is twice the one before, varied at random.
+    """
+
+    seconds: float = 30.0
+    first: float = 0.1
+    longest: float = 5.0
+
+    def pause(self, number: int, reply: Reply | Fault) -> float:
+        """Return the seconds before another try; `number` counts from 0."""
+        if isinstance(reply, Reply):
+            try:
+                return max(0.0, float(reply.headers["retry-after"]))
+            except (KeyError, ValueError):
+                pass  # Left out, or a date: as for any other fault.
+        longest = min(self.longest, self.first * 2.0 ** min(number, 16))
+        return longest * random.uniform(0.5, 1.0)
+
+
+def answered(
+    request: Request, patience: Patience, accept: tuple[int, ...] = ()
+) -> Steps[Reply]:
+    """Send a request until it is answered, within the patience.
+
+    Parameters
+    ----------
+    request
+        What to send.
+    patience
+        How long to try again.
+    accept
+        Codes of 400 and more that are no error here.
+
+    Raises
+    ------
+    APIError
+        When it was refused, or nobody answered.
+    """
+    began = time.monotonic()
+    number = 0
+    while True:
+        reply = yield request
+        assert reply is not None
+        if isinstance(reply, Reply) and (reply.status < 400 or reply.status in accept):
+            return reply
+        pause = patience.pause(number, reply)
+        number += 1
+        over = time.monotonic() - began + pause > patience.seconds
+        if over or not _passes(reply):
+            raise refusal(request, reply, number)
+        yield Pause(pause)
+
+
+def _passes(reply: Reply | Fault) -> bool:
+    """Tell whether the same request may succeed later."""
+    if isinstance(reply, Fault) or reply.status in (408, 429, 502, 503, 504):
+        return True
+    return reply.status == 409 and _slug(_problem(reply)) == "key-in-flight"
+
+
+def _problem(reply: Reply) -> Json:
+    try:
+        value = json.loads(reply.body)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _slug(problem: Json) -> str:
+    return str(problem.get("type", "")).rsplit("/", 1)[-1]
+
+
+def refusal(request: Request, reply: Reply | Fault, tries: int = 1) -> APIError:
+    """Return the exception for a request that was refused, or not answered.
+
+    Parameters
+    ----------
+    request, reply
+        What was sent, and what came.
+    tries
+        How often it was sent.
+    """
+    what = f"{request.method} {request.path}"
+    if isinstance(reply, Fault):
+        text = str(reply.error) or type(reply.error).__name__
+        error = Unavailable(f"{what}: no answer after {tries} tries: {text}")
+        error.__cause__ = reply.error
+        return error
+    problem = _problem(reply)
+    detail = (
+        problem.get("detail")
+        or problem.get("title")
+        or reply.body[:200].decode(errors="replace")
+    )
+    faults = "".join(
+        f"\n  {fault.get('pointer', '')}: {fault.get('detail', fault.get('code'))}"
+        for fault in problem.get("errors") or ()
+        if isinstance(fault, dict)
+    )
+    kind: type[APIError] = APIError
+    if reply.status in (401, 403):
+        kind = AuthenticationError
+    elif reply.status == 404:
+        kind = NotFound
+    elif reply.status in (502, 503, 504):
+        kind = Unavailable
+    return kind(f"{what}: {reply.status}: {detail}{faults}", reply.status, problem)

@@ -1,0 +1,179 @@
+"""Carries out steps over kept-alive connections: blocking, and with asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import ssl
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+
+from ._credentials import Credentials
+from ._steps import Fault, Pause, Reply, Request, Steps
+from ._version import __version__
+
+T = TypeVar("T")
+_CONNECT_SECONDS = 10.0
+_STREAM_SECONDS = 60.0  # The gateway says something every 15 seconds.
+
+
+def _settings(
+    credentials: Credentials, verify: ssl.SSLContext | bool
+) -> dict[str, Any]:
+    return {
+        "base_url": credentials.url,
+        "headers": {
+            "authorization": f"Bearer {credentials.key}",
+            "user-agent": f"slipway-python/{__version__}",
+        },
+        # Waiting requests hold a connection each, so their number is the caller's affair.
+        "limits": httpx.Limits(
+            max_connections=None, max_keepalive_connections=32, keepalive_expiry=30
+        ),
+        "verify": verify,
+        # A proxy from the environment never leads to this machine's own gateway.
+        "trust_env": not _is_loopback(credentials.url),
+    }
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _build(client: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.Request:
+    headers = dict(request.headers)
+    if request.body is not None:
+        headers["content-type"] = "application/json"
+    return client.build_request(
+        request.method,
+        request.path,
+        params=dict(request.query) or None,
+        headers=headers,
+        content=request.body,
+        timeout=_timeout(request.patience),
+    )
+
+
+def _timeout(read: float) -> httpx.Timeout:
+    return httpx.Timeout(read, connect=_CONNECT_SECONDS, pool=None)
+
+
+def _reply(response: httpx.Response) -> Reply:
+    return Reply(response.status_code, response.headers, response.content)
+
+
+class Transport:
+    """Carries out steps in the calling thread; may be used by many threads.
+
+    Parameters
+    ----------
+    credentials
+        Address and key.
+    verify
+        How certificates are checked.
+    """
+
+    def __init__(
+        self, credentials: Credentials, verify: ssl.SSLContext | bool = True
+    ) -> None:
+        self._client = httpx.Client(**_settings(credentials, verify))
+
+    def run(self, steps: Steps[T]) -> T:
+        """Carry out an operation and return its result."""
+        answer: Reply | Fault | None = None
+        try:
+            step = next(steps)
+            while True:
+                if isinstance(step, Pause):
+                    time.sleep(step.seconds)
+                    answer = None
+                else:
+                    answer = self._send(step)
+                step = steps.send(answer)
+        except StopIteration as stop:
+            value: T = stop.value
+            return value
+
+    def _send(self, request: Request) -> Reply | Fault:
+        try:
+            return _reply(self._client.send(_build(self._client, request)))
+        except httpx.TransportError as error:
+            return Fault(error)
+
+    @contextlib.contextmanager
+    def stream(self, request: Request) -> Iterator[httpx.Response]:
+        """Open an answer that is read while it grows."""
+        built = _build(self._client, request)
+        built.extensions["timeout"] = _timeout(_STREAM_SECONDS).as_dict()
+        response = self._client.send(built, stream=True)
+        try:
+            yield response
+        finally:
+            response.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+
+
+class AsyncTransport:
+    """Carries out steps in the running event loop.
+
+    Parameters
+    ----------
+    credentials
+        Address and key.
+    verify
+        How certificates are checked.
+    """
+
+    def __init__(
+        self, credentials: Credentials, verify: ssl.SSLContext | bool = True
+    ) -> None:
+        self._client = httpx.AsyncClient(**_settings(credentials, verify))
+
+    async def run(self, steps: Steps[T]) -> T:
+        """Carry out an operation and return its result."""
+        answer: Reply | Fault | None = None
+        try:
+            step = next(steps)
+            while True:
+                if isinstance(step, Pause):
+                    await asyncio.sleep(step.seconds)
+                    answer = None
+                else:
+                    answer = await self._send(step)
+                step = steps.send(answer)
+        except StopIteration as stop:
+            value: T = stop.value
+            return value
+
+    async def _send(self, request: Request) -> Reply | Fault:
+        try:
+            return _reply(await self._client.send(_build(self._client, request)))
+        except httpx.TransportError as error:
+            return Fault(error)
+
+    @contextlib.asynccontextmanager
+    async def stream(self, request: Request) -> AsyncIterator[httpx.Response]:
+        """Open an answer that is read while it grows."""
+        built = _build(self._client, request)
+        built.extensions["timeout"] = _timeout(_STREAM_SECONDS).as_dict()
+        response = await self._client.send(built, stream=True)
+        try:
+            yield response
+        finally:
+            await response.aclose()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()

@@ -1,0 +1,149 @@
+"""A submitted job, for callers that block."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from . import _streams
+from ._description import Description
+from ._steps import Json
+from .errors import WaitTimeout
+
+if TYPE_CHECKING:
+    from ._session import Session
+
+Stream = Literal["all", "stdout", "stderr"]
+
+
+class Job(Description):
+    """A submitted job.
+
+    It may be used from many threads. Dropping it does not end the job.
+
+    Parameters
+    ----------
+    session
+        The connection that it came by.
+    info
+        The job as the gateway describes it.
+    """
+
+    def __init__(self, session: Session, info: Json) -> None:
+        super().__init__(info)
+        self._session = session
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Return what the task returned, or raise what it raised.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait; without one, until the job ends.
+
+        Raises
+        ------
+        WaitTimeout
+            When the time is over. The job goes on, and `result` may be called again.
+        TaskError
+            When the task failed and its own exception is not to be had.
+        """
+        value, error = self._outcome(timeout)
+        if error is not None:
+            raise error
+        return value
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Return what `result` would raise for the task, or nothing.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait; without one, until the job ends.
+        """
+        return self._outcome(timeout)[1]
+
+    def _outcome(self, timeout: float | None) -> tuple[Any, BaseException | None]:
+        if self._settled is None:
+            if not self.wait(timeout):
+                raise WaitTimeout(f"{self.id} is {self.status} after {timeout} s")
+            session = self._session
+            steps = session.calls.outcome(self._info, self, session.trusted)
+            self._settle(session.transport.run(steps))
+        assert self._settled is not None
+        return self._settled
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the job has ended, and tell whether it has.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait; without one, until the job ends.
+        """
+        if not self.ended:
+            info = self._session.transport.run(
+                self._session.calls.ended(self.id, timeout)
+            )
+            if info is None:
+                return False
+            self._learn(info)
+        return True
+
+    def done(self) -> bool:
+        """Ask whether the job has ended, however it did."""
+        return self.ended or self.refresh().ended
+
+    def refresh(self) -> Job:
+        """Ask for the job's present state; return the job."""
+        self._learn(self._session.transport.run(self._session.calls.get(self.id)))
+        return self
+
+    def cancel(self) -> bool:
+        """Cancel the job; tell whether it will end, or ended, as cancelled."""
+        if self.ended:
+            return self.status == "cancelled"
+        accepted, info = self._session.transport.run(
+            self._session.calls.cancel(self.id)
+        )
+        if info is not None:
+            self._learn(info)
+        return accepted
+
+    def delete(self) -> None:
+        """Remove the ended job from the gateway, with its results and logs."""
+        self._session.transport.run(self._session.calls.delete(self.id))
+
+    @overload
+    def logs(self, stream: Stream = "all", follow: Literal[False] = False) -> str: ...
+
+    @overload
+    def logs(
+        self, stream: Stream = "all", *, follow: Literal[True]
+    ) -> Iterator[str]: ...
+
+    @overload
+    def logs(self, stream: Stream, follow: Literal[True]) -> Iterator[str]: ...
+
+    def logs(self, stream: Stream = "all", follow: bool = False) -> str | Iterator[str]:
+        """Return what the task has written.
+
+        Parameters
+        ----------
+        stream
+            ``stdout``, ``stderr``, or both.
+        follow
+            Return an iterator instead, which gives pieces of text until the job ends.
+        """
+        if follow:
+            return _streams.logs(self._session.transport, self.id, stream)
+        return self._session.transport.run(self._session.calls.logs(self.id, stream))
+
+    def events(self) -> Iterator[Json]:
+        """Return the job's events, those so far and those to come, until it ends."""
+        return _streams.job_events(self._session.transport, self.id)
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        """Await the result without blocking the event loop; a thread waits for it."""
+        return asyncio.to_thread(self.result).__await__()
