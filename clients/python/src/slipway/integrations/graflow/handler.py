@@ -16,7 +16,7 @@ from graflow.core.context import ExecutionContext
 from graflow.core.handler import TaskHandler
 from graflow.core.task import Executable
 
-from slipway import Client, Job, SlipwayError, TaskError
+from slipway import Call, Client, Job, SlipwayError, TaskError
 
 from . import payload
 from .decorators import asked
@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 PRELOAD = ("graflow",)
 # With this label jobs are found again whose submission was interrupted.
 CALL_LABEL = "graflow-call"
+# How long the gateway holds the answer to a submission; longer tasks are waited for by further requests.
+_WAIT_SECONDS = 30
 # Keywords whose values for a task are added to those of the handler; others take their place.
 _ADDED = ("environment", "env", "labels")
 
@@ -42,7 +44,7 @@ class _Shared:
     def __init__(self, client: Client | None) -> None:
         self.lock = threading.Lock()
         self.client = client
-        self.running: dict[str, Job] = {}
+        self.calls: set[str] = set()
 
 
 class SlipwayTaskHandler(TaskHandler):
@@ -134,6 +136,8 @@ class SlipwayTaskHandler(TaskHandler):
         self.output = output
         self._shared = _Shared(client)
         self._trust = trust
+        if client is not None and trust not in (None, self.trust):
+            raise ValueError(f"trust is {trust!r} here and {self.trust!r} in the client")
         for module in by_value:
             cloudpickle.register_pickle_by_value(
                 module if isinstance(module, ModuleType) else importlib.import_module(module)
@@ -167,7 +171,7 @@ class SlipwayTaskHandler(TaskHandler):
     @property
     def trust(self) -> str:
         """What may come back from a sandbox: ``pickle`` or ``json``."""
-        return self._trust or self.client.trust
+        return "pickle" if self.client._session.trusted else "json"
 
     def execute_task(self, task: Executable, context: ExecutionContext) -> Any:
         """Run a task in a sandbox, replay what it did to its workflow, and return its result.
@@ -204,10 +208,8 @@ class SlipwayTaskHandler(TaskHandler):
     def cancel(self) -> int:
         """Cancel all tasks of this handler that run now; return how many there were."""
         with self._shared.lock:
-            jobs = list(self._shared.running.values())
-        for job in jobs:
-            _cancel(job)
-        return len(jobs)
+            calls = list(self._shared.calls)
+        return sum(_cancel(self.client, call) for call in calls)
 
     def fields(self, task: Executable) -> dict[str, Any]:
         """Return the fields of the job that a task becomes."""
@@ -236,21 +238,20 @@ class SlipwayTaskHandler(TaskHandler):
         source = GRAFLOW_SOURCE if any(m["target"] == GRAFLOW_SOURCE for m in fields.get("mounts", ())) else ""
         client = self.client.options(**fields)
         arguments = (payload.sandbox_code(), source, payload.dump(task, context), payload.versions(), self.trust)
-        job: Job | None = None
+        with self._shared.lock:
+            self._shared.calls.add(call)
         try:
-            job = client.submit(payload.start, *arguments)
-            with self._shared.lock:
-                self._shared.running[call] = job
+            job = _submit(client, 0 if self.output == "live" else _WAIT_SECONDS, arguments)
             answer = answer_of(job, self.output)
         except TaskError:
             raise
         except BaseException:
             # Interrupted, or the gateway is away: nobody waits for the job any more.
-            _cancel_call(client, job, call)
+            _cancel(client, call)
             raise
         finally:
             with self._shared.lock:
-                self._shared.running.pop(call, None)
+                self._shared.calls.discard(call)
         outcome = payload.load(answer, task, context)
         if self.output == "after":
             print_output(job, outcome.get("printed") or ())
@@ -274,17 +275,18 @@ def _merged(keywords: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, A
     return merged
 
 
-def _cancel_call(client: Client, job: Job | None, call: str) -> None:
-    try:
-        jobs = [job] if job is not None else list(client.jobs(label=f"{CALL_LABEL}:{call}"))
-    except SlipwayError:
-        return
-    for found in jobs:
-        _cancel(found)
+def _submit(client: Client, wait_seconds: float, arguments: tuple[Any, ...]) -> Job:
+    """Submit a task; where it ends within the wait, its result comes with the same answer."""
+    body = client._session.drafts.call(client.defaults, Call(payload.start, arguments))
+    return client._submit(body, wait=wait_seconds)
 
 
-def _cancel(job: Job) -> None:
+def _cancel(client: Client, call: str) -> int:
+    """Cancel the job of a call, which may not even have been answered; return how many there were."""
+    count = 0
     try:
-        job.cancel()
+        for job in client.jobs(label=f"{CALL_LABEL}:{call}", state=("queued", "starting", "running")):
+            count += job.cancel()
     except SlipwayError as error:
-        logger.debug("Job %s cannot be cancelled: %s", job.id, error)
+        logger.debug("The job of call %s cannot be cancelled: %s", call, error)
+    return count
