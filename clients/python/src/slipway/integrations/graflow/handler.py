@@ -16,7 +16,7 @@ from graflow.core.context import ExecutionContext
 from graflow.core.handler import TaskHandler
 from graflow.core.task import Executable
 
-from slipway import Call, Client, Job, SlipwayError, TaskError
+from slipway import Client, Job, SlipwayError, TaskError
 
 from . import payload
 from .decorators import asked
@@ -29,7 +29,7 @@ from .spelling import job_fields, plain_keywords
 logger = logging.getLogger(__name__)
 
 # What a sandbox imports ahead, so that a task need not wait for it.
-PRELOAD = ("graflow",)
+PRELOAD = ("graflow", "graflow.hitl.manager")
 # With this label jobs are found again whose submission was interrupted.
 CALL_LABEL = "graflow-call"
 # How long the gateway holds the answer to a submission; longer tasks are waited for by further requests.
@@ -237,11 +237,11 @@ class SlipwayTaskHandler(TaskHandler):
         fields["labels"] = {**fields.get("labels", {}), CALL_LABEL: call}
         source = GRAFLOW_SOURCE if any(m["target"] == GRAFLOW_SOURCE for m in fields.get("mounts", ())) else ""
         client = self.client.options(**fields)
-        arguments = (payload.sandbox_code(), source, payload.dump(task, context), payload.versions(), self.trust)
+        described = payload.callable_task(task, context, source, self.trust)
         with self._shared.lock:
             self._shared.calls.add(call)
         try:
-            job = _submit(client, 0 if self.output == "live" else _WAIT_SECONDS, arguments)
+            job = _submit(client, 0 if self.output == "live" else _WAIT_SECONDS, described)
             answer = answer_of(job, self.output)
         except TaskError:
             raise
@@ -275,9 +275,9 @@ def _merged(keywords: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, A
     return merged
 
 
-def _submit(client: Client, wait_seconds: float, arguments: tuple[Any, ...]) -> Job:
+def _submit(client: Client, wait_seconds: float, described: dict[str, Any]) -> Job:
     """Submit a task; where it ends within the wait, its result comes with the same answer."""
-    body = client._session.drafts.call(client.defaults, Call(payload.start, arguments))
+    body = client._session.drafts.body(client.defaults, described)
     return client._submit(body, wait=wait_seconds)
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import copyreg
 import functools
 import importlib.metadata
 import io
-import json
 import marshal
 import pickle
 import sys
+import zlib
 from pathlib import Path
+from types import CodeType, ModuleType
 from typing import Any
 
 import cloudpickle
@@ -23,7 +25,7 @@ from graflow.trace.noop import NoopTracer
 
 from slipway import SlipwayError
 
-from . import decorators, sandbox
+from . import decorators, sandbox, troubles
 
 # How often pickling starts again when another thread changes the workflow meanwhile.
 ATTEMPTS = 20
@@ -46,28 +48,77 @@ def graflow_version() -> str:
 
 @functools.cache
 def sandbox_code() -> bytes:
-    """Return the compiled code of :mod:`.sandbox`; its Python version is that of the caller."""
-    path = Path(sandbox.__file__)
-    return marshal.dumps(compile(path.read_text("utf-8"), "<slipway graflow>", "exec", dont_inherit=True))
+    """Return what runs in the sandbox: the code of :mod:`.sandbox` and the text of :mod:`.troubles`.
+
+    It travels with each task, and the gateway keeps small tasks in one place with their row, so it is kept small:
+    without documentation and line numbers, which tracebacks of tasks do not show anyway.
+    """
+    code = compile(_text(sandbox), troubles.OWN_FILE, "exec", dont_inherit=True, optimize=2)
+    return zlib.compress(marshal.dumps((_stripped(code), zlib.compress(_text(troubles).encode(), 9))), 9)
+
+
+def _text(module: ModuleType) -> str:
+    return Path(str(module.__file__)).read_text("utf-8")
+
+
+def _stripped(code: CodeType) -> CodeType:
+    constants = (_stripped(item) if isinstance(item, CodeType) else item for item in code.co_consts)
+    smaller: dict[str, Any] = {"co_consts": tuple(constants)}
+    if sys.version_info >= (3, 11):
+        smaller.update(co_linetable=b"", co_qualname=code.co_name)
+    return code.replace(**smaller)
 
 
 def start(code: bytes, source_folder: str, payload: bytes, versions: dict[str, str], trust: str) -> Any:
     """Run :func:`.sandbox.main`; this function travels by value and must stand on its own."""
     import marshal
     import sys
+    import zlib
 
     if source_folder:
         sys.path.insert(0, source_folder)
-    # Annotations and pickles look a class's module up.
-    module = type(sys)("slipway_graflow_sandbox")
-    sys.modules[module.__name__] = module
-    exec(marshal.loads(code), module.__dict__)  # noqa: S102
-    return module.main(payload, versions, trust)
+    compiled, text = marshal.loads(zlib.decompress(code))
+
+    def module(name: str, code: Any) -> Any:
+        made = sys.modules[name] = type(sys)(name)
+        exec(code, made.__dict__)
+        return made
+
+    def troubles() -> Any:
+        found = sys.modules.get("slipway_graflow_troubles")
+        if found is None:
+            code = compile(zlib.decompress(text).decode(), "<slipway graflow>", "exec", dont_inherit=True)
+            found = module("slipway_graflow_troubles", code)
+        return found
+
+    return module("slipway_graflow_sandbox", compiled).main(payload, versions, trust, troubles)
 
 
 # Functions of __main__ are pickled by value, and the sandbox has no slipway package.
 start.__module__ = "__main__"
 start.__qualname__ = "slipway_graflow_start"
+
+
+def callable_task(task: Executable, context: ExecutionContext, source_folder: str, trust: str) -> dict[str, Any]:
+    """Return the task of a submission.
+
+    It is made here and not by the client, whose own travelling code would double its size: only results that are
+    already packed come back.
+
+    Parameters
+    ----------
+    task, context
+        What to run.
+    source_folder
+        Where graflow's source tree is mounted, or nothing.
+    trust
+        ``pickle`` or ``json``.
+    """
+    found = versions()
+    arguments = (sandbox_code(), source_folder, dump(task, context), found, trust)
+    data = cloudpickle.dumps((start, arguments, {}), protocol=5)
+    encoded = base64.b64encode(zlib.compress(data, 1)).decode("ascii")
+    return {"type": "callable", "data": encoded, "python": found["python"]}
 
 
 class Pickler(cloudpickle.Pickler):
@@ -169,13 +220,16 @@ class Unpickler(pickle.Unpickler):
 
 
 def load(answer: Any, task: Executable, context: ExecutionContext) -> dict[str, Any]:
-    """Return the outcome that the sandbox answered with, from bytes (a pickle) or a text (JSON)."""
-    if isinstance(answer, bytes):
-        outcome = Unpickler(answer, task, context).load()
-    elif isinstance(answer, str):
-        outcome = json.loads(answer)
-    else:
-        outcome = None
+    """Return the outcome that the sandbox answered with.
+
+    Parameters
+    ----------
+    answer
+        Bytes, a pickle; or what the client read from JSON.
+    task, context
+        What references in a pickle stand for.
+    """
+    outcome = Unpickler(answer, task, context).load() if isinstance(answer, bytes) else answer
     if not isinstance(outcome, dict):
         raise SlipwayError(f"the sandbox answered with {type(answer).__name__}, which no graflow task does")
     return outcome
