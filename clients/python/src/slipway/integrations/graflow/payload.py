@@ -65,7 +65,10 @@ def _stripped(code: CodeType) -> CodeType:
     constants = (_stripped(item) if isinstance(item, CodeType) else item for item in code.co_consts)
     smaller: dict[str, Any] = {"co_consts": tuple(constants)}
     if sys.version_info >= (3, 11):
-        smaller.update(co_linetable=b"", co_qualname=code.co_name)
+        # Entries of up to 8 code units without a line: the traceback module cannot do without any.
+        whole, rest = divmod(len(code.co_code) // 2, 8)
+        table = b"\xff" * whole + (bytes((0xF8 | rest - 1,)) if rest else b"")
+        smaller.update(co_linetable=table, co_qualname=code.co_name)
     return code.replace(**smaller)
 
 

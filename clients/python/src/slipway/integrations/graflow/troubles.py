@@ -80,7 +80,7 @@ def describe(error: BaseException, trust: str) -> dict[str, Any]:
     described: dict[str, Any] = {
         "type": kind.__qualname__ if kind.__module__ == "builtins" else "%s.%s" % (kind.__module__, kind.__qualname__),
         "message": text_of(error),
-        "traceback": "".join(traceback.format_exception(kind, error, task_frames(error))),
+        "traceback": traceback_of(error),
         "notes": [str(line) for line in getattr(error, "__notes__", ())],
     }
     if trust == "json":
@@ -99,15 +99,19 @@ def text_of(error: BaseException) -> str:
         return "<%s whose __str__ fails>" % type(error).__name__
 
 
-def task_frames(error: BaseException) -> Any:
-    """Return the traceback without the frames that only lead to the task."""
+def traceback_of(error: BaseException) -> str:
+    """Return the traceback as text, without the frames that lead to the task and those of what travels with it."""
     frames = error.__traceback__
     leading = (OWN_FILE, "graflow/core/task.py", "graflow/core/context.py", "graflow/core/decorators.py")
-    while frames is not None:
-        if not frames.tb_frame.f_code.co_filename.replace("\\", "/").endswith(leading):
-            return frames
+    while frames is not None and frames.tb_frame.f_code.co_filename.replace("\\", "/").endswith(leading):
         frames = frames.tb_next
-    return error.__traceback__
+    described = traceback.TracebackException(type(error), error, frames or error.__traceback__)
+    parts: list[Any] = [described]
+    while parts:
+        part = parts.pop()
+        part.stack = traceback.StackSummary.from_list([frame for frame in part.stack if frame.filename != OWN_FILE])
+        parts.extend(more for more in (part.__cause__, part.__context__) if more is not None)
+    return "".join(described.format())
 
 
 def exact_json(value: Any, depth: int = 0) -> bool:
@@ -140,7 +144,7 @@ def blame(outcome: dict[str, Any], error: Exception, pack: Callable[[Any], Any])
         outcome["error"].pop("exception", None)
     culprit = ""
     if not fits(outcome["value"]):
-        culprit = "its result, of type %s" % type(outcome["value"]).__name__
+        culprit = "its result (of type %s)" % type(outcome["value"]).__name__
         outcome["value"] = None
     kept = []
     for operation in outcome["operations"]:
@@ -179,7 +183,7 @@ def pack_json(outcome: dict[str, Any]) -> bytes:
             culprit = culprit or _call(operation)
     value = outcome["value"]
     if not exact_json(value):
-        culprit, value = "its result, of type %s" % type(value).__name__, None
+        culprit, value = "its result (of type %s)" % type(value).__name__, None
     error = outcome["error"]
     if culprit and error is None:
         message = "the task ended, but %s is not exactly JSON, and this caller takes nothing else (trust='json')"
