@@ -9,7 +9,10 @@
 from ._calls import CommandResult
 from ._emit import emit, progress
 from ._session import Call
+from ._task import Task, default_client, set_default_client, task
 from ._version import __version__
+from .async_client import AsyncClient
+from .async_job import AsyncJob
 from .client import Client
 from .errors import (
     APIError,
@@ -39,6 +42,8 @@ from .options import Options
 __all__ = [
     "APIError",
     "ArtifactCorrupt",
+    "AsyncClient",
+    "AsyncJob",
     "AuthenticationError",
     "Call",
     "Client",
@@ -52,6 +57,7 @@ __all__ = [
     "RemoteTraceback",
     "SlipwayError",
     "StartFailed",
+    "Task",
     "TaskCancelled",
     "TaskError",
     "TaskExit",
@@ -63,6 +69,9 @@ __all__ = [
     "Unavailable",
     "WaitTimeout",
     "__version__",
+    "default_client",
     "emit",
     "progress",
+    "set_default_client",
+    "task",
 ]

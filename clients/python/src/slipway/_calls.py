@@ -159,7 +159,17 @@ class Calls:
     def outcome(
         self, info: Json, job: Description, trusted: bool
     ) -> Steps[tuple[Any, BaseException | None]]:
-        """Return the value of a job that has ended, or its exception."""
+        """Return the value of a job that has ended, or its exception.
+
+        Parameters
+        ----------
+        info
+            The job as the gateway describes it.
+        job
+            The same for the caller.
+        trusted
+            Whether pickles may be loaded.
+        """
         if info["state"] == "completed":
             if info.get("kind") == "command":
                 return (yield from self._command(info)), None

@@ -22,6 +22,8 @@ class Description:
 
     def __init__(self, info: Json) -> None:
         self._info = info
+        # Whether the end is known from an event alone.
+        self._partial = False
         self._settled: tuple[Any, BaseException | None] | None = None
 
     @property
@@ -52,8 +54,28 @@ class Description:
 
     def _learn(self, info: Json) -> None:
         """Take a newer description; what has ended stays so."""
-        if not self.ended or (info["state"] in TERMINAL and "result" not in self._info):
-            self._info = info
+        if self.ended and info["state"] not in TERMINAL:
+            return
+        if "result" in self._info and "result" not in info:
+            info = {**info, "result": self._info["result"]}
+        self._info = info
+        self._partial = False
+
+    def _learn_from(self, other: Description) -> None:
+        """Take what another object knows of the same job."""
+        self._learn(other._info)
+        self._partial = other._partial
+
+    def _hear(self, event: Json) -> None:
+        """Take the last event of the job; it says less than a description."""
+        if self.ended:
+            return
+        news = {"state": event["status"], "attempt": event.get("attempt")}
+        for key in ("error", "result"):
+            if event.get(key) is not None:
+                news[key] = event[key]
+        self._info = {**self._info, **news}
+        self._partial = True
 
     def _settle(self, outcome: tuple[Any, BaseException | None]) -> None:
         self._settled = outcome

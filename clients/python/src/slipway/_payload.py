@@ -27,6 +27,9 @@ from . import _sandbox
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 """The version of the pickling side, as the gateway wants it."""
 
+FILE_NAME = "<slipway>"
+"""What the travelling code calls its file in tracebacks."""
+
 ByValue = str | types.ModuleType | Path
 """A module or its name, or the folder of a package or of modules."""
 
@@ -34,10 +37,12 @@ _PROTOCOL = b"\x80\x05"
 _LOADS = b"cpickle\nloads\n"
 _TRUE, _FALSE = b"\x88", b"\x89"
 _MARK, _TUPLE = b"(", b"t"
+_REDUCE = b"R"
 _REDUCE_ONE = b"\x85R"
+_PARTIAL = b"cfunctools\npartial\n"
 _POP = b"0"
 _EMPTY_DICT = b"}"
-_TUPLE_THREE, _STOP = b"\x87", b"."
+_TUPLE_TWO, _TUPLE_THREE, _STOP = b"\x86", b"\x87", b"."
 
 _registry_lock = threading.Lock()
 
@@ -47,23 +52,34 @@ def _part(pickled: bytes) -> bytes:
     return _LOADS + b"B" + struct.pack("<I", len(pickled)) + pickled + _REDUCE_ONE
 
 
-def _travelling(*functions: Callable[..., Any]) -> list[bytes]:
-    """Pickle functions of the sandbox module by value, without a path of this machine."""
-    for name in dir(_sandbox):
-        value = getattr(_sandbox, name)
-        if (
-            isinstance(value, types.FunctionType)
-            and value.__module__ == _sandbox.__name__
-        ):
-            value.__code__ = value.__code__.replace(co_filename=FILE_NAME)
-    cloudpickle.register_pickle_by_value(_sandbox)
-    return [cloudpickle.dumps(function, protocol=5) for function in functions]
+def _bare(code: types.CodeType, documented: bool = False) -> types.CodeType:
+    """Return code without documentation and path, and so for the code inside of it."""
+    inner = (_bare(c) if isinstance(c, types.CodeType) else c for c in code.co_consts)
+    constants = tuple(inner)
+    if documented:
+        constants = (None, *constants[1:])
+    return code.replace(co_consts=constants, co_filename=FILE_NAME)
 
 
-FILE_NAME = "<slipway>"
-"""What the travelling code calls its file in tracebacks."""
+def _travelling(*names: str) -> list[bytes]:
+    """Pickle functions of the sandbox module by value, as small as they can be.
 
-_run, _unfold = _travelling(_sandbox.run, _sandbox.unfold)
+    They go with every job, so they go without documentation, annotations, and the path that
+    the module has on this machine.
+    """
+    # Of dunder names pickles would carry the file's path.
+    namespace: dict[str, Any] = {"__name__": "slipway_call"}
+    namespace.update((k, v) for k, v in vars(_sandbox).items() if k[:2] != "__")
+    for name, value in vars(_sandbox).items():
+        if isinstance(value, types.FunctionType):
+            code = _bare(value.__code__, value.__doc__ is not None)
+            namespace[name] = types.FunctionType(
+                code, namespace, name, value.__defaults__
+            )
+    return [cloudpickle.dumps(namespace[name], protocol=5) for name in names]
+
+
+_run, _run_many, _unfold = _travelling("run", "run_many", "unfold")
 _RUN = _part(_run)
 
 
@@ -132,7 +148,10 @@ class Pickler:
         return self._task(_part(self.dumps((function, tuple(args), dict(kwargs)))))
 
     def tasks(
-        self, function: Callable[..., Any], arguments: Iterable[tuple[Any, ...]]
+        self,
+        function: Callable[..., Any],
+        arguments: Iterable[tuple[Any, ...]],
+        chunked: bool = False,
     ) -> Iterator[dict[str, Any]]:
         """Return tasks that call one function, which is pickled once.
 
@@ -142,8 +161,14 @@ class Pickler:
             What to call.
         arguments
             The positional arguments of each call.
+        chunked
+            Whether these are a list of such arguments: one task makes all these calls.
         """
-        head = _MARK + _part(self.dumps(function))
+        part = _part(self.dumps(function))
+        if chunked:
+            # Bound to the function while it is unpickled: partial(run_many, function).
+            part = _PARTIAL + _part(_run_many) + part + _TUPLE_TWO + _REDUCE
+        head = _MARK + part
         for args in arguments:
             yield self._task(head + _part(self.dumps(args)) + _EMPTY_DICT + _TUPLE)
 

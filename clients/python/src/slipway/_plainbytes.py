@@ -16,7 +16,7 @@ def bytes_of(pickled: bytes) -> bytes | None:
     Parameters
     ----------
     pickled
-        A pickle of protocol 3 or later.
+        A pickle of protocol 4 or 5.
     """
     found: bytes | None = None
     at = 0

@@ -71,7 +71,7 @@ def pack(trusted: bool, value: Any) -> bytes:
         return MAGIC + b"P" + _dump(value)
     except Exception as error:
         kind = type(value).__qualname__
-        message = "the result, of type %s, cannot be pickled: %s" % (kind, error)
+        message = f"the result, of type {kind}, cannot be pickled: {error}"
         raise pickle.PicklingError(message) from error
 
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import json
-import ssl
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Literal
 
 from ._calls import Calls
 from ._credentials import Credentials
 from ._payload import ByValue, Pickler
 from ._steps import Json, Patience
-from ._transport import Transport
+from ._transport import Transport, Verify
+from ._watch import LABEL, Watcher
 from .options import Options
 
 Trust = Literal["pickle", "json"]
-LABEL = "slipway/client"
 _BATCH_JOBS = 1000
 _BATCH_BYTES = 1 << 20
 
@@ -79,8 +80,39 @@ class Drafts:
 
     def call(self, options: Options, call: Call) -> Json:
         """Return the body of a submission that calls a function."""
-        task = self.pickler.task(call.fn, call.args, call.kwargs)
+        task = self.pickler.task(call.fn, tuple(call.args), call.kwargs)
         return self.body(options, task, name_of(call.fn))
+
+    def map(
+        self,
+        options: Options,
+        fn: Any,
+        arguments: Iterable[tuple[Any, ...]],
+        chunksize: int,
+    ) -> Iterator[Json]:
+        """Return the submissions of a map.
+
+        Parameters
+        ----------
+        options
+            What each job asks for.
+        fn
+            The function, which is pickled once.
+        arguments
+            The positional arguments for each item.
+        chunksize
+            How many items go into one job.
+        """
+        if chunksize < 1:
+            raise ValueError("chunksize is at least 1")
+        frame = self.body(options, {}, name_of(fn))
+        if chunksize == 1:
+            tasks = self.pickler.tasks(fn, arguments)
+        else:
+            items = iter(arguments)
+            chunks = iter(lambda: list(islice(items, chunksize)), [])
+            tasks = self.pickler.tasks(fn, ((c,) for c in chunks), chunked=True)
+        return ({**frame, "task": task} for task in tasks)
 
     def source(
         self, options: Options, code: str, entrypoint: str, args: Any, kwargs: Any
@@ -116,8 +148,6 @@ class Drafts:
 def _content(data: str | bytes) -> str | Json:
     if isinstance(data, str):
         return data
-    import base64
-
     return {"encoding": "base64", "data": base64.b64encode(data).decode("ascii")}
 
 
@@ -129,22 +159,25 @@ def name_of(function: Any) -> str | None:
     return name.replace("\0", "") or None if isinstance(name, str) else None
 
 
-def batches(bodies: Iterable[Json]) -> Iterator[list[bytes]]:
+def batches(bodies: Iterable[Json], first: int = _BATCH_JOBS) -> Iterator[list[bytes]]:
     """Encode submissions and put together those that go out in one request.
 
     Parameters
     ----------
     bodies
         The submissions.
+    first
+        How many the first request has at most, so that work can begin.
     """
+    most = first
     batch: list[bytes] = []
     size = 0
     for body in bodies:
         encoded = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
-        full = len(batch) == _BATCH_JOBS or size + len(encoded) > _BATCH_BYTES
+        full = len(batch) >= most or size + len(encoded) > _BATCH_BYTES
         if batch and full:
             yield batch
-            batch, size = [], 0
+            batch, size, most = [], 0, _BATCH_JOBS
         batch.append(encoded)
         size += len(encoded)
     if batch:
@@ -172,14 +205,16 @@ class Session:
         trust: Trust,
         by_value: Iterable[ByValue],
         patience: Patience,
-        verify: ssl.SSLContext | bool,
+        verify: Verify,
     ) -> None:
         self.url = credentials.url
         self.drafts = Drafts(trust, by_value)
         self.trusted = self.drafts.trusted
         self.calls = Calls(patience)
         self.transport = Transport(credentials, verify)
+        self.watcher = Watcher(self.transport, self.calls, self.drafts.label)
 
     def close(self) -> None:
         """Close all connections."""
+        self.watcher.close()
         self.transport.close()

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import codecs
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import httpx
 
-from ._calls import TERMINAL
-from ._feed import RECONNECT_SECONDS, Feed
+from ._feed import RECONNECT_SECONDS, Breaks, Feed, JobFeed, LogFeed
 from ._steps import Json, Reply, Request, refusal
 from ._transport import Transport
 from .errors import Unavailable
 
-_FAILURES = 20
+_BROKEN = (httpx.TransportError, Unavailable)
 
 
 def logs(transport: Transport, job_id: str, stream: str) -> Iterator[str]:
@@ -27,31 +25,21 @@ def logs(transport: Transport, job_id: str, stream: str) -> Iterator[str]:
     job_id, stream
         Whose output, and which.
     """
-    seen = 0
-    failures = 0
-    query = {"stream": stream, "follow": "true"}
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    feed = LogFeed(job_id, stream)
+    breaks = Breaks(f"the output of {job_id}")
     while True:
-        skip = seen
         try:
-            with transport.stream(
-                Request("GET", f"/v1/jobs/{job_id}/logs", query)
-            ) as response:
+            with transport.stream(feed.request()) as response:
                 refuse(response)
                 for data in response.iter_bytes():
-                    failures = 0
-                    # The text comes from its start again.
-                    piece, skip = data[skip:], max(0, skip - len(data))
-                    seen += len(piece)
-                    if text := decoder.decode(piece):
+                    breaks.heard()
+                    if text := feed.take(data):
                         yield text
-                if text := decoder.decode(b"", final=True):
-                    yield text
-                return
-        except (httpx.TransportError, Unavailable) as error:
-            failures += 1
-            if failures > _FAILURES:
-                raise Unavailable(f"the logs of {job_id} broke off: {error}") from error
+            if text := feed.take(b""):
+                yield text
+            return
+        except _BROKEN as error:
+            breaks.broke(error)
             time.sleep(RECONNECT_SECONDS)
 
 
@@ -65,17 +53,25 @@ def job_events(transport: Transport, job_id: str) -> Iterator[Json]:
     job_id
         Whose events.
     """
-    feed = Feed(f"/v1/jobs/{job_id}/events", {}, "seq")
-    for event in follow(transport, feed):
-        if event is None:
-            continue
-        yield event
-        if event.get("type") == "job_update" and event.get("status") in TERMINAL:
-            return
+    feed = JobFeed(job_id)
+    breaks = Breaks(f"the event stream of {job_id}")
+    while not feed.over:
+        try:
+            with transport.stream(feed.request()) as response:
+                refuse(response)
+                for data in response.iter_bytes():
+                    breaks.heard()
+                    yield from feed.take_some(data)
+                if response.status_code == 204:
+                    return
+        except _BROKEN as error:
+            breaks.broke(error)
+        if not feed.over:
+            time.sleep(RECONNECT_SECONDS)
 
 
-def follow(transport: Transport, feed: Feed) -> Iterator[Json | None]:
-    """Yield the events of a feed, and nothing for each sign of life, across reconnects.
+def events(transport: Transport, feed: Feed) -> Iterator[Json]:
+    """Follow the events of many jobs for ever.
 
     Parameters
     ----------
@@ -84,20 +80,16 @@ def follow(transport: Transport, feed: Feed) -> Iterator[Json | None]:
     feed
         Where to read, and from where on.
     """
-    failures = 0
+    breaks = Breaks("the event stream")
     while True:
         try:
             with transport.stream(feed.request()) as response:
-                if response.status_code == 204:
-                    return
                 refuse(response)
                 for data in response.iter_bytes():
-                    failures = 0
-                    yield from feed.take(data)
-        except (httpx.TransportError, Unavailable) as error:
-            failures += 1
-            if failures > _FAILURES:
-                raise Unavailable(f"the event stream broke off: {error}") from error
+                    breaks.heard()
+                    yield from (event for event in feed.take(data) if event is not None)
+        except _BROKEN as error:
+            breaks.broke(error)
         time.sleep(RECONNECT_SECONDS)
 
 
@@ -110,7 +102,16 @@ def refuse(response: httpx.Response) -> None:
         An answer that was not read yet.
     """
     if response.status_code >= 400:
-        request = Request(response.request.method, response.request.url.path)
-        raise refusal(
-            request, Reply(response.status_code, response.headers, response.read())
-        )
+        raise refusal_of(response, response.read())
+
+
+def refusal_of(response: httpx.Response, body: bytes) -> Exception:
+    """Return the exception for an answer of 400 or more.
+
+    Parameters
+    ----------
+    response, body
+        The answer.
+    """
+    request = Request(response.request.method, response.request.url.path)
+    return refusal(request, Reply(response.status_code, response.headers, body))

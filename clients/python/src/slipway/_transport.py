@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -18,13 +19,12 @@ from ._steps import Fault, Pause, Reply, Request, Steps
 from ._version import __version__
 
 T = TypeVar("T")
+Verify = ssl.SSLContext | bool
 _CONNECT_SECONDS = 10.0
 _STREAM_SECONDS = 60.0  # The gateway says something every 15 seconds.
 
 
-def _settings(
-    credentials: Credentials, verify: ssl.SSLContext | bool
-) -> dict[str, Any]:
+def _settings(credentials: Credentials, verify: Verify) -> dict[str, Any]:
     return {
         "base_url": credentials.url,
         "headers": {
@@ -71,6 +71,22 @@ def _reply(response: httpx.Response) -> Reply:
     return Reply(response.status_code, response.headers, response.content)
 
 
+def abort(response: httpx.Response) -> None:
+    """End a stream that another thread reads; its reader gets an error.
+
+    Parameters
+    ----------
+    response
+        What `Transport.stream` gave.
+    """
+    stream = response.extensions.get("network_stream")
+    own = stream.get_extra_info("socket") if stream is not None else None
+    if own is not None:
+        # Closing it would not wake the reader up.
+        with contextlib.suppress(OSError):
+            own.shutdown(socket.SHUT_RDWR)
+
+
 class Transport:
     """Carries out steps in the calling thread; may be used by many threads.
 
@@ -82,9 +98,7 @@ class Transport:
         How certificates are checked.
     """
 
-    def __init__(
-        self, credentials: Credentials, verify: ssl.SSLContext | bool = True
-    ) -> None:
+    def __init__(self, credentials: Credentials, verify: Verify = True) -> None:
         self._client = httpx.Client(**_settings(credentials, verify))
 
     def run(self, steps: Steps[T]) -> T:
@@ -111,7 +125,13 @@ class Transport:
 
     @contextlib.contextmanager
     def stream(self, request: Request) -> Iterator[httpx.Response]:
-        """Open an answer that is read while it grows."""
+        """Open an answer that is read while it grows.
+
+        Parameters
+        ----------
+        request
+            What to ask for.
+        """
         built = _build(self._client, request)
         built.extensions["timeout"] = _timeout(_STREAM_SECONDS).as_dict()
         response = self._client.send(built, stream=True)
@@ -136,9 +156,7 @@ class AsyncTransport:
         How certificates are checked.
     """
 
-    def __init__(
-        self, credentials: Credentials, verify: ssl.SSLContext | bool = True
-    ) -> None:
+    def __init__(self, credentials: Credentials, verify: Verify = True) -> None:
         self._client = httpx.AsyncClient(**_settings(credentials, verify))
 
     async def run(self, steps: Steps[T]) -> T:
@@ -165,7 +183,13 @@ class AsyncTransport:
 
     @contextlib.asynccontextmanager
     async def stream(self, request: Request) -> AsyncIterator[httpx.Response]:
-        """Open an answer that is read while it grows."""
+        """Open an answer that is read while it grows.
+
+        Parameters
+        ----------
+        request
+            What to ask for.
+        """
         built = _build(self._client, request)
         built.extensions["timeout"] = _timeout(_STREAM_SECONDS).as_dict()
         response = await self._client.send(built, stream=True)

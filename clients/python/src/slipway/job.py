@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Iterator
+import logging
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from . import _streams
@@ -14,6 +15,7 @@ from .errors import WaitTimeout
 if TYPE_CHECKING:
     from ._session import Session
 
+_log = logging.getLogger("slipway")
 Stream = Literal["all", "stdout", "stderr"]
 
 
@@ -69,6 +71,8 @@ class Job(Description):
             if not self.wait(timeout):
                 raise WaitTimeout(f"{self.id} is {self.status} after {timeout} s")
             session = self._session
+            if self._partial and self.status != "completed":
+                self.refresh()
             steps = session.calls.outcome(self._info, self, session.trusted)
             self._settle(session.transport.run(steps))
         assert self._settled is not None
@@ -143,6 +147,27 @@ class Job(Description):
     def events(self) -> Iterator[Json]:
         """Return the job's events, those so far and those to come, until it ends."""
         return _streams.job_events(self._session.transport, self.id)
+
+    def add_done_callback(self, callback: Callable[[Job], object]) -> None:
+        """Call back once when the job has ended, in a thread of the client.
+
+        It is also called when the client is closed, or the gateway is away for too long; the
+        job's status tells.
+
+        Parameters
+        ----------
+        callback
+            Is given the job; it must not block for long.
+        """
+
+        def call(_: Description) -> None:
+            try:
+                callback(self)
+            except Exception:
+                # It must not end the thread that others wait for.
+                _log.exception("a callback of %s failed", self.id)
+
+        self._session.watcher.watch([self], call)
 
     def __await__(self) -> Generator[Any, None, Any]:
         """Await the result without blocking the event loop; a thread waits for it."""

@@ -1,0 +1,149 @@
+"""Which jobs are waited for, and what the event stream says of them: no input or output."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+
+from ._calls import TERMINAL
+from ._description import Description
+from ._steps import Json
+
+Callback = Callable[[Description], object]
+
+
+class Board:
+    """The jobs that somebody waits for; may be used by many threads.
+
+    A job's last event can come before the answer that names the job. While submissions are
+    `expected`, the events of unknown jobs are therefore kept.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._watched: dict[str, tuple[Description, list[Callback]]] = {}
+        self._early: dict[str, Json] = {}
+        self._expected = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody waits and nothing is expected."""
+        return not self._watched and not self._expected
+
+    def expect(self) -> None:
+        """Keep events of unknown jobs, until `expect_no_more`."""
+        with self._lock:
+            self._expected += 1
+
+    def expect_no_more(self) -> None:
+        """Undo one `expect`."""
+        with self._lock:
+            self._expected -= 1
+            if self._expected == 0:
+                self._early.clear()
+
+    def add(self, jobs: Iterable[Description], callback: Callback) -> list[Description]:
+        """Watch jobs; return those of which no end is known yet.
+
+        Parameters
+        ----------
+        jobs
+            The jobs.
+        callback
+            Is called once for each when it has ended.
+        """
+        ended: list[Description] = []
+        left: list[Description] = []
+        with self._lock:
+            for job in jobs:
+                early = self._early.pop(job.id, None)
+                if early is not None:
+                    job._hear(early)
+                if job.ended:
+                    ended.append(job)
+                    continue
+                left.append(job)
+                # Two objects may stand for one job: each learns of its end.
+                known, callbacks = self._watched.setdefault(job.id, (job, []))
+                if known is job:
+                    callbacks.append(callback)
+                else:
+                    callbacks.append(_told(job, callback))
+        for job in ended:
+            callback(job)
+        return left
+
+    def discard(self, jobs: Iterable[Description]) -> None:
+        """Stop watching jobs."""
+        with self._lock:
+            for job in jobs:
+                self._watched.pop(job.id, None)
+
+    def watched(self) -> list[Description]:
+        """Return the jobs that are waited for, the oldest first."""
+        with self._lock:
+            return [job for job, _ in self._watched.values()]
+
+    def hear(self, event: Json) -> None:
+        """Take an event of the stream."""
+        if event.get("type") != "job_update" or event.get("status") not in TERMINAL:
+            return
+        job_id = str(event["job_id"])
+        with self._lock:
+            if job_id not in self._watched:
+                if self._expected:
+                    self._early[job_id] = event
+                return
+            job, callbacks = self._watched.pop(job_id)
+            job._hear(event)
+        for callback in callbacks:
+            callback(job)
+
+    def learn(self, info: Json) -> bool:
+        """Take a description of a job; tell whether the job has ended."""
+        if info["state"] not in TERMINAL:
+            return False
+        with self._lock:
+            found = self._watched.pop(str(info["id"]), None)
+            if found is not None:
+                found[0]._learn(info)
+        if found is not None:
+            for callback in found[1]:
+                callback(found[0])
+        return True
+
+    def move_to(self, other: Board) -> None:
+        """Hand all jobs over to another board."""
+        with self._lock:
+            left = list(self._watched.values())
+            self._watched.clear()
+            self._early.clear()
+        for job, callbacks in left:
+            for callback in callbacks:
+                other.add([job], callback)
+
+    def give_up(self, job: Description) -> None:
+        """Call back for a job of which nothing will be heard any more."""
+        with self._lock:
+            found = self._watched.pop(job.id, None)
+        if found is not None:
+            for callback in found[1]:
+                callback(found[0])
+
+    def release(self) -> None:
+        """Call all callbacks although the jobs have not ended: nobody can be asked any more."""
+        with self._lock:
+            left = list(self._watched.values())
+            self._watched.clear()
+        for job, callbacks in left:
+            for callback in callbacks:
+                callback(job)
+
+
+def _told(other: Description, callback: Callback) -> Callback:
+    def tell(job: Description) -> None:
+        if job.ended:
+            other._learn_from(job)
+        callback(other)
+
+    return tell

@@ -1,0 +1,192 @@
+"""Functions that know how they are to be run."""
+
+from __future__ import annotations
+
+import functools
+import operator
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+from ._progress import Progress
+from .client import Client
+from .job import Job
+from .options import Options
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_lock = threading.Lock()
+_default: Client | None = None
+
+
+def default_client() -> Client:
+    """Return the client that tasks without one use: that of the environment, made once."""
+    global _default
+    with _lock:
+        if _default is None:
+            _default = Client()
+        return _default
+
+
+def set_default_client(client: Client | None) -> None:
+    """Have tasks without a client use this one.
+
+    Parameters
+    ----------
+    client
+        A client; nothing for that of the environment.
+    """
+    global _default
+    with _lock:
+        _default = client
+
+
+class Task(Generic[P, R]):
+    """A function that can be called here, and submitted with options of its own.
+
+    In a sandbox it is the plain function.
+
+    Parameters
+    ----------
+    function
+        The function.
+    options
+        What its jobs ask for; what they leave out is the client's to say.
+    client
+        Where to submit; the client of the environment by default.
+    """
+
+    def __init__(
+        self,
+        function: Callable[P, R],
+        options: dict[str, Any] | None = None,
+        client: Client | None = None,
+    ) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self._changes = dict(options or {})
+        self._client = client
+        Options(**self._changes)  # So that a wrong name is found here.
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function here."""
+        return self.function(*args, **kwargs)
+
+    @property
+    def client(self) -> Client:
+        """A view of the client with the task's options."""
+        return (self._client or default_client()).options(**self._changes)
+
+    def options(self, **changes: Any) -> Task[P, R]:
+        """Return the same task with some options replaced.
+
+        Parameters
+        ----------
+        changes
+            Fields of `Options`, or ``client``.
+        """
+        client = changes.pop("client", self._client)
+        return Task(self.function, {**self._changes, **changes}, client)
+
+    def submit(self, *args: P.args, **kwargs: P.kwargs) -> Job:
+        """Submit a call; return its job."""
+        return self.client.submit(self.function, *args, **kwargs)
+
+    def run(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Submit a call, wait, and return what it returns."""
+        return self.client.run(self.function, *args, **kwargs)
+
+    async def aio(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Submit a call, and return what it returns without blocking the event loop."""
+        return await self.client.submit(self.function, *args, **kwargs)
+
+    def map(
+        self,
+        *iterables: Iterable[Any],
+        progress: Progress = False,
+        chunksize: int = 1,
+        ordered: bool = True,
+    ) -> Iterator[Any]:
+        """Submit a call for each item; return an iterator of results.
+
+        Parameters
+        ----------
+        iterables, progress, chunksize, ordered
+            As for `Client.map`.
+        """
+        return self.client.map(
+            self.function,
+            *iterables,
+            progress=progress,
+            chunksize=chunksize,
+            ordered=ordered,
+        )
+
+    def starmap(
+        self,
+        arguments: Iterable[Iterable[Any]],
+        *,
+        progress: Progress = False,
+        chunksize: int = 1,
+        ordered: bool = True,
+    ) -> Iterator[Any]:
+        """Submit a call for each tuple of arguments; return an iterator of results.
+
+        Parameters
+        ----------
+        arguments, progress, chunksize, ordered
+            As for `Client.starmap`.
+        """
+        return self.client.starmap(
+            self.function,
+            arguments,
+            progress=progress,
+            chunksize=chunksize,
+            ordered=ordered,
+        )
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        # As a method it is what a plain function would be.
+        return self if instance is None else functools.partial(self, instance)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The sandbox has no such class: what arrives there is the function.
+        return operator.itemgetter(0), ((self.function,),)
+
+    def __repr__(self) -> str:
+        name = getattr(self.function, "__qualname__", repr(self.function))
+        return f"<slipway.Task {name}>"
+
+
+@overload
+def task(function: Callable[P, R], /) -> Task[P, R]: ...
+
+
+@overload
+def task(
+    function: None = None, /, *, client: Client | None = None, **options: Any
+) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+
+
+def task(
+    function: Callable[P, R] | None = None,
+    /,
+    *,
+    client: Client | None = None,
+    **options: Any,
+) -> Any:
+    """Make a function a `Task`: ``@slipway.task`` or ``@slipway.task(memory="1g")``.
+
+    Parameters
+    ----------
+    function
+        The function.
+    client
+        Where to submit; the client of the environment by default.
+    options
+        Fields of `Options`.
+    """
+    if function is not None:
+        return Task(function)
+    return lambda function: Task(function, options, client)

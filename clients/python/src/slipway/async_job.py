@@ -1,0 +1,153 @@
+"""A submitted job, for callers with an event loop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Generator
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from . import _async_streams
+from ._description import Description
+from ._steps import Json
+from .errors import WaitTimeout
+from .job import Stream
+
+if TYPE_CHECKING:
+    from ._async_session import AsyncSession
+
+
+class AsyncJob(Description):
+    """A submitted job; `Job` with awaitables.
+
+    Parameters
+    ----------
+    session
+        The connection that it came by.
+    info
+        The job as the gateway describes it.
+    """
+
+    def __init__(self, session: AsyncSession, info: Json) -> None:
+        super().__init__(info)
+        self._session = session
+
+    async def result(self, timeout: float | None = None) -> Any:
+        """Return what the task returned, or raise what it raised.
+
+        Cancelling the waiting does not cancel the job.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait; without one, until the job ends.
+
+        Raises
+        ------
+        WaitTimeout
+            When the time is over. The job goes on, and `result` may be called again.
+        TaskError
+            When the task failed and its own exception is not to be had.
+        """
+        value, error = await self._outcome(timeout)
+        if error is not None:
+            raise error
+        return value
+
+    async def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Return what `result` would raise for the task, or nothing.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait; without one, until the job ends.
+        """
+        return (await self._outcome(timeout))[1]
+
+    async def _outcome(self, timeout: float | None) -> tuple[Any, BaseException | None]:
+        if self._settled is None:
+            if not await self.wait(timeout):
+                raise WaitTimeout(f"{self.id} is {self.status} after {timeout} s")
+            session = self._session
+            if self._partial and self.status != "completed":
+                await self.refresh()
+            steps = session.calls.outcome(self._info, self, session.trusted)
+            self._settle(await session.transport.run(steps))
+        assert self._settled is not None
+        return self._settled
+
+    async def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the job has ended, and tell whether it has.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait; without one, until the job ends.
+        """
+        if not self.ended:
+            session = self._session
+            info = await session.transport.run(session.calls.ended(self.id, timeout))
+            if info is None:
+                return False
+            self._learn(info)
+        return True
+
+    async def done(self) -> bool:
+        """Ask whether the job has ended, however it did."""
+        return self.ended or (await self.refresh()).ended
+
+    async def refresh(self) -> AsyncJob:
+        """Ask for the job's present state; return the job."""
+        session = self._session
+        self._learn(await session.transport.run(session.calls.get(self.id)))
+        return self
+
+    async def cancel(self) -> bool:
+        """Cancel the job; tell whether it will end, or ended, as cancelled."""
+        if self.ended:
+            return self.status == "cancelled"
+        session = self._session
+        accepted, info = await session.transport.run(session.calls.cancel(self.id))
+        if info is not None:
+            self._learn(info)
+        return accepted
+
+    async def delete(self) -> None:
+        """Remove the ended job from the gateway, with its results and logs."""
+        await self._session.transport.run(self._session.calls.delete(self.id))
+
+    @overload
+    def logs(
+        self, stream: Stream = "all", follow: Literal[False] = False
+    ) -> Awaitable[str]: ...
+
+    @overload
+    def logs(
+        self, stream: Stream = "all", *, follow: Literal[True]
+    ) -> AsyncIterator[str]: ...
+
+    @overload
+    def logs(self, stream: Stream, follow: Literal[True]) -> AsyncIterator[str]: ...
+
+    def logs(
+        self, stream: Stream = "all", follow: bool = False
+    ) -> Awaitable[str] | AsyncIterator[str]:
+        """Return what the task has written.
+
+        Parameters
+        ----------
+        stream
+            ``stdout``, ``stderr``, or both.
+        follow
+            Return an asynchronous iterator, which gives pieces of text until the job ends.
+        """
+        session = self._session
+        if follow:
+            return _async_streams.logs(session.transport, self.id, stream)
+        return session.transport.run(session.calls.logs(self.id, stream))
+
+    def events(self) -> AsyncIterator[Json]:
+        """Return the job's events, those so far and those to come, until it ends."""
+        return _async_streams.job_events(self._session.transport, self.id)
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        """Await the result."""
+        return self.result().__await__()

@@ -1,0 +1,154 @@
+"""What the travelling code makes of results and exceptions."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import pickle
+import sys
+import types
+import zlib
+from typing import Any
+
+import pytest
+
+from slipway import _sandbox
+
+SHARED: list[int] = []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        True,
+        0,
+        -(2**70),
+        1.5,
+        -0.0,
+        "",
+        "é\ud800\x00",
+        [],
+        {},
+        [1, [2.0, {"a": None}]],
+    ],
+    ids=repr,
+)
+def test_json_holds_what_it_gives_back(value: Any) -> None:
+    packed = _sandbox.pack(True, value)
+    assert packed[:5] == b"slw1J"
+    back = json.loads(packed[5:])
+    assert back == value
+    assert type(back) is type(value)
+    assert repr(back) == repr(value)
+
+
+class Text(str):
+    """A string that JSON would make plain."""
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        (1,),
+        {1: 2},
+        {1, 2},
+        b"x",
+        math.inf,
+        [math.nan],
+        Text("x"),
+        {"a": (1,)},
+        [SHARED, SHARED],
+        10**5000,
+        1j,
+        list(range(20000)),
+    ],
+    ids=lambda value: repr(value)[:20] if not isinstance(value, int) else "huge",
+)
+def test_a_pickle_holds_the_rest(value: Any) -> None:
+    packed = _sandbox.pack(True, value)
+    assert packed[:5] == b"slw1P"
+    assert (
+        repr(pickle.loads(packed[5:]))[:4000] == repr(value)[:4000]
+        if value != 10**5000
+        else True
+    )
+
+
+def test_what_contains_itself_is_pickled() -> None:
+    loop: list[Any] = []
+    loop.append(loop)
+    back = pickle.loads(_sandbox.pack(True, loop)[5:])
+    assert back[0] is back
+
+
+def test_a_lambda_comes_back() -> None:
+    assert pickle.loads(_sandbox.pack(True, lambda: 5)[5:])() == 5
+
+
+def test_what_cannot_be_pickled_is_named() -> None:
+    with pytest.raises(pickle.PicklingError, match="of type generator"):
+        _sandbox.pack(True, (x for x in ()))
+
+
+def test_json_alone_takes_what_json_takes() -> None:
+    assert json.loads(_sandbox.pack(False, {"a": (1, 2)})[5:]) == {"a": [1, 2]}
+    for value in ({1, 2}, math.inf, b"x"):
+        with pytest.raises((TypeError, ValueError)):
+            _sandbox.pack(False, value)
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The events that the runner would get."""
+    events: list[dict[str, Any]] = []
+    module = types.ModuleType("_slipway_task")
+    module.emit = lambda body: events.append(json.loads(body))  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "_slipway_task", module)
+    return events
+
+
+def test_an_exception_goes_ahead_and_is_raised(sent: list[dict[str, Any]]) -> None:
+    def fail() -> None:
+        raise KeyError("k", 3)
+
+    with pytest.raises(KeyError):
+        _sandbox.run(True, (fail, (), {}))
+    (event,) = sent
+    assert event["type"] == "exception"
+    assert event["attempt"] == 1
+    error = pickle.loads(zlib.decompress(base64.b64decode(event["data"])))
+    assert isinstance(error, KeyError)
+    assert error.args == ("k", 3)
+
+
+def test_nothing_goes_ahead_where_nothing_is_unpickled(
+    sent: list[dict[str, Any]],
+) -> None:
+    with pytest.raises(ZeroDivisionError):
+        _sandbox.run(False, (lambda: 1 / 0, (), {}))
+    assert sent == []
+
+
+def test_what_cannot_go_ahead_is_raised_all_the_same(
+    sent: list[dict[str, Any]],
+) -> None:
+    def large() -> None:
+        import random
+
+        raise ValueError(random.randbytes(100000))
+
+    def odd() -> None:
+        raise ValueError(sys._getframe())
+
+    for function in (large, odd):
+        with pytest.raises(ValueError):
+            _sandbox.run(True, (function, (), {}))
+    assert sent == []
+
+
+def test_an_exit_is_no_exception(sent: list[dict[str, Any]]) -> None:
+    with pytest.raises(SystemExit):
+        _sandbox.run(True, (sys.exit, (3,), {}))
+    assert sent == []
