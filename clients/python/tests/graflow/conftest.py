@@ -16,10 +16,11 @@ import pytest
 
 pytest.importorskip("graflow", reason="graflow is not installed")
 
+from graflow_support import Gateway
+
 from slipway import Client
 from slipway.integrations.graflow import SlipwayTaskHandler, install, uninstall
 
-from graflow_support import Gateway
 
 @pytest.fixture(scope="session")
 def gateway() -> Iterator[Gateway]:
@@ -27,16 +28,26 @@ def gateway() -> Iterator[Gateway]:
     binary = os.environ.get("SLIPWAY_TEST_BINARY")
     if not binary:
         pytest.skip("SLIPWAY_TEST_BINARY names no slipway binary")
-    docker_host = os.environ.get("SLIPWAY_TEST_DOCKER_HOST") if sys.version_info[:2] == (3, 11) else None
+    docker_host = (
+        os.environ.get("SLIPWAY_TEST_DOCKER_HOST")
+        if sys.version_info[:2] == (3, 11)
+        else None
+    )
     # Short, because sockets lie below it.
-    with tempfile.TemporaryDirectory(prefix="slw-graflow-", dir="/tmp", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(
+        prefix="slw-graflow-", dir="/tmp", ignore_cleanup_errors=True
+    ) as name:
         folder = Path(name)
         (folder / "mounted").mkdir()
         (folder / "mounted" / "file.txt").write_text("from the host\n")
         (folder / "mounted").chmod(0o755)
         folder.chmod(0o755)
         environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("SLIPWAY_")},
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith("SLIPWAY_")
+            },
             "XDG_CONFIG_HOME": str(folder / "config"),
             "XDG_DATA_HOME": str(folder / "data"),
             "SLIPWAY_GATEWAY_PORT": "0",
@@ -45,18 +56,29 @@ def gateway() -> Iterator[Gateway]:
         if docker_host:
             environment["DOCKER_HOST"] = docker_host
         else:
-            environment.update(SLIPWAY_RUNTIME_DEFAULT="process", SLIPWAY_RUNTIME_PYTHON=sys.executable)
+            environment.update(
+                SLIPWAY_RUNTIME_DEFAULT="process", SLIPWAY_RUNTIME_PYTHON=sys.executable
+            )
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
-                [binary, "serve"], env=environment, stdout=subprocess.PIPE, stderr=log, text=True, cwd=folder
+                [binary, "serve"],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                cwd=folder,
             )
             try:
                 assert process.stdout is not None
                 line = process.stdout.readline()
                 found = re.search(r"http://\S+", line)
-                assert found, f"the gateway said {line!r}; its log: {(folder / 'log').read_text()[-2000:]}"
+                assert found, (
+                    f"the gateway said {line!r}; its log: {(folder / 'log').read_text()[-2000:]}"
+                )
                 process.stdout.readline()
-                credentials = json.loads((folder / "config" / "slipway" / "credentials").read_text())
+                credentials = json.loads(
+                    (folder / "config" / "slipway" / "credentials").read_text()
+                )
                 yield Gateway(folder, found[0], credentials["key"], docker_host)
             finally:
                 process.send_signal(signal.SIGTERM)
@@ -88,5 +110,7 @@ def on_slipway(client: Client) -> Iterator[SlipwayTaskHandler]:
 def docker_host(gateway: Gateway) -> str:
     """Return the address of the container engine."""
     if not gateway.docker_host:
-        pytest.skip("the sandboxes of this run are processes: no container engine, or no image of this Python")
+        pytest.skip(
+            "the sandboxes of this run are processes: no container engine, or no image of this Python"
+        )
     return gateway.docker_host

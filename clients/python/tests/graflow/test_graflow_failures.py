@@ -21,11 +21,10 @@ from graflow.core.decorators import task
 from graflow.core.engine import WorkflowEngine
 from graflow.core.workflow import workflow
 from graflow.exceptions import GraflowRuntimeError
+from graflow_support import Gateway, wait_for
 
 from slipway import Client, TaskCancelled, TaskExit, TaskTimeout
 from slipway.integrations.graflow import SlipwayTaskHandler
-
-from graflow_support import Gateway, wait_for
 
 
 def run(function: Any, name: str = "job", **channel: Any) -> Any:
@@ -42,7 +41,9 @@ def test_results_of_any_size(on_slipway: SlipwayTaskHandler, size: int) -> None:
     assert context.get_result("job") is result
 
 
-def test_long_lines_do_not_disturb_the_result(on_slipway: SlipwayTaskHandler, capsys: Any) -> None:
+def test_long_lines_do_not_disturb_the_result(
+    on_slipway: SlipwayTaskHandler, capsys: Any
+) -> None:
     def prints() -> int:
         print("y" * 200_000)
         return 7
@@ -87,7 +88,9 @@ def test_output_without_a_line_end(on_slipway: SlipwayTaskHandler, capsys: Any) 
     assert (written.out, written.err) == ("no line end", "to stderr")
 
 
-def test_output_of_a_task_that_fails(on_slipway: SlipwayTaskHandler, capsys: Any) -> None:
+def test_output_of_a_task_that_fails(
+    on_slipway: SlipwayTaskHandler, capsys: Any
+) -> None:
     def prints() -> None:
         print("before the end", flush=True)
         os._exit(1)
@@ -113,7 +116,9 @@ def test_groups_know_the_handler(on_slipway: SlipwayTaskHandler) -> None:
     assert (context.get_result("left"), context.get_result("right")) == (1, 2)
 
 
-def test_nothing_that_is_printed_is_unpickled(on_slipway: SlipwayTaskHandler, tmp_path: Path) -> None:
+def test_nothing_that_is_printed_is_unpickled(
+    on_slipway: SlipwayTaskHandler, tmp_path: Path
+) -> None:
     marker = tmp_path / "unpickled"
     # What graflow's handler would load from a line that begins so.
     forged = pickle.dumps(Opens(str(marker)))
@@ -136,7 +141,9 @@ class Opens:
         return open, (self.path, "w")
 
 
-def test_exceptions_keep_type_traceback_and_notes(on_slipway: SlipwayTaskHandler) -> None:
+def test_exceptions_keep_type_traceback_and_notes(
+    on_slipway: SlipwayTaskHandler,
+) -> None:
     class Odd(Exception):
         def __init__(self, left: int, *, right: int) -> None:
             super().__init__(f"{left} is not {right}")
@@ -164,7 +171,9 @@ def test_exceptions_keep_type_traceback_and_notes(on_slipway: SlipwayTaskHandler
     assert "slipway graflow" not in text
 
 
-def test_exceptions_without_handlers_of_their_own(on_slipway: SlipwayTaskHandler) -> None:
+def test_exceptions_without_handlers_of_their_own(
+    on_slipway: SlipwayTaskHandler,
+) -> None:
     def fails() -> None:
         {}["missing"]
 
@@ -174,7 +183,10 @@ def test_exceptions_without_handlers_of_their_own(on_slipway: SlipwayTaskHandler
     assert caught.value.cause.args == ("missing",)
 
 
-@pytest.mark.parametrize("name", ["it's", 'a "quoted" one', "line\nbreak", "{{ 7 * 7 }}", "ünïcödé", "a" * 400])
+@pytest.mark.parametrize(
+    "name",
+    ["it's", 'a "quoted" one', "line\nbreak", "{{ 7 * 7 }}", "ünïcödé", "a" * 400],
+)
 def test_any_task_id(on_slipway: SlipwayTaskHandler, name: str) -> None:
     result, context = run(lambda: 5, name)
     assert result == context.get_result(name) == 5
@@ -226,7 +238,9 @@ def test_a_task_that_takes_too_long(client: Client) -> None:
     assert isinstance(caught.value.cause, TimeoutError)
 
 
-def test_running_tasks_can_be_cancelled(on_slipway: SlipwayTaskHandler, client: Client) -> None:
+def test_running_tasks_can_be_cancelled(
+    on_slipway: SlipwayTaskHandler, client: Client
+) -> None:
     caught: list[BaseException | None] = []
 
     def sleeps() -> None:
@@ -278,7 +292,9 @@ def test_an_interrupted_caller_leaves_nothing_running(
         cwd=tmp_path,
     )
     try:
-        wait_for(lambda: len(list(client.jobs(name=name, state="running"))) == 1 + grouped)
+        wait_for(
+            lambda: len(list(client.jobs(name=name, state="running"))) == 1 + grouped
+        )
         process.send_signal(signal.SIGINT)
         _, text = process.communicate(timeout=60)
     finally:
@@ -311,4 +327,3 @@ def test_the_engine_shows_nothing_of_a_task(
     plain = base64.b64encode(secret.encode()).decode()[:16]
     assert seen
     assert not [text for text in seen if secret in text or plain in text]
-

@@ -9,7 +9,11 @@ import pytest
 from graflow.core.context import ExecutionContext
 from graflow.core.decorators import task
 from graflow.core.workflow import workflow
-from graflow.exceptions import CycleLimitExceededError, GraflowRuntimeError, GraflowWorkflowCanceledError
+from graflow.exceptions import (
+    CycleLimitExceededError,
+    GraflowRuntimeError,
+    GraflowWorkflowCanceledError,
+)
 
 from slipway.integrations.graflow import SlipwayTaskHandler
 
@@ -29,12 +33,32 @@ def test_channel_writes_hold() -> None:
         channel = context.get_channel()
         channel.set("new", {"a": [1, 2]})
         channel.set("short", "lived", ttl=3600)
-        lengths = [channel.append("list", 4), channel.prepend("list", 0), channel.append("fresh", "first", ttl=3600)]
-        sums = [channel.atomic_add("count"), channel.atomic_add("count", 2.5), channel.atomic_add("from_zero", -1)]
-        return [lengths, sums, channel.delete("gone"), channel.delete("never"), sorted(channel.keys())]
+        lengths = [
+            channel.append("list", 4),
+            channel.prepend("list", 0),
+            channel.append("fresh", "first", ttl=3600),
+        ]
+        sums = [
+            channel.atomic_add("count"),
+            channel.atomic_add("count", 2.5),
+            channel.atomic_add("from_zero", -1),
+        ]
+        return [
+            lengths,
+            sums,
+            channel.delete("gone"),
+            channel.delete("never"),
+            sorted(channel.keys()),
+        ]
 
     result, context = run(writes, list=[1, 2, 3], count=10, gone="x", kept="y")
-    assert result == [[4, 5, 1], [11, 13.5, -1], True, False, sorted(set(context.channel.keys()) - {"one.__result__"})]
+    assert result == [
+        [4, 5, 1],
+        [11, 13.5, -1],
+        True,
+        False,
+        sorted(set(context.channel.keys()) - {"one.__result__"}),
+    ]
     expected = {
         "new": {"a": [1, 2]},
         "short": "lived",
@@ -58,7 +82,9 @@ def test_counts_of_parallel_tasks_add_up() -> None:
         first = task("first", handler="docker", inject_context=True)(counts)
         second = task("second", handler="docker", inject_context=True)(counts)
         first >> second
-        context = flow.execute("first", ret_context=True, initial_channel={"count": 1})[1]
+        context = flow.execute("first", ret_context=True, initial_channel={"count": 1})[
+            1
+        ]
     assert context.channel.get("count") == 11
 
 
@@ -156,7 +182,11 @@ def test_terminating_ends_the_workflow_without_an_error() -> None:
         never = task("never")(lambda: "never")
         ends_task >> never
         result, context = flow.execute("ends", ret_context=True)
-    assert (result, context.completed_tasks, context.ctrl_message) == ("last", ["ends"], "enough")
+    assert (result, context.completed_tasks, context.ctrl_message) == (
+        "last",
+        ["ends"],
+        "enough",
+    )
 
 
 def test_cancelling_ends_the_workflow_with_an_error() -> None:
@@ -184,7 +214,12 @@ def test_iterations_run_in_sandboxes_and_are_counted_once() -> None:
     with workflow("cycle") as flow:
         task("cycle", handler="docker", inject_context=True)(counts)
         context = flow.execute("cycle", ret_context=True)[1]
-    assert context.channel.get("seen") == [[1, 0, True], [2, 1, True], [3, 2, True], [4, 3, True]]
+    assert context.channel.get("seen") == [
+        [1, 0, True],
+        [2, 1, True],
+        [3, 2, True],
+        [4, 3, True],
+    ]
     assert context.completed_tasks == ["cycle", *context.channel.get("ids")]
 
 
@@ -226,7 +261,9 @@ def test_a_result_that_cannot_be_pickled_is_named() -> None:
 
         return threading.Lock()
 
-    with pytest.raises(GraflowRuntimeError, match=r"its result \(of type lock\) cannot be pickled"):
+    with pytest.raises(
+        GraflowRuntimeError, match=r"its result \(of type lock\) cannot be pickled"
+    ):
         run(lambda context: makes())
 
 
@@ -241,14 +278,18 @@ def test_a_value_that_cannot_be_pickled_is_named() -> None:
     with workflow("one") as flow:
         task("one", handler="docker", inject_context=True)(writes)
         context = ExecutionContext.create(flow.graph, "one")
-        with pytest.raises(GraflowRuntimeError, match=r"set\('lock', lock\) cannot be pickled"):
+        with pytest.raises(
+            GraflowRuntimeError, match=r"set\('lock', lock\) cannot be pickled"
+        ):
             context.execute()
     assert context.channel.get("fine") == 1
 
 
 def test_a_handler_can_be_called_without_an_engine(handler: SlipwayTaskHandler) -> None:
     with workflow("alone") as flow:
-        made = task("alone", inject_context=True)(lambda context: [context.task_id, context.cycle_count])
+        made = task("alone", inject_context=True)(
+            lambda context: [context.task_id, context.cycle_count]
+        )
         context = ExecutionContext.create(flow.graph, "alone")
         assert handler.execute_task(made, context) == ["alone", 1]
     assert context.get_result("alone") == ["alone", 1]

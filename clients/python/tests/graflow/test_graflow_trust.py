@@ -10,6 +10,7 @@ from graflow.core.context import ExecutionContext
 from graflow.core.decorators import task
 from graflow.core.workflow import workflow
 from graflow.exceptions import GraflowRuntimeError
+from graflow_support import Gateway
 
 from slipway import Client
 from slipway.integrations.graflow import (
@@ -22,11 +23,11 @@ from slipway.integrations.graflow import (
     uninstall,
 )
 
-from graflow_support import Gateway
-
 
 @pytest.fixture
-def careful(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlipwayTaskHandler]:
+def careful(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[SlipwayTaskHandler]:
     """Install a handler that takes JSON only, in a process that cannot unpickle outcomes."""
     with gateway.client(trust="json") as client:
         handler = install(client=client)
@@ -41,11 +42,15 @@ def run(function: Any, **channel: Any) -> ExecutionContext:
     with workflow("one") as flow:
         task("one", handler="docker", inject_context=True)(function)
         task("other")(lambda: "other")
-        context: ExecutionContext = flow.execute("one", ret_context=True, initial_channel=channel)[1]
+        context: ExecutionContext = flow.execute(
+            "one", ret_context=True, initial_channel=channel
+        )[1]
         return context
 
 
-def test_results_writes_and_jumps_as_json(careful: SlipwayTaskHandler, capsys: Any) -> None:
+def test_results_writes_and_jumps_as_json(
+    careful: SlipwayTaskHandler, capsys: Any
+) -> None:
     def works(context: Any) -> dict[str, Any]:
         print("printed")
         context.get_channel().append("list", {"n": 1.5})
@@ -63,8 +68,12 @@ def test_results_writes_and_jumps_as_json(careful: SlipwayTaskHandler, capsys: A
     assert capsys.readouterr().out == "printed\n" * 2
 
 
-@pytest.mark.parametrize("value", [(1, 2), {1: 2}, b"bytes", float("nan"), {"a": {1, 2}}, [object()]])
-def test_results_that_are_not_json_are_refused(careful: SlipwayTaskHandler, value: Any) -> None:
+@pytest.mark.parametrize(
+    "value", [(1, 2), {1: 2}, b"bytes", float("nan"), {"a": {1, 2}}, [object()]]
+)
+def test_results_that_are_not_json_are_refused(
+    careful: SlipwayTaskHandler, value: Any
+) -> None:
     with pytest.raises(GraflowRuntimeError, match="not exactly JSON"):
         run(lambda context: value)
 
@@ -104,7 +113,9 @@ def test_a_sandbox_that_answers_with_a_pickle_is_not_believed(
 ) -> None:
     # As a task could that replaces what runs around it.
     original = payload.callable_task
-    monkeypatch.setattr(payload, "callable_task", lambda *args: original(*args[:3], "pickle"))
+    monkeypatch.setattr(
+        payload, "callable_task", lambda *args: original(*args[:3], "pickle")
+    )
     with pytest.raises(GraflowRuntimeError, match="pickle"):
         run(lambda context: {1, 2})
 
@@ -123,7 +134,11 @@ def test_a_handler_and_its_client_agree(client: Client) -> None:
     ],
 )
 def test_other_versions_are_told_before_unpickling(
-    on_slipway: SlipwayTaskHandler, monkeypatch: pytest.MonkeyPatch, name: str, version: str, message: str
+    on_slipway: SlipwayTaskHandler,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    version: str,
+    message: str,
 ) -> None:
     found = payload.versions()
     original = payload.callable_task

@@ -20,10 +20,9 @@ from graflow.core.handlers.group_policy import AtLeastNGroupPolicy
 from graflow.core.task import Executable
 from graflow.core.workflow import workflow
 from graflow.exceptions import ParallelGroupError
+from graflow_support import IMAGE
 
 from slipway.integrations.graflow import SlipwayTaskHandler, configure
-
-from graflow_support import IMAGE
 
 
 def test_direct_tasks_stay_in_the_process(on_slipway: SlipwayTaskHandler) -> None:
@@ -44,7 +43,9 @@ def test_direct_tasks_stay_in_the_process(on_slipway: SlipwayTaskHandler) -> Non
         assert flow.execute("without_handler") == (os.getpid(), os.getpid(), 144)
 
 
-def test_one_workflow_with_direct_and_docker_tasks(handler: SlipwayTaskHandler, capsys: Any) -> None:
+def test_one_workflow_with_direct_and_docker_tasks(
+    handler: SlipwayTaskHandler, capsys: Any
+) -> None:
     with workflow("mixed") as flow:
 
         @task(handler="direct")
@@ -56,7 +57,11 @@ def test_one_workflow_with_direct_and_docker_tasks(handler: SlipwayTaskHandler, 
             import os
 
             print("in the sandbox")
-            return {"pid": os.getpid(), "job": os.environ["SLIPWAY_JOB"], "caller": here["pid"]}
+            return {
+                "pid": os.getpid(),
+                "job": os.environ["SLIPWAY_JOB"],
+                "caller": here["pid"],
+            }
 
         @task(handler="direct", inject_context=True)
         def compare(context: Any) -> tuple[Any, Any]:
@@ -65,14 +70,18 @@ def test_one_workflow_with_direct_and_docker_tasks(handler: SlipwayTaskHandler, 
         here >> there >> compare
         engine = WorkflowEngine()
         engine.register_handler("docker", handler)
-        local, remote = engine.execute(ExecutionContext.create(flow.graph, "here", max_steps=10))
+        local, remote = engine.execute(
+            ExecutionContext.create(flow.graph, "here", max_steps=10)
+        )
     assert local["pid"] == remote["caller"] == os.getpid()
     assert remote["pid"] != os.getpid()
     assert remote["job"].startswith("job_")
     assert capsys.readouterr().out == "in the sandbox\n"
 
 
-def test_dockers_own_handler_runs_on_slipway_when_installed(on_slipway: SlipwayTaskHandler) -> None:
+def test_dockers_own_handler_runs_on_slipway_when_installed(
+    on_slipway: SlipwayTaskHandler,
+) -> None:
     with workflow("unmodified") as flow:
 
         @task(handler="docker")
@@ -82,7 +91,10 @@ def test_dockers_own_handler_runs_on_slipway_when_installed(on_slipway: SlipwayT
             return os.environ.get("GREETING"), "SLIPWAY_JOB" in os.environ
 
         engine = WorkflowEngine()
-        engine.register_handler("docker", DockerTaskHandler(image="python:3.11-slim", environment={"GREETING": "hi"}))
+        engine.register_handler(
+            "docker",
+            DockerTaskHandler(image="python:3.11-slim", environment={"GREETING": "hi"}),
+        )
         context = ExecutionContext.create(flow.graph, "variables", max_steps=10)
         assert engine.execute(context) == ("hi", True)
         assert context.get_result("variables") == ("hi", True)
@@ -132,7 +144,9 @@ def test_groups_run_their_tasks_in_sandboxes(on_slipway: SlipwayTaskHandler) -> 
         def total(context: Any) -> tuple[int, int]:
             channel = context.get_channel()
             results = [context.get_result(f"part_{number}") for number in range(4)]
-            return sum(results), sum(channel.get(f"written_{number}") for number in range(4))
+            return sum(results), sum(
+                channel.get(f"written_{number}") for number in range(4)
+            )
 
         group = make(0) | make(1) | make(2) | make(3)
         group >> total
@@ -180,7 +194,9 @@ def image(docker_host: str) -> Iterator[str]:
     engine.images.remove(f"{name}:latest", force=True)
 
 
-def test_handlers_and_tasks_choose_images(image: str, handler: SlipwayTaskHandler) -> None:
+def test_handlers_and_tasks_choose_images(
+    image: str, handler: SlipwayTaskHandler
+) -> None:
     def word() -> str:
         path = "/etc/slipway-test-word"
         return open(path).read() if os.path.exists(path) else "usual"
@@ -195,4 +211,8 @@ def test_handlers_and_tasks_choose_images(image: str, handler: SlipwayTaskHandle
         engine.register_handler("other", handler.derive(image=image))
         context = ExecutionContext.create(flow.graph, "first")
         engine.execute(context)
-    assert [context.get_result(name) for name in ("first", "second", "third")] == ["usual", "other", "other"]
+    assert [context.get_result(name) for name in ("first", "second", "third")] == [
+        "usual",
+        "other",
+        "other",
+    ]

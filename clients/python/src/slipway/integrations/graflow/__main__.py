@@ -12,9 +12,15 @@ from .patching import install
 
 def main() -> None:
     """Install the handler, then run the script as the main program."""
-    parser = argparse.ArgumentParser(prog="python -m slipway.integrations.graflow", description=__doc__)
-    parser.add_argument("--map-image", action="append", default=[], metavar="IMAGE[=OTHER]")
-    parser.add_argument("-r", "--requirement", action="append", default=[], metavar="REQUIREMENT")
+    parser = argparse.ArgumentParser(
+        prog="python -m slipway.integrations.graflow", description=__doc__
+    )
+    parser.add_argument(
+        "--map-image", action="append", default=[], metavar="IMAGE[=OTHER]"
+    )
+    parser.add_argument(
+        "-r", "--requirement", action="append", default=[], metavar="REQUIREMENT"
+    )
     parser.add_argument("script")
     parser.add_argument("arguments", nargs=argparse.REMAINDER)
     options = parser.parse_args()

@@ -82,5 +82,7 @@ def configure(made: Any, **keywords: Any) -> Any:
 
 def asked(made: Any) -> dict[str, Any]:
     """Return what a task asks of Slipway."""
-    found = getattr(made, ATTRIBUTE, None) or getattr(getattr(made, "func", None), ATTRIBUTE, None)
+    found = getattr(made, ATTRIBUTE, None) or getattr(
+        getattr(made, "func", None), ATTRIBUTE, None
+    )
     return dict(found or {})

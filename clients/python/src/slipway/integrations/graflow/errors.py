@@ -20,7 +20,9 @@ class RemoteTaskError(SlipwayError):
         The traceback in the sandbox, as text.
     """
 
-    def __init__(self, message: str, remote_type: str = "", remote_traceback: str = "") -> None:
+    def __init__(
+        self, message: str, remote_type: str = "", remote_traceback: str = ""
+    ) -> None:
         super().__init__(message)
         self.remote_type = remote_type
         self.remote_traceback = remote_traceback

@@ -12,10 +12,10 @@ from types import ModuleType
 from typing import Any, Literal
 
 import cloudpickle
+
 from graflow.core.context import ExecutionContext
 from graflow.core.handler import TaskHandler
 from graflow.core.task import Executable
-
 from slipway import Client, Job, SlipwayError, TaskError
 
 from . import payload
@@ -47,7 +47,7 @@ class _Shared:
         self.calls: set[str] = set()
 
 
-class SlipwayTaskHandler(TaskHandler):
+class SlipwayTaskHandler(TaskHandler):  # type: ignore[misc]
     """Run tasks in warm sandboxes of a Slipway gateway, in the place of graflow's DockerTaskHandler.
 
     Parameters
@@ -137,10 +137,14 @@ class SlipwayTaskHandler(TaskHandler):
         self._shared = _Shared(client)
         self._trust = trust
         if client is not None and trust not in (None, self.trust):
-            raise ValueError(f"trust is {trust!r} here and {self.trust!r} in the client")
+            raise ValueError(
+                f"trust is {trust!r} here and {self.trust!r} in the client"
+            )
         for module in by_value:
             cloudpickle.register_pickle_by_value(
-                module if isinstance(module, ModuleType) else importlib.import_module(module)
+                module
+                if isinstance(module, ModuleType)
+                else importlib.import_module(module)
             )
 
     def get_name(self) -> str:
@@ -227,7 +231,9 @@ class SlipwayTaskHandler(TaskHandler):
             # Imported ahead, graflow of a mounted tree would come from elsewhere.
             fields["preload"] = [*PRELOAD, *fields.get("preload", ())]
         if self.provide_graflow:
-            fields["requirements"] = with_graflow(fields.get("requirements", ()), source)
+            fields["requirements"] = with_graflow(
+                fields.get("requirements", ()), source
+            )
         fields.setdefault("name", task.task_id[:255].replace("\0", "") or "task")
         return fields
 
@@ -235,13 +241,19 @@ class SlipwayTaskHandler(TaskHandler):
         fields = self.fields(task)
         call = uuid.uuid4().hex
         fields["labels"] = {**fields.get("labels", {}), CALL_LABEL: call}
-        source = GRAFLOW_SOURCE if any(m["target"] == GRAFLOW_SOURCE for m in fields.get("mounts", ())) else ""
+        source = (
+            GRAFLOW_SOURCE
+            if any(m["target"] == GRAFLOW_SOURCE for m in fields.get("mounts", ()))
+            else ""
+        )
         client = self.client.options(**fields)
         described = payload.callable_task(task, context, source, self.trust)
         with self._shared.lock:
             self._shared.calls.add(call)
         try:
-            job = _submit(client, 0 if self.output == "live" else _WAIT_SECONDS, described)
+            job = _submit(
+                client, 0 if self.output == "live" else _WAIT_SECONDS, described
+            )
             answer = answer_of(job, self.output)
         except TaskError:
             raise
@@ -257,11 +269,15 @@ class SlipwayTaskHandler(TaskHandler):
             print_output(job, outcome.get("printed") or ())
         return outcome
 
-    def _store(self, task: Executable, context: ExecutionContext, error: Exception) -> None:
+    def _store(
+        self, task: Executable, context: ExecutionContext, error: Exception
+    ) -> None:
         try:
             context.set_result(task.task_id, error)
-        except Exception as problem:  # The error itself counts more than that a channel cannot hold it.
-            logger.debug("The error of task %s cannot be stored: %s", task.task_id, problem)
+        except Exception as problem:  # noqa: BLE001 - The error itself counts more than that a channel cannot hold it.
+            logger.debug(
+                "The error of task %s cannot be stored: %s", task.task_id, problem
+            )
 
 
 def _merged(keywords: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
@@ -269,7 +285,11 @@ def _merged(keywords: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, A
     for name, value in more.items():
         if value is None or value in ({}, [], ()):
             continue
-        if name in _ADDED and isinstance(value, Mapping) and isinstance(merged.get(name), Mapping):
+        if (
+            name in _ADDED
+            and isinstance(value, Mapping)
+            and isinstance(merged.get(name), Mapping)
+        ):
             value = {**merged[name], **value}
         merged[name] = value
     return merged
@@ -285,7 +305,9 @@ def _cancel(client: Client, call: str) -> int:
     """Cancel the job of a call, which may not even have been answered; return how many there were."""
     count = 0
     try:
-        for job in client.jobs(label=f"{CALL_LABEL}:{call}", state=("queued", "starting", "running")):
+        for job in client.jobs(
+            label=f"{CALL_LABEL}:{call}", state=("queued", "starting", "running")
+        ):
             count += job.cancel()
     except SlipwayError as error:
         logger.debug("The job of call %s cannot be cancelled: %s", call, error)

@@ -29,7 +29,11 @@ def raised(described: dict[str, Any], trust: str) -> Exception:
     """
     error = described.get("exception") if trust == "pickle" else _builtin(described)
     if not isinstance(error, Exception):
-        text = f"{described['type']}: {described['message']}" if described["message"] else described["type"]
+        text = (
+            f"{described['type']}: {described['message']}"
+            if described["message"]
+            else described["type"]
+        )
         error = RemoteTaskError(str(text), described["type"], described["traceback"])
     add_note = getattr(error, "add_note", None)
     if add_note is not None and not getattr(error, "__notes__", None):
@@ -42,9 +46,13 @@ def raised(described: dict[str, Any], trust: str) -> Exception:
 def _builtin(described: dict[str, Any]) -> Any:
     kind = getattr(builtins, str(described["type"]), None)
     arguments = described.get("args")
-    if not (isinstance(kind, type) and issubclass(kind, Exception) and isinstance(arguments, list)):
+    if not (
+        isinstance(kind, type)
+        and issubclass(kind, Exception)
+        and isinstance(arguments, list)
+    ):
         return None
     try:
         return kind(*arguments)
-    except Exception:  # Such as UnicodeDecodeError, whose arguments are not all plain.
+    except Exception:  # noqa: BLE001 - Such as UnicodeDecodeError, whose arguments are not all plain.
         return None

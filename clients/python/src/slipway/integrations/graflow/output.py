@@ -62,8 +62,13 @@ def _live(job: Job) -> Any:
         except SlipwayError:
             return
 
-    pairs: tuple[tuple[Literal["stdout", "stderr"], TextIO], ...] = (("stdout", sys.stdout), ("stderr", sys.stderr))
-    threads = [threading.Thread(target=follow, args=pair, daemon=True) for pair in pairs]
+    pairs: tuple[tuple[Literal["stdout", "stderr"], TextIO], ...] = (
+        ("stdout", sys.stdout),
+        ("stderr", sys.stderr),
+    )
+    threads = [
+        threading.Thread(target=follow, args=pair, daemon=True) for pair in pairs
+    ]
     for thread in threads:
         thread.start()
     try:

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import cloudpickle
+
 import graflow
 from graflow.coordination.threading_coordinator import ThreadingCoordinator
 from graflow.core.context import ExecutionContext
@@ -32,7 +33,9 @@ _installed: SlipwayTaskHandler | None = None
 cloudpickle.register_pickle_by_value(decorators)
 
 
-def install(handler: SlipwayTaskHandler | None = None, **keywords: Any) -> SlipwayTaskHandler:
+def install(
+    handler: SlipwayTaskHandler | None = None, **keywords: Any
+) -> SlipwayTaskHandler:
     """Run every task with ``handler="docker"`` on Slipway, in this process, whoever builds the engine.
 
     It gives each new engine a handler for ``docker`` and ``slipway``, lets DockerTaskHandler hand its tasks to
@@ -56,7 +59,9 @@ def install(handler: SlipwayTaskHandler | None = None, **keywords: Any) -> Slipw
     if handler is None:
         handler = SlipwayTaskHandler(**keywords)
     elif keywords:
-        raise TypeError("keywords are for the handler that install() makes, and one is given")
+        raise TypeError(
+            "keywords are for the handler that install() makes, and one is given"
+        )
     with _lock:
         _restore()
         _installed = handler
@@ -139,12 +144,17 @@ def _stand_in(handler: SlipwayTaskHandler) -> None:
     class DockerTaskHandler(SlipwayTaskHandler):
         """Takes the constructor's arguments of graflow's class, and runs tasks on Slipway."""
 
-        def __init__(self, image: str = "python:3.11-slim", *args: Any, **kwargs: Any) -> None:
+        def __init__(
+            self, image: str = "python:3.11-slim", *args: Any, **kwargs: Any
+        ) -> None:
             told = SlipwayTaskHandler(image, *args, **kwargs).keywords
             self.__dict__.update(handler.derive(**told).__dict__)
 
-    module = ModuleType(_DOCKER_MODULE, "Stands in for graflow's module, which needs the docker package.")
-    setattr(module, "DockerTaskHandler", DockerTaskHandler)
+    module = ModuleType(
+        _DOCKER_MODULE,
+        "Stands in for graflow's module, which needs the docker package.",
+    )
+    vars(module)["DockerTaskHandler"] = DockerTaskHandler
     sys.modules[_DOCKER_MODULE] = module
     _undo.append(functools.partial(_forget, module))
 

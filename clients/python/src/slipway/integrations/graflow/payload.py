@@ -7,6 +7,7 @@ import copyreg
 import functools
 import importlib.metadata
 import io
+import json
 import marshal
 import pickle
 import sys
@@ -16,13 +17,13 @@ from types import CodeType, ModuleType
 from typing import Any
 
 import cloudpickle
+
 import graflow
 from graflow.core import decorators as graflow_decorators
 from graflow.core.context import ExecutionContext
 from graflow.core.task import Executable
 from graflow.trace.base import Tracer
 from graflow.trace.noop import NoopTracer
-
 from slipway import SlipwayError
 
 from . import decorators, sandbox, troubles
@@ -43,7 +44,9 @@ def versions() -> dict[str, str]:
 @functools.cache
 def graflow_version() -> str:
     """Return the version of the caller's graflow."""
-    return str(getattr(graflow, "__version__", None) or importlib.metadata.version("graflow"))
+    return str(
+        getattr(graflow, "__version__", None) or importlib.metadata.version("graflow")
+    )
 
 
 @functools.cache
@@ -53,8 +56,12 @@ def sandbox_code() -> bytes:
     It travels with each task, and the gateway keeps small tasks in one place with their row, so it is kept small:
     without documentation and line numbers, which tracebacks of tasks do not show anyway.
     """
-    code = compile(_text(sandbox), troubles.OWN_FILE, "exec", dont_inherit=True, optimize=2)
-    return zlib.compress(marshal.dumps((_stripped(code), zlib.compress(_text(troubles).encode(), 9))), 9)
+    code = compile(
+        _text(sandbox), troubles.OWN_FILE, "exec", dont_inherit=True, optimize=2
+    )
+    return zlib.compress(
+        marshal.dumps((_stripped(code), zlib.compress(_text(troubles).encode(), 9))), 9
+    )
 
 
 def _text(module: ModuleType) -> str:
@@ -62,7 +69,10 @@ def _text(module: ModuleType) -> str:
 
 
 def _stripped(code: CodeType) -> CodeType:
-    constants = (_stripped(item) if isinstance(item, CodeType) else item for item in code.co_consts)
+    constants = (
+        _stripped(item) if isinstance(item, CodeType) else item
+        for item in code.co_consts
+    )
     smaller: dict[str, Any] = {"co_consts": tuple(constants)}
     if sys.version_info >= (3, 11):
         # Entries of up to 8 code units without a line: the traceback module cannot do without any.
@@ -72,7 +82,13 @@ def _stripped(code: CodeType) -> CodeType:
     return code.replace(**smaller)
 
 
-def start(code: bytes, source_folder: str, payload: bytes, versions: dict[str, str], trust: str) -> Any:
+def start(
+    code: bytes,
+    source_folder: str,
+    payload: bytes,
+    versions: dict[str, str],
+    trust: str,
+) -> Any:
     """Run :func:`.sandbox.main`; this function travels by value and must stand on its own."""
     import marshal
     import sys
@@ -84,17 +100,24 @@ def start(code: bytes, source_folder: str, payload: bytes, versions: dict[str, s
 
     def module(name: str, code: Any) -> Any:
         made = sys.modules[name] = type(sys)(name)
-        exec(code, made.__dict__)
+        exec(code, made.__dict__)  # noqa: S102 - it is our own
         return made
 
     def troubles() -> Any:
         found = sys.modules.get("slipway_graflow_troubles")
         if found is None:
-            code = compile(zlib.decompress(text).decode(), "<slipway graflow>", "exec", dont_inherit=True)
+            code = compile(
+                zlib.decompress(text).decode(),
+                "<slipway graflow>",
+                "exec",
+                dont_inherit=True,
+            )
             found = module("slipway_graflow_troubles", code)
         return found
 
-    return module("slipway_graflow_sandbox", compiled).main(payload, versions, trust, troubles)
+    return module("slipway_graflow_sandbox", compiled).main(
+        payload, versions, trust, troubles
+    )
 
 
 # Functions of __main__ are pickled by value, and the sandbox has no slipway package.
@@ -102,7 +125,9 @@ start.__module__ = "__main__"
 start.__qualname__ = "slipway_graflow_start"
 
 
-def callable_task(task: Executable, context: ExecutionContext, source_folder: str, trust: str) -> dict[str, Any]:
+def callable_task(
+    task: Executable, context: ExecutionContext, source_folder: str, trust: str
+) -> dict[str, Any]:
     """Return the task of a submission.
 
     It is made here and not by the client, whose own travelling code would double its size: only results that are
@@ -124,13 +149,13 @@ def callable_task(task: Executable, context: ExecutionContext, source_folder: st
     return {"type": "callable", "data": encoded, "python": found["python"]}
 
 
-class Pickler(cloudpickle.Pickler):
+class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Pickles a task and its context without what belongs to the caller only."""
 
     def reducer_override(self, obj: Any) -> Any:
         """Replace contexts, tracers and errors of Slipway by what a sandbox can use."""
         if isinstance(obj, ExecutionContext):
-            return getattr(copyreg, "__newobj__"), (type(obj),), sandbox_state(obj)
+            return vars(copyreg)["__newobj__"], (type(obj),), sandbox_state(obj)
         if isinstance(obj, Tracer):
             # The caller's tracer sees the task already; a second one would report it twice.
             return NoopTracer, (False,)
@@ -154,7 +179,10 @@ def sandbox_state(context: ExecutionContext) -> dict[str, Any]:
     """
     state = dict(context.__getstate__())
     channel = context.channel
-    state["_channel_data"] = {key: channel.get(key) for key in channel.keys()}
+    state["_channel_data"] = {
+        key: _value_of(channel, key)
+        for key in channel.keys()  # noqa: SIM118 - it is no mapping
+    }
     state["_channel_backend_type"] = "memory"
     state["_original_config"] = {}
     state["parent_context"] = None
@@ -177,10 +205,23 @@ def dump(task: Executable, context: ExecutionContext) -> bytes:
     raise AssertionError("unreachable")
 
 
+def _value_of(channel: Any, key: str) -> Any:
+    try:
+        return channel.get(key)
+    except Exception:
+        # graflow's channel in Redis has no method that reads a list.
+        if not hasattr(channel, "redis_client"):
+            raise
+        items = channel.redis_client.lrange(channel._get_key(key), 0, -1)
+        return [json.loads(item) for item in items]
+
+
 class Unpickler(pickle.Unpickler):
     """Unpickles an outcome; references become the caller's own objects."""
 
-    def __init__(self, data: bytes, task: Executable, context: ExecutionContext) -> None:
+    def __init__(
+        self, data: bytes, task: Executable, context: ExecutionContext
+    ) -> None:
         super().__init__(io.BytesIO(data))
         self._task = task
         self._context = context
@@ -193,7 +234,9 @@ class Unpickler(pickle.Unpickler):
         found = super().find_class(module, name)
         if module == "cloudpickle.cloudpickle":
             if name in ("_make_skeleton_class", "_make_skeleton_enum"):
-                tracked = getattr(cloudpickle.cloudpickle, "_DYNAMIC_CLASS_TRACKER_BY_CLASS", {})
+                tracked = getattr(
+                    cloudpickle.cloudpickle, "_DYNAMIC_CLASS_TRACKER_BY_CLASS", {}
+                )
                 self._known.update(tracked)
             elif name == "_class_setstate":
                 return functools.partial(self._class_setstate, found)
@@ -219,7 +262,9 @@ class Unpickler(pickle.Unpickler):
             if current is not None and current.task_id == name:
                 return current
             return self._context.create_task_context(name)
-        raise pickle.UnpicklingError(f"the sandbox refers to something unknown: {kind!r}")
+        raise pickle.UnpicklingError(
+            f"the sandbox refers to something unknown: {kind!r}"
+        )
 
 
 def load(answer: Any, task: Executable, context: ExecutionContext) -> dict[str, Any]:
@@ -232,7 +277,11 @@ def load(answer: Any, task: Executable, context: ExecutionContext) -> dict[str, 
     task, context
         What references in a pickle stand for.
     """
-    outcome = Unpickler(answer, task, context).load() if isinstance(answer, bytes) else answer
+    outcome = (
+        Unpickler(answer, task, context).load() if isinstance(answer, bytes) else answer
+    )
     if not isinstance(outcome, dict):
-        raise SlipwayError(f"the sandbox answered with {type(answer).__name__}, which no graflow task does")
+        raise SlipwayError(
+            f"the sandbox answered with {type(answer).__name__}, which no graflow task does"
+        )
     return outcome

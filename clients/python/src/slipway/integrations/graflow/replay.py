@@ -7,7 +7,6 @@ from typing import Any
 
 from graflow.core.context import ExecutionContext
 from graflow.core.task import Executable
-
 from slipway import SlipwayError
 
 _CHANNEL = frozenset(("set", "append", "prepend", "delete", "clear", "atomic_add"))
@@ -39,7 +38,9 @@ def replay(operations: Iterable[Operation], context: ExecutionContext) -> None:
         elif name in _CONTROL:
             getattr(context, name)(*args, **kwargs)
         elif name in _TASKS:
-            executable = context.graph.get_node(args[0]) if isinstance(args[0], str) else args[0]
+            executable = (
+                context.graph.get_node(args[0]) if isinstance(args[0], str) else args[0]
+            )
             getattr(context, name)(executable, *args[1:], **kwargs)
         elif name == "next_iteration":
             _next_iteration(context, *args, **kwargs)
@@ -48,7 +49,11 @@ def replay(operations: Iterable[Operation], context: ExecutionContext) -> None:
 
 
 def _next_iteration(
-    context: ExecutionContext, data: Any = None, task_id: str | None = None, *, iteration_id: str
+    context: ExecutionContext,
+    data: Any = None,
+    task_id: str | None = None,
+    *,
+    iteration_id: str,
 ) -> None:
     """Make the iteration here, where its closure holds the caller's context, under the id that the task was told."""
     original = context.next_task
@@ -56,13 +61,15 @@ def _next_iteration(
     known = base is not None and context.graph.has_node(base)
     handler_type = context.graph.get_node(base).handler_type if known else "direct"
 
-    def next_task(executable: Executable, goto: bool = False, _is_iteration: bool = False) -> str:
-        setattr(executable, "_task_id", iteration_id)
+    def next_task(
+        executable: Executable, goto: bool = False, _is_iteration: bool = False
+    ) -> str:
+        executable._task_id = iteration_id
         # graflow gives iterations no handler, so they would run in the caller's process.
         executable.handler_type = handler_type
-        return original(executable, goto, _is_iteration=_is_iteration)
+        return str(original(executable, goto, _is_iteration=_is_iteration))
 
-    setattr(context, "next_task", next_task)
+    context.next_task = next_task
     try:
         context.next_iteration(data, task_id)
     finally:

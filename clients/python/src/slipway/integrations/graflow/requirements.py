@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import cloudpickle
+
 import graflow
 
 from .payload import graflow_version
@@ -38,10 +39,17 @@ def with_graflow(requirements: Iterable[str], source: str = "") -> list[str]:
     own = list(requirements)
     names = {_name(line) for line in own}
     if source:
-        added = [line for line in importlib.metadata.requires("graflow") or () if "extra ==" not in line]
+        added = [
+            line
+            for line in importlib.metadata.requires("graflow") or ()
+            if "extra ==" not in line
+        ]
     else:
         added = [f"graflow=={graflow_version()}"]
-    added = [f"cloudpickle=={cloudpickle.__version__}", *(line for line in added if _name(line) != "cloudpickle")]
+    added = [
+        f"cloudpickle=={cloudpickle.__version__}",
+        *(line for line in added if _name(line) != "cloudpickle"),
+    ]
     return [*(line for line in added if _name(line) not in names), *own]
 
 

@@ -47,16 +47,21 @@ def main(payload: bytes, versions: dict[str, str], trust: str, troubles: Any) ->
 
     task, context = pickle.loads(payload)
     operations = record(context, trust, troubles)
-    outcome: dict[str, Any] = {"value": None, "error": None, "operations": operations, "printed": printed}
+    outcome: dict[str, Any] = {
+        "value": None,
+        "error": None,
+        "operations": operations,
+        "printed": printed,
+    }
     try:
         outcome["value"] = run(task, context)
-    except Exception as error:  # Everything but exits, which the sandbox reports as such.
+    except Exception as error:  # noqa: BLE001 - exits pass, and the sandbox reports them
         outcome["error"] = troubles().describe(error, trust)
     if trust == "json":
         return troubles().pack_json(outcome)
     try:
         return pack(outcome, context, task)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         troubles().blame(outcome, error, lambda value: pack(value, context, task))
         return pack(outcome, context, task)
 
@@ -65,13 +70,15 @@ def fits(versions: dict[str, str]) -> bool:
     """Tell whether Python, graflow and cloudpickle are those of the caller."""
     try:
         import cloudpickle
+
         import graflow
     except ImportError:
         return False
     return (
-        versions["python"] == "%d.%d" % sys.version_info[:2]
+        versions["python"] == "{}.{}".format(*sys.version_info[:2])
         and versions["graflow"] == getattr(graflow, "__version__", "")
-        and versions["cloudpickle"].split(".")[:2] == cloudpickle.__version__.split(".")[:2]
+        and versions["cloudpickle"].split(".")[:2]
+        == cloudpickle.__version__.split(".")[:2]
     )
 
 
@@ -111,7 +118,7 @@ def watch_output() -> dict[str, bool]:
 
 def refuse_feedback(troubles: Any) -> None:
     """Replace graflow's feedback manager, whose files and answers are on the caller's side."""
-    import graflow.hitl.manager as manager
+    from graflow.hitl import manager
 
     class NoFeedback:
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -122,10 +129,12 @@ def refuse_feedback(troubles: Any) -> None:
                 raise AttributeError(name)
             troubles().no_feedback()
 
-    setattr(manager, "FeedbackManager", NoFeedback)
+    manager.FeedbackManager = NoFeedback
 
 
-def record(context: Any, trust: str, troubles: Any) -> list[tuple[str, tuple[Any, ...], dict[str, Any]]]:
+def record(
+    context: Any, trust: str, troubles: Any
+) -> list[tuple[str, tuple[Any, ...], dict[str, Any]]]:
     """Make `context` and its channel record what the task does to them; return the record."""
     operations: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
     depth = [0]
@@ -153,13 +162,16 @@ def record(context: Any, trust: str, troubles: Any) -> list[tuple[str, tuple[Any
 
     def subclass(value: Any, methods: dict[str, Any]) -> None:
         base = type(value)
-        methods["__module__"], methods["__qualname__"] = base.__module__, base.__qualname__
+        methods["__module__"], methods["__qualname__"] = (
+            base.__module__,
+            base.__qualname__,
+        )
         value.__class__ = type(base.__name__, (base,), methods)
 
     def end(name: str) -> Any:
         # Not by the methods of graflow, which also log: the caller's side does that.
         def ended(self: Any, message: str) -> None:
-            setattr(self, "_%s_called_in_current_task" % name, True)
+            setattr(self, f"_{name}_called_in_current_task", True)
             self.ctrl_message = message
             operations.append((name + "_workflow", (message,), {}))
 
@@ -173,12 +185,18 @@ def record(context: Any, trust: str, troubles: Any) -> list[tuple[str, tuple[Any
     names = ("set", "append", "prepend", "delete", "clear", "atomic_add")
     methods = {name: method(base, name) for name in names}
     # These delete keys whose time is over, which the caller's channel does by itself.
-    methods.update({name: method(base, name, inner=True) for name in ("get", "exists", "keys")})
+    methods.update(
+        {name: method(base, name, inner=True) for name in ("get", "exists", "keys")}
+    )
     subclass(context.channel, methods)
 
     base = type(context)
-    methods = {name: method(base, name) for name in ("next_iteration", "request_checkpoint")}
-    methods.update({name: method(base, name, plain) for name in ("next_task", "add_to_queue")})
+    methods = {
+        name: method(base, name) for name in ("next_iteration", "request_checkpoint")
+    }
+    methods.update(
+        {name: method(base, name, plain) for name in ("next_task", "add_to_queue")}
+    )
     methods.update({name + "_workflow": end(name) for name in ("terminate", "cancel")})
     subclass(context, methods)
     for current in context._task_execution_stack:
@@ -189,7 +207,9 @@ def record(context: Any, trust: str, troubles: Any) -> list[tuple[str, tuple[Any
 def deferred_checkpoint(original: Any, troubles: Any) -> Any:
     """Let a task ask for a checkpoint after its end, but not write one inside the sandbox."""
 
-    def checkpoint(metadata: Any = None, *, path: Any = None, deferred: bool = True) -> Any:
+    def checkpoint(
+        metadata: Any = None, *, path: Any = None, deferred: bool = True
+    ) -> Any:
         if not deferred:
             troubles().no_checkpoint()
         return original(metadata, path=path)
@@ -218,10 +238,10 @@ def pack(outcome: dict[str, Any], context: Any, task: Any) -> bytes:
             raise LookupError(key)
 
         resolve.__module__, resolve.__qualname__ = REFERENCES, "resolve"
-        setattr(module, "resolve", resolve)
-    reference = getattr(module, "resolve")
+        vars(module)["resolve"] = resolve
+    reference = vars(module)["resolve"]
 
-    class Pickler(cloudpickle.Pickler):  # type: ignore[misc, name-defined]
+    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         def reducer_override(self, obj: Any) -> Any:
             key = known.get(id(obj))
             if key is not None:
@@ -243,8 +263,15 @@ def reduce_exception(error: BaseException) -> Any:
     By default unpickling calls the class with ``args``, which fails where ``__init__`` takes something else.
     """
     kind = type(error)
-    if not isinstance(kind.__init__, types.FunctionType) or kind.__reduce__ is not BaseException.__reduce__:
+    if (
+        not isinstance(kind.__init__, types.FunctionType)
+        or kind.__reduce__ is not BaseException.__reduce__
+    ):
         return None
     if kind.__reduce_ex__ is not object.__reduce_ex__:
         return None
-    return getattr(copyreg, "__newobj__"), (kind, *error.args), dict(error.__dict__) or None
+    return (
+        vars(copyreg)["__newobj__"],
+        (kind, *error.args),
+        dict(error.__dict__) or None,
+    )

@@ -21,7 +21,14 @@ DOCKER_KEYWORDS = {
 
 # Parameters of DockerTaskHandler that are no fields of a job.
 HANDLER_KEYWORDS = frozenset(
-    ("environment", "volumes", "device_requests", "auto_remove", "auto_mount_graflow", "reuse_containers")
+    (
+        "environment",
+        "volumes",
+        "device_requests",
+        "auto_remove",
+        "auto_mount_graflow",
+        "reuse_containers",
+    )
 )
 
 # graflow retries tasks, and the gateway's runtime is not for a task to choose.
@@ -41,7 +48,9 @@ def plain_keywords(keywords: Mapping[str, Any]) -> dict[str, Any]:
     for keyword, value in keywords.items():
         name = DOCKER_KEYWORDS.get(keyword, keyword)
         if name not in HANDLER_KEYWORDS and name not in JOB_KEYWORDS:
-            raise TypeError(f"unknown keyword {keyword!r} of a task that runs on Slipway")
+            raise TypeError(
+                f"unknown keyword {keyword!r} of a task that runs on Slipway"
+            )
         if name in plain:
             raise TypeError(f"{keyword!r} is given twice, in two spellings")
         plain[name] = value
@@ -86,10 +95,17 @@ def mounts_of(volumes: Mapping[str, Any] | Sequence[str]) -> list[dict[str, str]
     """
     if not isinstance(volumes, Mapping):
         parts = [line.split(":") for line in volumes]
-        volumes = {part[0]: {"bind": part[1], "mode": part[2] if len(part) > 2 else "ro"} for part in parts}
+        volumes = {
+            part[0]: {"bind": part[1], "mode": part[2] if len(part) > 2 else "ro"}
+            for part in parts
+        }
     mounts = []
     for source, volume in volumes.items():
-        target, mode = (volume, "ro") if isinstance(volume, str) else (volume["bind"], volume.get("mode", "ro"))
+        target, mode = (
+            (volume, "ro")
+            if isinstance(volume, str)
+            else (volume["bind"], volume.get("mode", "ro"))
+        )
         if "rw" in mode.split(","):
             raise ValueError(
                 f"the volume {source!r} asks for mode 'rw', and Slipway mounts folders read-only: "
@@ -109,7 +125,9 @@ def gpus_of(requests: Sequence[Mapping[str, Any]]) -> int:
     """
     total = 0
     for request in requests:
-        low = {str(name).lower().replace("_", ""): value for name, value in request.items()}
+        low = {
+            str(name).lower().replace("_", ""): value for name, value in request.items()
+        }
         count = int(low.get("count") or 0)
         if count < 0 or low.get("deviceids"):
             raise ValueError(

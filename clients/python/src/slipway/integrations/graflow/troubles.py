@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
-
 
 # What tracebacks call the file of the code that travels.
 OWN_FILE = "<slipway graflow>"
@@ -27,9 +27,9 @@ def _packed(outcome: dict[str, Any]) -> bytes:
 
 
 def _difference(versions: dict[str, str]) -> str:
-    python = "%d.%d" % sys.version_info[:2]
+    python = "{}.{}".format(*sys.version_info[:2])
     if python != versions["python"]:
-        return "the task was pickled by Python %s, the sandbox runs %s: use an image with Python %s" % (
+        return "the task was pickled by Python {}, the sandbox runs {}: use an image with Python {}".format(
             versions["python"],
             python,
             versions["python"],
@@ -38,17 +38,12 @@ def _difference(versions: dict[str, str]) -> str:
         try:
             module = __import__(name)
         except ImportError as error:
-            return "the sandbox cannot import %s (%s): leave provide_graflow on, or use an image that has it" % (
-                name,
-                error,
-            )
+            return f"the sandbox cannot import {name} ({error}): leave provide_graflow on, or use an image that has it"
         here, there = str(getattr(module, "__version__", "unknown")), versions[name]
-        if here != there and (name == "graflow" or here.split(".")[:2] != there.split(".")[:2]):
-            return "the task was pickled with %s %s, the sandbox has %s: pickles of different versions do not fit" % (
-                name,
-                there,
-                here,
-            )
+        if here != there and (
+            name == "graflow" or here.split(".")[:2] != there.split(".")[:2]
+        ):
+            return f"the task was pickled with {name} {there}, the sandbox has {here}: pickles of different versions do not fit"
     return "the versions do not fit"
 
 
@@ -71,14 +66,18 @@ def known_only(graph: Any, executable: Any) -> None:
     """Refuse a task that is not one of the workflow's own."""
     task_id = executable.task_id
     if not (graph.has_node(task_id) and graph.get_node(task_id) is executable):
-        raise TypeError("with trust='json' a task cannot send new tasks: jump to one of the workflow's own")
+        raise TypeError(
+            "with trust='json' a task cannot send new tasks: jump to one of the workflow's own"
+        )
 
 
 def describe(error: BaseException, trust: str) -> dict[str, Any]:
     """Return what the caller needs to raise `error` again."""
     kind = type(error)
     described: dict[str, Any] = {
-        "type": kind.__qualname__ if kind.__module__ == "builtins" else "%s.%s" % (kind.__module__, kind.__qualname__),
+        "type": kind.__qualname__
+        if kind.__module__ == "builtins"
+        else f"{kind.__module__}.{kind.__qualname__}",
         "message": text_of(error),
         "traceback": traceback_of(error),
         "notes": [str(line) for line in getattr(error, "__notes__", ())],
@@ -95,22 +94,35 @@ def text_of(error: BaseException) -> str:
     """Return the exception's message, whatever its ``__str__`` does."""
     try:
         return str(error)
-    except Exception:
-        return "<%s whose __str__ fails>" % type(error).__name__
+    except Exception:  # noqa: BLE001
+        return f"<{type(error).__name__} whose __str__ fails>"
 
 
 def traceback_of(error: BaseException) -> str:
     """Return the traceback as text, without the frames that lead to the task and those of what travels with it."""
     frames = error.__traceback__
-    leading = (OWN_FILE, "graflow/core/task.py", "graflow/core/context.py", "graflow/core/decorators.py")
-    while frames is not None and frames.tb_frame.f_code.co_filename.replace("\\", "/").endswith(leading):
+    leading = (
+        OWN_FILE,
+        "graflow/core/task.py",
+        "graflow/core/context.py",
+        "graflow/core/decorators.py",
+    )
+    while frames is not None and frames.tb_frame.f_code.co_filename.replace(
+        "\\", "/"
+    ).endswith(leading):
         frames = frames.tb_next
-    described = traceback.TracebackException(type(error), error, frames or error.__traceback__)
+    described = traceback.TracebackException(
+        type(error), error, frames or error.__traceback__
+    )
     parts: list[Any] = [described]
     while parts:
         part = parts.pop()
-        part.stack = traceback.StackSummary.from_list([frame for frame in part.stack if frame.filename != OWN_FILE])
-        parts.extend(more for more in (part.__cause__, part.__context__) if more is not None)
+        part.stack = traceback.StackSummary.from_list(
+            [frame for frame in part.stack if frame.filename != OWN_FILE]
+        )
+        parts.extend(
+            more for more in (part.__cause__, part.__context__) if more is not None
+        )
     return "".join(described.format())
 
 
@@ -120,23 +132,28 @@ def exact_json(value: Any, depth: int = 0) -> bool:
     if value is None or kind in (bool, int, str):
         return True
     if kind is float:
-        return bool(value == value and value not in (float("inf"), float("-inf")))
+        return math.isfinite(value)
     if depth > 200:
         return False
     if kind is list:
         return all(exact_json(item, depth + 1) for item in value)
     if kind is dict:
-        return all(type(key) is str and exact_json(item, depth + 1) for key, item in value.items())
+        return all(
+            type(key) is str and exact_json(item, depth + 1)
+            for key, item in value.items()
+        )
     return False
 
 
-def blame(outcome: dict[str, Any], error: Exception, pack: Callable[[Any], Any]) -> None:
+def blame(
+    outcome: dict[str, Any], error: Exception, pack: Callable[[Any], Any]
+) -> None:
     """Find what cannot be pickled, and put an error that names it in its place."""
 
     def fits(value: Any) -> bool:
         try:
             pack(value)
-        except Exception:
+        except Exception:  # noqa: BLE001
             return False
         return True
 
@@ -144,7 +161,7 @@ def blame(outcome: dict[str, Any], error: Exception, pack: Callable[[Any], Any])
         outcome["error"].pop("exception", None)
     culprit = ""
     if not fits(outcome["value"]):
-        culprit = "its result (of type %s)" % type(outcome["value"]).__name__
+        culprit = "its result (of type {})".format(type(outcome["value"]).__name__)
         outcome["value"] = None
     kept = []
     for operation in outcome["operations"]:
@@ -154,18 +171,24 @@ def blame(outcome: dict[str, Any], error: Exception, pack: Callable[[Any], Any])
             culprit = culprit or _call(operation)
     outcome["operations"] = kept
     if culprit and outcome["error"] is None:
-        message = "the task ended, but %s cannot be pickled: %s" % (culprit, text_of(error))
+        message = f"the task ended, but {culprit} cannot be pickled: {text_of(error)}"
         outcome["error"] = describe(TypeError(message), "pickle")
 
 
 def _call(operation: tuple[str, tuple[Any, ...], dict[str, Any]]) -> str:
     name, args, kwargs = operation
-    texts = [_short(value) for value in args] + ["%s=%s" % (key, _short(value)) for key, value in kwargs.items()]
-    return "what it handed to %s(%s)" % (name, ", ".join(texts))
+    texts = [_short(value) for value in args] + [
+        f"{key}={_short(value)}" for key, value in kwargs.items()
+    ]
+    return "what it handed to {}({})".format(name, ", ".join(texts))
 
 
 def _short(value: Any) -> str:
-    text = repr(value) if isinstance(value, (str, int, float, bool, type(None))) else type(value).__name__
+    text = (
+        repr(value)
+        if isinstance(value, (str, int, float, bool, type(None)))
+        else type(value).__name__
+    )
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -183,9 +206,16 @@ def pack_json(outcome: dict[str, Any]) -> bytes:
             culprit = culprit or _call(operation)
     value = outcome["value"]
     if not exact_json(value):
-        culprit, value = "its result (of type %s)" % type(value).__name__, None
+        culprit, value = f"its result (of type {type(value).__name__})", None
     error = outcome["error"]
     if culprit and error is None:
         message = "the task ended, but %s is not exactly JSON, and this caller takes nothing else (trust='json')"
         error = describe(TypeError(message % culprit), "json")
-    return _packed({"value": value, "operations": operations, "error": error, "printed": outcome["printed"]})
+    return _packed(
+        {
+            "value": value,
+            "operations": operations,
+            "error": error,
+            "printed": outcome["printed"],
+        }
+    )
