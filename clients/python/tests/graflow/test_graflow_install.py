@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
 import subprocess
 import sys
 import textwrap
@@ -310,7 +311,11 @@ def distributed(handler: str, address: Any) -> dict[str, Any]:
             wait_for(lambda: context.get_result("works"))
         finally:
             worker.stop()
-    return {**context.get_result("works"), "list": context.channel.get("list")}
+    written = connection.lrange(context.channel._get_key("list"), 0, -1)
+    return {
+        **context.get_result("works"),
+        "list": [json.loads(item) for item in written],
+    }
 
 
 def test_a_channel_in_redis(on_slipway: SlipwayTaskHandler) -> None:
