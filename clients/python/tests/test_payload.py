@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import importlib
+import os
 import pickle
 import subprocess
 import sys
@@ -94,6 +95,29 @@ def test_a_map_pickles_its_function_once() -> None:
     tasks = list(Pickler().tasks(Function(), [(9, 1), (9, 2)]))
     assert [value(call_of(task)) for task in tasks] == [8, 7]
     assert pickled == 1
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "x",
+        b"\x00" * 100,
+        "y" * 1000,
+        os.urandom(300000),
+        [1, 2],
+        {"a": (1,)},
+        lambda: 3,
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_arguments_of_a_map_arrive(argument: Any) -> None:
+    tasks = list(Pickler().tasks(lambda *args: args, [(argument,), (argument, 2)]))
+    one, two = (value(call_of(task)) for task in tasks)
+    if callable(argument):
+        assert one[0]() == 3
+    else:
+        assert one in ((argument,), [argument])
+        assert len(two) == 2
 
 
 def test_a_chunk_makes_many_calls() -> None:

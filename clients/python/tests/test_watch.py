@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import queue
@@ -29,14 +30,21 @@ class Fleet:
         Jobs end, and the stream says so, before the submission is answered.
     stream
         Whether there is a stream of all jobs.
+    described
+        Whether the last events carry the jobs' descriptions.
     """
 
     def __init__(
-        self, hold: bool = False, early: bool = False, stream: bool = True
+        self,
+        hold: bool = False,
+        early: bool = False,
+        stream: bool = True,
+        described: bool = True,
     ) -> None:
         self.hold = hold
         self.early = early
         self.stream = stream
+        self.described = described
         self.jobs: dict[str, dict[str, Any]] = {}
         self.tasks: dict[str, Any] = {}
         self.streams: list[queue.Queue[dict[str, Any] | None | str]] = []
@@ -103,6 +111,8 @@ class Fleet:
             described.update(state="error", error=said)
             event.update(status="error", error=said)
         self.jobs[job_id] = described
+        if self.described:
+            event["job"] = {k: v for k, v in described.items() if k != "result"}
         self.tell(event)
 
     def tell(self, event: dict[str, Any]) -> None:
@@ -199,10 +209,11 @@ def test_a_map_reads_an_endless_iterable_no_further_than_needed(
     assert next(numbers) < 4000
 
 
+@pytest.mark.parametrize("described", [False, True])
 def test_a_failure_ends_a_map_and_cancels_the_rest(
-    serve: Serve, connect: Connect
+    serve: Serve, connect: Connect, described: bool
 ) -> None:
-    fleet = Fleet(hold=True)
+    fleet = Fleet(hold=True, described=described)
     results = connect(serve(fleet)).map(lambda x: 1 // (x - 1), range(4))
     fleet.opened.acquire()
     fleet.finish("job_0001")
@@ -383,3 +394,36 @@ def test_events_of_all_jobs(serve: Serve, connect: Connect) -> None:
     assert next(events)["type"] == "node_update"
     teller.join()
     assert server.asked[0].query == {"label": "team:a,k:v", "results": "true"}
+
+
+def test_many_jobs_are_awaited_at_a_time(serve: Serve, connect: Connect) -> None:
+    fleet = Fleet(hold=True)
+    client = connect(serve(fleet))
+    jobs = submit_held(client, 60)
+
+    async def main() -> list[int]:
+        loop = asyncio.get_running_loop()
+        loop.run_in_executor(None, fleet.opened.acquire)
+        waiting = asyncio.gather(*jobs)
+        # The last first: no wait may stand in the way of another.
+        for each in reversed(jobs):
+            loop.call_later(0.2, fleet.finish, each.id)
+        return await waiting
+
+    assert asyncio.run(main()) == list(range(60))
+
+
+def test_the_end_of_a_job_brings_its_description(
+    serve: Serve, connect: Connect
+) -> None:
+    fleet = Fleet(hold=True)
+    server = serve(fleet)
+    client = connect(server)
+    (submitted,) = submit_held(client, 1)
+    ended = client.as_completed([submitted])
+    threading.Timer(0.05, fleet.finish, ["job_0001"]).start()
+    next(ended)
+    asked = len(server.asked)
+    assert submitted.result() == 0
+    assert submitted.info["timings"] == {"run": 0.001, "total": 0.002}
+    assert len(server.asked) == asked

@@ -67,15 +67,20 @@ class Description:
         self._partial = other._partial
 
     def _hear(self, event: Json) -> None:
-        """Take the last event of the job; it says less than a description."""
+        """Take the last event of the job, which may bring a description and a result."""
         if self.ended:
             return
-        news = {"state": event["status"], "attempt": event.get("attempt")}
-        for key in ("error", "result"):
-            if event.get(key) is not None:
-                news[key] = event[key]
-        self._info = {**self._info, **news}
-        self._partial = True
+        described = event.get("job")
+        if isinstance(described, dict) and described.get("state") in TERMINAL:
+            self._info = dict(described)
+        else:
+            news = {"state": event["status"], "attempt": event.get("attempt")}
+            if event.get("error") is not None:
+                news["error"] = event["error"]
+            self._info = {**self._info, **news}
+            self._partial = True
+        if isinstance(event.get("result"), dict):
+            self._info["result"] = event["result"]
 
     def _settle(self, outcome: tuple[Any, BaseException | None]) -> None:
         self._settled = outcome

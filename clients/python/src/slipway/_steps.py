@@ -8,6 +8,7 @@ client share every decision and differ only in who waits.
 from __future__ import annotations
 
 import json
+import logging
 import random
 import time
 from collections.abc import Generator, Mapping
@@ -18,6 +19,10 @@ from .errors import APIError, AuthenticationError, NotFound, SlipwayError, Unava
 
 T = TypeVar("T")
 Json = dict[str, Any]
+
+_log = logging.getLogger("slipway")
+# A kept connection that the gateway has closed meanwhile is nothing to tell.
+_TELL_AFTER = 3
 
 
 @dataclass(frozen=True)
@@ -140,6 +145,14 @@ def answered(
         over = time.monotonic() - began + pause > patience.seconds
         if over or not _passes(reply):
             raise refusal(request, reply, number)
+        if isinstance(reply, Fault) and number == _TELL_AFTER:
+            _log.warning(
+                "%s %s: no answer (%s); trying for up to %.0f s",
+                request.method,
+                request.path,
+                reply.error,
+                patience.seconds,
+            )
         yield Pause(pause)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import operator
 import threading
@@ -99,7 +100,8 @@ class Task(Generic[P, R]):
 
     async def aio(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Submit a call, and return what it returns without blocking the event loop."""
-        return await self.client.submit(self.function, *args, **kwargs)
+        submit = functools.partial(self.client.submit, self.function, *args, **kwargs)
+        return await (await asyncio.to_thread(submit))
 
     def map(
         self,

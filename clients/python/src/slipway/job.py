@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -170,5 +171,18 @@ class Job(Description):
         self._session.watcher.watch([self], call)
 
     def __await__(self) -> Generator[Any, None, Any]:
-        """Await the result without blocking the event loop; a thread waits for it."""
-        return asyncio.to_thread(self.result).__await__()
+        """Await the result without blocking the event loop."""
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> Any:
+        # However many are awaited, one thread of the client waits for them all.
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+
+        def tell(_: Description) -> None:
+            with contextlib.suppress(RuntimeError):  # The loop may be closed by now.
+                loop.call_soon_threadsafe(ended.set)
+
+        await asyncio.to_thread(self._session.watcher.watch, [self], tell)
+        await ended.wait()
+        return await asyncio.to_thread(self.result)
