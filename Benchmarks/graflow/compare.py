@@ -126,9 +126,7 @@ def pooled(engine: docker.DockerClient, image: str) -> Iterator[Call]:
     )
 
     def call() -> None:
-        with PooledSandboxSession(
-            pool_manager=pool, skip_environment_setup=True
-        ) as session:
+        with PooledSandboxSession(pool_manager=pool) as session:
             result: Any = session.run("left, right = 40, 2\nprint(left + right)")
         if result.stdout.strip() != "42":
             raise RuntimeError(f"the output is {result.stdout!r} {result.stderr!r}")
