@@ -122,7 +122,6 @@ def pooled(engine: docker.DockerClient, image: str) -> Iterator[Call]:
         config=PoolConfig(max_pool_size=2, min_pool_size=2),
         lang=SupportedLanguage.PYTHON,
         image=image,
-        skip_environment_setup=True,
     )
 
     def call() -> None:
