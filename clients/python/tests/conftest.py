@@ -68,6 +68,8 @@ def client(gateway: Gateway) -> Iterator[slipway.Client]:
 
 @pytest.fixture
 def containers(gateway: Gateway) -> None:
-    """Skip what only containers do, where no container engine is given."""
+    """Skip what only containers do, where there is no engine, or no image of this Python."""
     if gateway.runtime != "docker":
-        pytest.skip("no container engine: SLIPWAY_TEST_DOCKER_HOST is not set")
+        pytest.skip(
+            "no containers: no SLIPWAY_TEST_DOCKER_HOST, or not the image's Python"
+        )

@@ -11,6 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+# The Python of the base image: functions of other versions run as processes of their own interpreter.
+_IMAGE_PYTHON = (3, 11)
+# The gateway starts process sandboxes with SIGCHLD blocked, for which they wait.
+_WRAPPER = """#!{python}
+import os, signal, sys
+signal.pthread_sigmask(signal.SIG_SETMASK, [])
+os.execv({python!r}, [{python!r}, *sys.argv[1:]])
+"""
+
 
 @dataclass(frozen=True)
 class Gateway:
@@ -34,7 +43,7 @@ class Gateway:
 
 @contextlib.contextmanager
 def running(binary: str, folder: Path) -> Iterator[Gateway]:
-    """Run a gateway in a folder of its own; in containers where an engine is given.
+    """Run a gateway in a folder of its own, with tasks in containers where that can be.
 
     Parameters
     ----------
@@ -44,6 +53,11 @@ def running(binary: str, folder: Path) -> Iterator[Gateway]:
         An empty folder.
     """
     docker = os.environ.get("SLIPWAY_TEST_DOCKER_HOST")
+    if sys.version_info[:2] != _IMAGE_PYTHON:
+        docker = None
+    python = folder / "python"
+    python.write_text(_WRAPPER.format(python=sys.executable))
+    python.chmod(0o755)
     kept = {k: v for k, v in os.environ.items() if not k.startswith("SLIPWAY_")}
     runtime = "docker" if docker else "process"
     environment = {
@@ -53,7 +67,7 @@ def running(binary: str, folder: Path) -> Iterator[Gateway]:
         "XDG_DATA_HOME": str(folder / "data"),
         "SLIPWAY_GATEWAY_PORT": "0",
         "SLIPWAY_RUNTIME_DEFAULT": runtime,
-        "SLIPWAY_RUNTIME_PYTHON": sys.executable,
+        "SLIPWAY_RUNTIME_PYTHON": str(python),
         "SLIPWAY_POOLS_DEFAULTS_MAX": "2",
     }
     if docker:

@@ -89,9 +89,9 @@ def pickled(value: Any) -> dict[str, Any]:
 
 def packed(value: Any) -> dict[str, Any]:
     """Return a result as the travelling code packs it."""
-    from slipway import _sandbox
+    from slipway import _sandbox_rest
 
-    return pickled(_sandbox.pack(True, value))
+    return pickled(_sandbox_rest.pack(True, value))
 
 
 def call_of(task: dict[str, Any]) -> Any:

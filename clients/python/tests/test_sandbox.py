@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from slipway import _sandbox
+from slipway import _payload, _sandbox, _sandbox_rest
 
 SHARED: list[int] = []
 
@@ -36,7 +36,7 @@ SHARED: list[int] = []
     ids=repr,
 )
 def test_json_holds_what_it_gives_back(value: Any) -> None:
-    packed = _sandbox.pack(True, value)
+    packed = _sandbox_rest.pack(True, value)
     assert packed[:5] == b"slw1J"
     back = json.loads(packed[5:])
     assert back == value
@@ -67,7 +67,7 @@ class Text(str):
     ids=lambda value: repr(value)[:20] if not isinstance(value, int) else "huge",
 )
 def test_a_pickle_holds_the_rest(value: Any) -> None:
-    packed = _sandbox.pack(True, value)
+    packed = _sandbox_rest.pack(True, value)
     assert packed[:5] == b"slw1P"
     assert (
         repr(pickle.loads(packed[5:]))[:4000] == repr(value)[:4000]
@@ -79,24 +79,24 @@ def test_a_pickle_holds_the_rest(value: Any) -> None:
 def test_what_contains_itself_is_pickled() -> None:
     loop: list[Any] = []
     loop.append(loop)
-    back = pickle.loads(_sandbox.pack(True, loop)[5:])
+    back = pickle.loads(_sandbox_rest.pack(True, loop)[5:])
     assert back[0] is back
 
 
 def test_a_lambda_comes_back() -> None:
-    assert pickle.loads(_sandbox.pack(True, lambda: 5)[5:])() == 5
+    assert pickle.loads(_sandbox_rest.pack(True, lambda: 5)[5:])() == 5
 
 
 def test_what_cannot_be_pickled_is_named() -> None:
     with pytest.raises(pickle.PicklingError, match="of type generator"):
-        _sandbox.pack(True, (x for x in ()))
+        _sandbox_rest.pack(True, (x for x in ()))
 
 
 def test_json_alone_takes_what_json_takes() -> None:
-    assert json.loads(_sandbox.pack(False, {"a": (1, 2)})[5:]) == {"a": [1, 2]}
+    assert json.loads(_sandbox_rest.pack(False, {"a": (1, 2)})[5:]) == {"a": [1, 2]}
     for value in ({1, 2}, math.inf, b"x"):
         with pytest.raises((TypeError, ValueError)):
-            _sandbox.pack(False, value)
+            _sandbox_rest.pack(False, value)
 
 
 @pytest.fixture
@@ -146,6 +146,17 @@ def test_what_cannot_go_ahead_is_raised_all_the_same(
         with pytest.raises(ValueError):
             _sandbox.run(True, (function, (), {}))
     assert sent == []
+
+
+@pytest.mark.parametrize("value", [None, 0, -5, 10**15, True, 1.5, "x", (1,)], ids=repr)
+def test_short_cuts_give_the_same(value: Any) -> None:
+    packed = _sandbox.run(True, (lambda: value, (), {}))
+    assert packed == _sandbox_rest.pack(True, value)
+
+
+def test_the_rest_travels() -> None:
+    assert b"announce" in _sandbox.REST
+    assert _sandbox.REST in _payload._MODULE
 
 
 def test_an_exit_is_no_exception(sent: list[dict[str, Any]]) -> None:

@@ -366,6 +366,8 @@ def test_closing_ends_what_waits(serve: Serve, connect: Connect) -> None:
     assert not jobs[0].ended
     jobs[0].add_done_callback(called.put)
     assert called.get(timeout=10) is jobs[0]
+    with pytest.raises(slipway.ClientClosed):
+        client.gather(jobs)
 
 
 def test_a_callback_that_fails_hurts_nobody(

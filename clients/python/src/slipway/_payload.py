@@ -2,13 +2,14 @@
 
 The payload is a pickle of ``(run, (trusted, (function, args, kwargs)), {})``, put together of
 parts that are pickles of their own and are loaded while the outer one is. So what stays the
-same is pickled once: `run` for all calls, the function for all items of a map.
+same is made once: `run` for all calls, the function for all items of a map.
 """
 
 from __future__ import annotations
 
 import base64
 import io
+import marshal
 import pickle
 import struct
 import sys
@@ -23,7 +24,7 @@ from typing import Any
 
 import cloudpickle
 
-from . import _sandbox
+from . import _sandbox, _sandbox_rest
 
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 """The version of the pickling side, as the gateway wants it."""
@@ -35,16 +36,13 @@ ByValue = str | types.ModuleType | Path
 """A module or its name, or the folder of a package or of modules."""
 
 _PROTOCOL = b"\x80\x05"
-_LOADS = b"cpickle\nloads\n"
 _TRUE, _FALSE = b"\x88", b"\x89"
-_MARK, _TUPLE = b"(", b"t"
-_REDUCE = b"R"
-_REDUCE_ONE = b"\x85R"
-_PARTIAL = b"cfunctools\npartial\n"
-_POP = b"0"
-_EMPTY_DICT = b"}"
-_TUPLE_TWO, _TUPLE_THREE, _STOP = b"\x86", b"\x87", b"."
-
+_MARK, _TUPLE, _EMPTY_DICT = b"(", b"t", b"}"
+_TUPLE_ONE, _TUPLE_TWO, _TUPLE_THREE = b"\x85", b"\x86", b"\x87"
+_REDUCE, _POP, _STOP = b"R", b"0", b"."
+# The names of the sandbox module, which the pickle keeps as its number 0.
+_NEW_NAMESPACE, _NAMESPACE = b"}q\x00", b"h\x00"
+_SET_ITEM = b"s"
 _END = _TUPLE + _EMPTY_DICT + _TUPLE_THREE + _STOP
 _STORED_BYTES = 256
 _PLAIN = frozenset((type(None), bool, int, float, complex, str, bytes))
@@ -52,40 +50,57 @@ _PLAIN = frozenset((type(None), bool, int, float, complex, str, bytes))
 _registry_lock = threading.Lock()
 
 
+def _compiled(module: types.ModuleType) -> bytes:
+    """Return a module as marshalled code, without documentation and paths.
+
+    So making its functions there takes no Python code: cloudpickle would run some hundred
+    lines of its own, in a process that has just been forked.
+    """
+    loader = module.__spec__ and module.__spec__.loader
+    source = loader.get_source(module.__name__) if loader else None  # type: ignore[attr-defined]
+    if source is None:
+        raise ImportError("slipway needs its own sources, which travel to the sandbox")
+    code = compile(source, FILE_NAME, "exec", dont_inherit=True, optimize=2)
+    return marshal.dumps(code)
+
+
+def _call(function: bytes, *arguments: bytes) -> bytes:
+    """Return opcodes that call a global with one or two arguments."""
+    module, name = function.split(b".")
+    ending = _TUPLE_ONE if len(arguments) == 1 else _TUPLE_TWO
+    opcodes = b"c" + module + b"\n" + name + b"\n"
+    return opcodes + b"".join(arguments) + ending + _REDUCE
+
+
+def _bytes(data: bytes) -> bytes:
+    """Return opcodes for a bytes object."""
+    return b"B" + struct.pack("<I", len(data)) + data
+
+
 def _part(pickled: bytes) -> bytes:
     """Return opcodes that load another pickle onto the stack."""
-    return _LOADS + b"B" + struct.pack("<I", len(pickled)) + pickled + _REDUCE_ONE
+    return _call(b"pickle.loads", _bytes(pickled))
 
 
-def _bare(code: types.CodeType, documented: bool = False) -> types.CodeType:
-    """Return code without documentation and path, and so for the code inside of it."""
-    inner = (_bare(c) if isinstance(c, types.CodeType) else c for c in code.co_consts)
-    constants = tuple(inner)
-    if documented:
-        constants = (None, *constants[1:])
-    return code.replace(co_consts=constants, co_filename=FILE_NAME)
+def _text(text: str) -> bytes:
+    """Return opcodes for a short string."""
+    return b"\x8c" + struct.pack("<B", len(text)) + text.encode("ascii")
 
 
-def _travelling(*names: str) -> list[bytes]:
-    """Pickle functions of the sandbox module by value, as small as they can be.
-
-    They go with every job, so they go without documentation, annotations, and the path that
-    the module has on this machine.
-    """
-    # Of dunder names pickles would carry the file's path.
-    namespace: dict[str, Any] = {"__name__": "slipway_call"}
-    namespace.update((k, v) for k, v in vars(_sandbox).items() if k[:2] != "__")
-    for name, value in vars(_sandbox).items():
-        if isinstance(value, types.FunctionType):
-            code = _bare(value.__code__, value.__doc__ is not None)
-            namespace[name] = types.FunctionType(
-                code, namespace, name, value.__defaults__
-            )
-    return [cloudpickle.dumps(namespace[name], protocol=5) for name in names]
+def _travelling(name: str) -> bytes:
+    """Return opcodes for a function of the sandbox module, once that has travelled."""
+    return _call(b"operator.getitem", _NAMESPACE, _text(name))
 
 
-_run, _run_many, _unfold = _travelling("run", "run_many", "unfold")
-_RUN = _part(_run)
+def _module() -> bytes:
+    """Return opcodes that make the sandbox module's functions."""
+    _sandbox.REST = _compiled(_sandbox_rest)
+    namespace = _NEW_NAMESPACE + _text("REST") + _bytes(_sandbox.REST) + _SET_ITEM
+    code = _call(b"marshal.loads", _bytes(_compiled(_sandbox)))
+    return _call(b"builtins.exec", code, namespace) + _POP
+
+
+_MODULE = _module()
 
 
 class _Prefix:
@@ -149,12 +164,15 @@ class Pickler:
                 self._modules.append(
                     import_module(item) if isinstance(item, str) else item
                 )
-        head = _PROTOCOL
+        head = _PROTOCOL + _MODULE
         for archive in bundles:
             # Loaded and dropped again: what counts is that it comes before the call.
-            call = _part(_unfold) + _part(cloudpickle.dumps(archive, protocol=5))
-            head += call + _REDUCE_ONE + _POP
-        self._prefix = _Prefix(head + _RUN + _MARK + (_TRUE if trusted else _FALSE))
+            head += (
+                _travelling("unfold") + _bytes(archive) + _TUPLE_ONE + _REDUCE + _POP
+            )
+        self._prefix = _Prefix(
+            head + _travelling("run") + _MARK + (_TRUE if trusted else _FALSE)
+        )
 
     def dumps(self, value: Any) -> bytes:
         """Pickle one value, announced modules by value.
@@ -216,7 +234,7 @@ class Pickler:
         part = _part(self.dumps(function))
         if chunked:
             # Bound to the function while it is unpickled: partial(run_many, function).
-            part = _PARTIAL + _part(_run_many) + part + _TUPLE_TWO + _REDUCE
+            part = _call(b"functools.partial", _travelling("run_many"), part)
         prefix = self._prefix.longer(_MARK + part)
         for args in arguments:
             # Of plain values pickle makes the same as cloudpickle, much faster.

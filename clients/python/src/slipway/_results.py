@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._payload import FILE_NAME
 from ._plainbytes import bytes_of
-from ._sandbox import EVENT_TYPE, MAGIC
+from ._sandbox_rest import EVENT_TYPE, MAGIC
 from ._steps import Json
 from .errors import (
     TASK_ERRORS,

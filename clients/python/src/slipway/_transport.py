@@ -17,6 +17,7 @@ import httpx
 from ._credentials import Credentials
 from ._steps import Fault, Pause, Reply, Request, Steps
 from ._version import __version__
+from .errors import ClientClosed
 
 T = TypeVar("T")
 Verify = ssl.SSLContext | bool
@@ -50,6 +51,8 @@ def _is_loopback(url: str) -> bool:
 
 
 def _build(client: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.Request:
+    if client.is_closed:
+        raise ClientClosed("the client is closed")
     headers = dict(request.headers)
     if request.body is not None:
         headers["content-type"] = "application/json"

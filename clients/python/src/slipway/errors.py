@@ -18,6 +18,10 @@ class CredentialsError(SlipwayError):
     """No key was found, or the credentials file cannot be used."""
 
 
+class ClientClosed(SlipwayError, RuntimeError):
+    """The client was closed; its jobs go on."""
+
+
 class APIError(SlipwayError):
     """The gateway refused a request.
 

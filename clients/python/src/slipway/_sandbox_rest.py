@@ -1,0 +1,121 @@
+"""The part of the travelling code that not every task needs: results and exceptions."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import sys
+import types
+from typing import Any
+
+MAGIC = b"slw1"
+EVENT_TYPE = "exception"
+_EVENT_BYTES = 65536
+_NODES = 10000
+
+
+def finish(trusted: bool, value: Any) -> bytes:
+    """Return what a function returned as bytes; a coroutine is awaited before.
+
+    Parameters
+    ----------
+    trusted
+        Whether the caller unpickles what comes back.
+    value
+        What the function returned.
+    """
+    if type(value) is types.CoroutineType:
+        import asyncio  # Slow to import, and every task is a process of its own.
+
+        value = asyncio.run(value)
+    return pack(trusted, value)
+
+
+def pack(trusted: bool, value: Any) -> bytes:
+    """Return the value as bytes, as JSON where that is enough."""
+    if not trusted:
+        # As for source tasks: tuples become lists, keys become strings.
+        text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+        return MAGIC + b"J" + text.encode("ascii")
+    if _is_json(value):
+        try:
+            text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+            return MAGIC + b"J" + text.encode("ascii")
+        except (ValueError, RecursionError):
+            pass  # An infinity, an endless integer: a pickle holds them.
+    try:
+        return MAGIC + b"P" + _dump(value)
+    except Exception as error:
+        kind = type(value).__qualname__
+        message = f"the result, of type {kind}, cannot be pickled: {error}"
+        raise pickle.PicklingError(message) from error
+
+
+def _is_json(value: Any) -> bool:
+    """Tell whether JSON gives back an equal value of the same types.
+
+    Looking at every item is slower than pickling, so large values are not looked through;
+    neither may a list be there twice, which JSON would turn into two.
+    """
+    left = [value]
+    seen: set[int] = set()
+    nodes = 0
+    while left:
+        nodes += 1
+        if nodes > _NODES:
+            return False
+        item = left.pop()
+        kind = type(item)
+        if item is None or kind in (bool, int, float, str):
+            continue
+        if kind not in (list, dict) or id(item) in seen or len(item) > _NODES:
+            return False
+        seen.add(id(item))
+        if kind is list:
+            left.extend(item)
+            continue
+        for key in item:
+            if type(key) is not str:
+                return False
+        left.extend(item.values())
+    return True
+
+
+def _dump(value: Any) -> bytes:
+    try:
+        return pickle.dumps(value, 5)
+    except Exception:
+        # A lambda, or a class that came by value: cloudpickle knows how, if it is here.
+        try:
+            import cloudpickle
+        except ImportError:
+            cloudpickle = None
+        if cloudpickle is None:
+            raise
+        data: bytes = cloudpickle.dumps(value, protocol=5)
+        return data
+
+
+def announce(error: Exception) -> None:
+    """Send the exception itself as an event, if it can be pickled and is not too large."""
+    import base64
+    import zlib
+
+    try:
+        data = base64.b64encode(zlib.compress(_dump(error), 1)).decode("ascii")
+        notes = [str(note) for note in getattr(error, "__notes__", ())]
+        event = {
+            "type": EVENT_TYPE,
+            "attempt": int(os.environ.get("SLIPWAY_ATTEMPT", "1")),
+            "encoding": "zlib+base64",
+            "media_type": "application/vnd.python.pickle",
+            "notes": notes,
+            "data": data,
+        }
+        body = json.dumps(event, separators=(",", ":")).encode("ascii")
+        if len(body) <= _EVENT_BYTES:
+            sys.modules["_slipway_task"].emit(body)
+    except Exception:
+        # The texts that the runner sends have to do then.
+        return
