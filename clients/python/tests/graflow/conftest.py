@@ -22,6 +22,14 @@ from slipway import Client
 from slipway.integrations.graflow import SlipwayTaskHandler, install, uninstall
 
 
+# The gateway starts process sandboxes with SIGCHLD blocked, for which they wait.
+WRAPPER = """#!{python}
+import os, signal, sys
+signal.pthread_sigmask(signal.SIG_SETMASK, [])
+os.execv({python!r}, [{python!r}, *sys.argv[1:]])
+"""
+
+
 @pytest.fixture(scope="session")
 def gateway() -> Iterator[Gateway]:
     """Start a gateway. Sandboxes are containers where their image has this Python, else processes of this Python."""
@@ -56,8 +64,11 @@ def gateway() -> Iterator[Gateway]:
         if docker_host:
             environment["DOCKER_HOST"] = docker_host
         else:
+            python = folder / "python"
+            python.write_text(WRAPPER.format(python=sys.executable))
+            python.chmod(0o755)
             environment.update(
-                SLIPWAY_RUNTIME_DEFAULT="process", SLIPWAY_RUNTIME_PYTHON=sys.executable
+                SLIPWAY_RUNTIME_DEFAULT="process", SLIPWAY_RUNTIME_PYTHON=str(python)
             )
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(

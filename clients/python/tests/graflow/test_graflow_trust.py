@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import pickle
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +15,7 @@ from graflow.exceptions import GraflowRuntimeError
 from graflow_support import Gateway
 
 from slipway import Client
+from slipway._description import Description
 from slipway.integrations.graflow import (
     RemoteTaskError,
     SlipwayTaskHandler,
@@ -166,6 +169,10 @@ def test_an_image_without_graflow_is_told(client: Client, docker_host: str) -> N
 
 
 def test_what_the_client_takes_as_json() -> None:
-    from slipway import _sandbox
+    from slipway import _results
 
-    assert troubles.JSON_RESULT == _sandbox.MAGIC + b"J"
+    packed = troubles.mismatch({"python": "2.7"})
+    data = base64.b64encode(pickle.dumps(packed, protocol=5)).decode("ascii")
+    result = {"media_type": _results.PICKLE, "encoding": "base64", "data": data}
+    job = Description({"id": "job_1", "state": "completed"})
+    assert _results.value_of(result, False, job)["mismatch"].startswith("the task was")

@@ -9,9 +9,11 @@ import importlib.metadata
 import io
 import json
 import marshal
+import operator
 import pickle
 import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
@@ -50,18 +52,17 @@ def graflow_version() -> str:
 
 
 @functools.cache
-def sandbox_code() -> bytes:
-    """Return what runs in the sandbox: the code of :mod:`.sandbox` and the text of :mod:`.troubles`.
+def sandbox_code() -> tuple[bytes, bytes]:
+    """Return what runs in the sandbox: the code of :mod:`.sandbox` and the text of :mod:`.troubles`, compressed.
 
-    It travels with each task, and the gateway keeps small tasks in one place with their row, so it is kept small:
+    They travel with each task, and the gateway keeps small tasks in one place with their row, so they are kept small:
     without documentation and line numbers, which tracebacks of tasks do not show anyway.
     """
     code = compile(
         _text(sandbox), troubles.OWN_FILE, "exec", dont_inherit=True, optimize=2
     )
-    return zlib.compress(
-        marshal.dumps((_stripped(code), zlib.compress(_text(troubles).encode(), 9))), 9
-    )
+    packed = zlib.compress(marshal.dumps(_stripped(code)), 9)
+    return packed, zlib.compress(_text(troubles).encode(), 9)
 
 
 def _text(module: ModuleType) -> str:
@@ -82,47 +83,26 @@ def _stripped(code: CodeType) -> CodeType:
     return code.replace(**smaller)
 
 
-def start(
-    code: bytes,
-    source_folder: str,
-    payload: bytes,
-    versions: dict[str, str],
-    trust: str,
-) -> Any:
-    """Run :func:`.sandbox.main`; this function travels by value and must stand on its own."""
-    import marshal
-    import sys
-    import zlib
+class Result:
+    """Is pickled as a call, whose result stands in its place where it is unpickled."""
 
-    if source_folder:
-        sys.path.insert(0, source_folder)
-    compiled, text = marshal.loads(zlib.decompress(code))
+    def __init__(self, function: Callable[..., Any], *args: Any) -> None:
+        self._call = function, args
 
-    def module(name: str, code: Any) -> Any:
-        made = sys.modules[name] = type(sys)(name)
-        exec(code, made.__dict__)  # noqa: S102 - it is our own
-        return made
-
-    def troubles() -> Any:
-        found = sys.modules.get("slipway_graflow_troubles")
-        if found is None:
-            code = compile(
-                zlib.decompress(text).decode(),
-                "<slipway graflow>",
-                "exec",
-                dont_inherit=True,
-            )
-            found = module("slipway_graflow_troubles", code)
-        return found
-
-    return module("slipway_graflow_sandbox", compiled).main(
-        payload, versions, trust, troubles
-    )
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return self._call
 
 
-# Functions of __main__ are pickled by value, and the sandbox has no slipway package.
-start.__module__ = "__main__"
-start.__qualname__ = "slipway_graflow_start"
+def _main(code: bytes) -> Result:
+    """Return what is unpickled as :func:`.sandbox.main`, by calls of built-in functions only.
+
+    A function that cloudpickle has pickled is made by many lines of cloudpickle, which take their time in a process
+    that has just been forked.
+    """
+    namespace = {"__name__": "slipway_graflow_sandbox"}
+    compiled = Result(marshal.loads, Result(zlib.decompress, code))
+    made = Result(operator.getitem, (Result(exec, compiled, namespace), namespace), 1)
+    return Result(operator.getitem, made, "main")
 
 
 def callable_task(
@@ -143,8 +123,9 @@ def callable_task(
         ``pickle`` or ``json``.
     """
     found = versions()
-    arguments = (sandbox_code(), source_folder, dump(task, context), found, trust)
-    data = cloudpickle.dumps((start, arguments, {}), protocol=5)
+    code, rest = sandbox_code()
+    arguments = (dump(task, context), found, trust, source_folder, rest)
+    data = pickle.dumps((_main(code), arguments, {}), protocol=5)
     encoded = base64.b64encode(zlib.compress(data, 1)).decode("ascii")
     return {"type": "callable", "data": encoded, "python": found["python"]}
 

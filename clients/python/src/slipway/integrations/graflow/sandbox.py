@@ -20,7 +20,13 @@ from typing import Any
 REFERENCES = "slipway_graflow_references"
 
 
-def main(payload: bytes, versions: dict[str, str], trust: str, troubles: Any) -> Any:
+def main(
+    payload: bytes,
+    versions: dict[str, str],
+    trust: str,
+    source_folder: str,
+    rest: bytes,
+) -> Any:
     """Run the task in `payload`.
 
     Parameters
@@ -31,14 +37,31 @@ def main(payload: bytes, versions: dict[str, str], trust: str, troubles: Any) ->
         The caller's versions of Python, graflow and cloudpickle.
     trust
         ``pickle``: answer with a pickle; ``json``: with JSON, as the client takes it, and nothing else.
-    troubles
-        Returns the module :mod:`.troubles`.
+    source_folder
+        Where graflow's source tree is mounted, or nothing.
+    rest
+        The text of :mod:`.troubles`, compressed.
 
     Returns
     -------
     bytes
         The outcome: ``value``, ``operations``, ``error``, ``printed``; or ``mismatch``.
     """
+    if source_folder:
+        sys.path.insert(0, source_folder)
+    found: list[Any] = []
+
+    def troubles() -> Any:
+        if not found:
+            import zlib
+
+            made = types.ModuleType("slipway_graflow_troubles")
+            text = zlib.decompress(rest).decode()
+            code = compile(text, "<slipway graflow>", "exec", dont_inherit=True)
+            exec(code, made.__dict__)  # noqa: S102 - it is our own
+            found.append(made)
+        return found[0]
+
     if not fits(versions):
         return troubles().mismatch(versions)
     printed = watch_output()
