@@ -21,7 +21,6 @@ from graflow_support import Gateway
 from slipway import Client
 from slipway.integrations.graflow import SlipwayTaskHandler, install, uninstall
 
-
 # The gateway starts process sandboxes with SIGCHLD blocked, for which they wait.
 WRAPPER = """#!{python}
 import os, signal, sys
