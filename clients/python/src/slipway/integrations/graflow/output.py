@@ -1,0 +1,79 @@
+"""Wait for a task's answer, and print what the task printed where the workflow runs."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterable
+from typing import Any, Literal, TextIO
+
+from slipway import Job, SlipwayError, TaskError
+
+Output = Literal["after", "live", "none"]
+
+
+def answer_of(job: Job, output: Output) -> Any:
+    """Return the job's result; print its output meanwhile if it is to be ``live``.
+
+    Raises
+    ------
+    TaskError
+        When the task ended otherwise; then it could not say whether it printed, and its output is looked for.
+    """
+    if output == "live":
+        return _live(job)
+    try:
+        return job.result()
+    except TaskError:
+        if output == "after":
+            print_output(job, ("stdout", "stderr"))
+        raise
+
+
+def print_output(job: Job, streams: Iterable[str]) -> None:
+    """Print what the ended job wrote.
+
+    Parameters
+    ----------
+    job
+        The job.
+    streams
+        ``stdout`` and ``stderr``, or those of them that have something.
+    """
+    for name in streams:
+        try:
+            text = job.logs(stream="stdout" if name == "stdout" else "stderr")
+        except SlipwayError:
+            continue  # The result counts more than what was printed beside it.
+        if text:
+            _write(sys.stdout if name == "stdout" else sys.stderr, text)
+
+
+def _write(stream: TextIO, text: str) -> None:
+    stream.write(text)
+    stream.flush()
+
+
+def _live(job: Job) -> Any:
+    def follow(name: Literal["stdout", "stderr"], stream: TextIO) -> None:
+        try:
+            for text in job.logs(stream=name, follow=True):
+                _write(stream, text)
+        except SlipwayError:
+            return
+
+    pairs: tuple[tuple[Literal["stdout", "stderr"], TextIO], ...] = (
+        ("stdout", sys.stdout),
+        ("stderr", sys.stderr),
+    )
+    threads = [
+        threading.Thread(target=follow, args=pair, daemon=True) for pair in pairs
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        return job.result()
+    finally:
+        if job.status in ("completed", "error", "cancelled"):
+            for thread in threads:
+                thread.join(10)
