@@ -1,0 +1,1 @@
+"""Slipway under the interfaces of other libraries; each module is imported by itself."""
