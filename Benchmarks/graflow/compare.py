@@ -33,6 +33,7 @@ from graflow.core.workflow import workflow
 from image import make_image
 from llm_sandbox.const import SandboxBackend, SupportedLanguage
 from llm_sandbox.pool import PoolConfig, PooledSandboxSession, create_pool_manager
+
 from slipway import Client
 from slipway.integrations.graflow import SlipwayTaskHandler
 

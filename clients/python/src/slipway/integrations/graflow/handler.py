@@ -12,10 +12,10 @@ from types import ModuleType
 from typing import Any, Literal
 
 import cloudpickle
-
 from graflow.core.context import ExecutionContext
 from graflow.core.handler import TaskHandler
 from graflow.core.task import Executable
+
 from slipway import Client, Job, SlipwayError, TaskError
 
 from . import payload

@@ -12,7 +12,6 @@ from types import ModuleType
 from typing import Any
 
 import cloudpickle
-
 import graflow
 from graflow.coordination.threading_coordinator import ThreadingCoordinator
 from graflow.core.context import ExecutionContext

@@ -19,13 +19,13 @@ from types import CodeType, ModuleType
 from typing import Any
 
 import cloudpickle
-
 import graflow
 from graflow.core import decorators as graflow_decorators
 from graflow.core.context import ExecutionContext
 from graflow.core.task import Executable
 from graflow.trace.base import Tracer
 from graflow.trace.noop import NoopTracer
+
 from slipway import SlipwayError
 
 from . import decorators, sandbox, troubles

@@ -7,6 +7,7 @@ from typing import Any
 
 from graflow.core.context import ExecutionContext
 from graflow.core.task import Executable
+
 from slipway import SlipwayError
 
 _CHANNEL = frozenset(("set", "append", "prepend", "delete", "clear", "atomic_add"))

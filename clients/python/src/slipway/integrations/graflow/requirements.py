@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import cloudpickle
-
 import graflow
 
 from .payload import graflow_version

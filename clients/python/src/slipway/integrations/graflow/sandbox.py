@@ -93,7 +93,6 @@ def fits(versions: dict[str, str]) -> bool:
     """Tell whether Python, graflow and cloudpickle are those of the caller."""
     try:
         import cloudpickle
-
         import graflow
     except ImportError:
         return False
