@@ -256,7 +256,7 @@ def process_sandbox(
     }
     command = [python, "-I", "-B", str(RUNNER / "supervisor.py"), json.dumps(argument)]
     # As a host with threads does: it blocks signals, and its children inherit that.
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, range(1, signal.NSIG))
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     finally:

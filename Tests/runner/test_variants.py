@@ -136,3 +136,24 @@ def test_preload_with_threads(
             == "timeout"
         )
         assert host.run(code).value() == [True, 1]
+
+
+@pytest.mark.parametrize("kind", ["process", "container"])
+def test_limits_get_tighter_from_task_to_task(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    code = (
+        "import resource\n"
+        "def main():\n"
+        "    return [resource.getrlimit(resource.RLIMIT_NOFILE),\n"
+        "            resource.getrlimit(resource.RLIMIT_CORE)]\n"
+    )
+    if kind == "container":
+        request.getfixturevalue("docker")
+        sandbox = engine.container_sandbox()
+    else:
+        sandbox = process_sandbox()
+    with sandbox as host:
+        for wanted in (900, 900, 300, 77, 300, 300):
+            result = host.run(code, rlimits={"nofile": wanted, "core": 0})
+            assert result.value() == [[wanted, wanted], [0, 0]]

@@ -27,7 +27,7 @@ from .limits import EXIT_NO_CHANNEL, task_folder
 
 TYPE_CHECKING = False  # As in typing, whose pages every fork would pay for.
 if TYPE_CHECKING:
-    from typing import Any, List, Optional
+    from typing import Any, Dict, List, Optional
 
 CONTROL = 3
 CHUNK = 131072
@@ -47,6 +47,8 @@ _supervisor = 0
 _inherited = b""
 #: How many empty tasks specialise the code: more than the interpreter waits for.
 PRACTICE = 64
+#: Files enough for what the zygote and modules of the tenant hold open.
+AMPLE = 256
 LIMITS = {
     "nofile": resource.RLIMIT_NOFILE,
     "nproc": resource.RLIMIT_NPROC,
@@ -79,9 +81,15 @@ def announce(top: str, slot: int, limits: bytes) -> None:
         os.environ[name] = _folder
     os.environ["USER"] = os.environ["LOGNAME"] = "task"
     hook()
-    if limits:
+    _inherited = b""
+    if limits and _is_ample(marshal.loads(limits)):
         limit(limits)
         _inherited = limits
+
+
+def _is_ample(limits: Dict[str, int]) -> bool:
+    """Whether the zygote itself can work under these limits."""
+    return limits.get("nofile", AMPLE) >= AMPLE and limits.get("nproc", AMPLE) >= 32
 
 
 def enter(uid: int, rehearse: bool, fds: List[int], highest: int) -> None:
