@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,8 +19,9 @@ pytest.importorskip("graflow", reason="graflow is not installed")
 
 from graflow_support import Gateway
 
-from slipway import Client
+from slipway import Client, DependencyError
 from slipway.integrations.graflow import SlipwayTaskHandler, install, uninstall
+from slipway.integrations.graflow.requirements import with_graflow
 
 # The gateway starts process sandboxes with SIGCHLD blocked, for which they wait.
 WRAPPER = """#!{python}
@@ -97,8 +99,19 @@ def gateway() -> Iterator[Gateway]:
 
 @pytest.fixture(scope="session")
 def client(gateway: Gateway) -> Iterator[Client]:
-    """Return a connection to the gateway."""
+    """Return a connection to the gateway, which has installed graflow by then."""
     with gateway.client() as client:
+        # The package index may fail once, and then every test would tell of it.
+        view = client.options(requirements=with_graflow(()))
+        for attempt in range(3):
+            try:
+                view.submit_source("def main(): return 1").result()
+                break
+            except DependencyError:
+                if attempt == 2:
+                    raise
+                # For so long the gateway repeats the answer of a failed installation.
+                time.sleep(10)
         yield client
 
 
