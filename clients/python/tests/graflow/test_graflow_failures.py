@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copyreg
 import os
 import pickle
 import signal
@@ -327,3 +328,23 @@ def test_the_engine_shows_nothing_of_a_task(
     plain = base64.b64encode(secret.encode()).decode()[:16]
     assert seen
     assert not [text for text in seen if secret in text or plain in text]
+
+
+def test_how_the_caller_pickles_exceptions_is_its_own_business(
+    on_slipway: SlipwayTaskHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As tblib does for every exception, so that tracebacks travel, too; a sandbox has no tblib.
+    def reduce(error: ValueError) -> Any:
+        raise AssertionError("the caller's registration was used")
+
+    monkeypatch.setitem(copyreg.dispatch_table, ValueError, reduce)
+    with workflow("registered") as flow:
+
+        @task(handler="docker", inject_context=True, max_retries=1)
+        def once_more(context: Any) -> int:
+            attempt: int = context.get_channel().atomic_add("attempts", 1)
+            if attempt < 2:
+                raise ValueError(attempt)
+            return attempt
+
+        assert flow.execute("once_more") == 2

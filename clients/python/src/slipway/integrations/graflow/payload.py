@@ -147,9 +147,10 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             # It is no longer found under its name here, but in the sandbox it is.
             return getattr, (graflow_decorators, "task")
         if isinstance(obj, BaseException):
+            # Not as the caller's process has registered it: what reads that (tblib, which distributed installs) need
+            # not be in the sandbox.
             reduced = sandbox.reduce_exception(obj)
-            if reduced is not None:
-                return reduced
+            return obj.__reduce_ex__(5) if reduced is None else reduced
         return super().reducer_override(obj)
 
 
