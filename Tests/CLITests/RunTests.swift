@@ -39,6 +39,13 @@ struct RunTests {
         #expect(missing.err.contains("no-such-program"))
     }
 
+    @Test("a limit that is too high is refused with the field that it is about", arguments: CommandLineTool.runtimes)
+    func tooMuch(runtime: CommandLineTool.Runtime) async throws {
+        let output = try await CommandLineTool(runtime).run("run", "--memory", "99t", "-c", "pass")
+        #expect(output.code == 2)
+        #expect(output.err.contains("/resources/memory: "), "\(output.err)")
+    }
+
     @Test("an entry point's result is printed; its exception ends with 1", arguments: CommandLineTool.runtimes)
     func entrypoint(runtime: CommandLineTool.Runtime) async throws {
         let tool = try CommandLineTool(runtime)

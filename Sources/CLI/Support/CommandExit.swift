@@ -43,8 +43,10 @@ struct CommandExit: Error {
 
     /// An error in words, without what only a programmer can read.
     private static func text(of error: EngineError) -> String {
-        var text = error.message
-        for fault in error.faults where fault.detail != error.message {
+        // A fault that is the whole message still has to say which field it is about.
+        let isFieldOnly = error.faults.contains { !$0.pointer.isEmpty && $0.detail == error.message }
+        var text = isFieldOnly ? "the request is refused" : error.message
+        for fault in error.faults where isFieldOnly || fault.detail != error.message {
             text += "\n  \(fault.pointer.isEmpty ? "request" : fault.pointer): \(fault.detail)"
         }
         switch error.cause {

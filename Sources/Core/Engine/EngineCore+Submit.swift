@@ -17,16 +17,14 @@ extension EngineCore {
     ) async throws -> JobOutcome {
         let (job, input) = try await accept(request, tenant: tenant)
         let key = try hold(idempotency, of: tenant)
-        // Also when the commit fails; a key that is released twice stays released.
-        defer { if key != nil, !job.isInserted { release(idempotency, of: tenant) } }
         job.isKeyed = key != nil
         job.isAwaited = limit.map { $0 > .zero } ?? false
         job.input = input
         if let key {
+            defer { release(idempotency, of: tenant) }
             job.keyClaim = key
             enter(job)
             if !job.isInserted { insert(job) }
-            defer { release(idempotency, of: tenant) }
             if let earlier = try await stored(job) {
                 return try await wait(for: earlier, tenant: tenant, upTo: limit ?? .zero)
             }
