@@ -33,8 +33,10 @@ struct LineLogHandler: LogHandler {
     /// `2026-01-31T12:00:00.000Z info slipway: message key=value`.
     private func text(_ event: LogEvent, _ metadata: Logger.Metadata) -> String {
         var line = "\(RFC3339.text(Date())) \(event.level) \(label): "
-        line += Self.oneLine("\(event.message)")
-        for (key, value) in metadata.sorted(by: { $0.key < $1.key }) { line += " \(key)=\(Self.oneLine("\(value)"))" }
+        line += LogText.message("\(event.message)")
+        for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
+            line += " \(LogText.key(key))=\(LogText.value("\(value)"))"
+        }
         return line + "\n"
     }
 
@@ -56,10 +58,5 @@ struct LineLogHandler: LogHandler {
             }
         }
         return writer.bytes + [0x0A]
-    }
-
-    /// A value that a task or an engine chose must not look like a line of ours.
-    private static func oneLine(_ text: String) -> String {
-        text.replacing("\n", with: "\\n").replacing("\r", with: "\\r").replacing("\u{1B}", with: "\\e")
     }
 }
