@@ -8,6 +8,7 @@ import gc
 import os
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -112,6 +113,24 @@ def test_a_running_call_is_not_cancelled(executor: Executor) -> None:
     assert not future.cancel()
     assert future.result(60) == 1.0
     assert future.job is not None and future.job.refresh().status == "completed"
+
+
+def test_a_cancel_ends_nothing_that_has_begun(executor: Executor) -> None:
+    """As CPython promises: cancelled means never run, not cancelled means that it runs to its end."""
+    executor.submit(pow, 2, 2).result(60)
+    cancelled = kept = 0
+    for number in range(120):
+        future = executor.submit(pow, number, 2)
+        job = sent(future)
+        time.sleep(number % 5 * 0.0004)
+        if future.cancel():
+            cancelled += 1
+            assert job.refresh().info["started_at"] is None
+            assert job.status == "cancelled"
+        else:
+            kept += 1
+            assert future.result(60) == number**2
+    assert kept and cancelled + kept == 120
 
 
 def test_cancel_takes_a_job_out_of_the_gateways_queue(executor: Executor) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import copyreg
 import importlib
 import os
 import pickle
 import subprocess
 import sys
+import types
 import zlib
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,51 @@ def elsewhere(task: dict[str, Any], folder: Path) -> Any:
     )
     assert done.returncode == 0, done.stderr
     return value(pickle.loads(base64.b64decode(done.stdout)))
+
+
+class Refused(ValueError):
+    """An exception whose own ``__init__`` takes something else than what it hands on."""
+
+    def __init__(self, what: str, code: int) -> None:
+        super().__init__(f"{what} is refused")
+        self.code = code
+
+
+def _registered(error: BaseException) -> tuple[Any, ...]:
+    raise AssertionError("pickled as this process has registered it")
+
+
+def test_exceptions_travel_as_python_pickles_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As tblib does for the whole process, for classes and for tracebacks.
+    for kind in (ValueError, KeyError, types.TracebackType):
+        monkeypatch.setitem(copyreg.dispatch_table, kind, _registered)
+    error = ValueError("plain", 7)
+    error.__notes__ = ["a note"]  # type: ignore[attr-defined]
+    task = Pickler(by_value=[sys.modules[__name__]]).task(
+        lambda one, two: [
+            one.args,
+            one.__notes__,
+            two[0].args,
+            str(two[1]),
+            two[1].code,
+        ],
+        (error, [KeyError("k"), Refused("it", 3)]),
+        {},
+    )
+    assert elsewhere(task, tmp_path) == [
+        ("plain", 7),
+        ["a note"],
+        ("k",),
+        "it is refused",
+        3,
+    ]
+    try:
+        raise error
+    except ValueError as raised:
+        with pytest.raises(TypeError, match="traceback"):
+            Pickler().task(len, (raised.__traceback__,), {})
 
 
 def test_a_call_arrives_whole() -> None:

@@ -117,9 +117,20 @@ class Calls:
             if deadline is not None and time.monotonic() >= deadline:
                 return None
 
-    def cancel(self, job_id: str) -> Steps[tuple[bool, Json | None]]:
-        """``POST /v1/jobs/{id}/cancel``; tell whether it was in time, and the job."""
-        request = Request("POST", _path(job_id, "/cancel"))
+    def cancel(
+        self, job_id: str, queued: bool = False
+    ) -> Steps[tuple[bool, Json | None]]:
+        """``POST /v1/jobs/{id}/cancel``; tell whether it was in time, and the job.
+
+        Parameters
+        ----------
+        job_id
+            Which job.
+        queued
+            Only if it has not started: one that has is left alone, and the answer is no.
+        """
+        query = {"only": "queued"} if queued else {}
+        request = Request("POST", _path(job_id, "/cancel"), query)
         reply = yield from answered(request, self.patience, accept=(409,))
         return (False, None) if reply.status == 409 else (True, reply.json())
 

@@ -24,7 +24,7 @@ from typing import Any
 
 import cloudpickle
 
-from . import _sandbox, _sandbox_rest
+from . import _pickling, _sandbox, _sandbox_rest
 
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 """The version of the pickling side, as the gateway wants it."""
@@ -183,8 +183,7 @@ class Pickler:
             Anything that cloudpickle takes.
         """
         if not self._modules:
-            data: bytes = cloudpickle.dumps(value, protocol=5)
-            return data
+            return _pickling.dumps(value)
         # The registry belongs to the whole process.
         with _registry_lock:
             known = cloudpickle.list_registry_pickle_by_value()
@@ -192,7 +191,7 @@ class Pickler:
             for module in added:
                 cloudpickle.register_pickle_by_value(module)
             try:
-                data = cloudpickle.dumps(value, protocol=5)
+                data = _pickling.dumps(value)
             finally:
                 for module in added:
                     cloudpickle.unregister_pickle_by_value(module)

@@ -206,14 +206,8 @@ class Link:
         return Outcome(value, error, info["state"] == "cancelled")
 
     def cancel_unstarted(self, job_id: str) -> bool:
-        """Cancel a job that waits in the gateway's queue; tell whether it never will run to its end.
-
-        A job that leaves the queue between the question for its state and the cancel is cancelled nonetheless.
-        """
-        run = self._session.transport.run
-        if run(self._cancels.get(job_id))["state"] not in ("queued", "cancelled"):
-            return False
-        return run(self._cancels.cancel(job_id))[0]
+        """Cancel a job that waits in the gateway's queue, and no other; tell whether it is cancelled."""
+        return self._session.transport.run(self._cancels.cancel(job_id, queued=True))[0]
 
     def cancel(self, job_id: str) -> None:
         """Cancel a job, whether it has started or not."""

@@ -26,7 +26,7 @@ from graflow.core.task import Executable
 from graflow.trace.base import Tracer
 from graflow.trace.noop import NoopTracer
 
-from slipway import SlipwayError
+from slipway import SlipwayError, _pickling
 
 from . import decorators, sandbox, troubles
 
@@ -130,7 +130,7 @@ def callable_task(
     return {"type": "callable", "data": encoded, "python": found["python"]}
 
 
-class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+class Pickler(_pickling.Pickler):
     """Pickles a task and its context without what belongs to the caller only."""
 
     def reducer_override(self, obj: Any) -> Any:
@@ -146,11 +146,6 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if obj is getattr(graflow_decorators, decorators.ORIGINAL, self):
             # It is no longer found under its name here, but in the sandbox it is.
             return getattr, (graflow_decorators, "task")
-        if isinstance(obj, BaseException):
-            # Not as the caller's process has registered it: what reads that (tblib, which distributed installs) need
-            # not be in the sandbox.
-            reduced = sandbox.reduce_exception(obj)
-            return obj.__reduce_ex__(5) if reduced is None else reduced
         return super().reducer_override(obj)
 
 

@@ -282,7 +282,8 @@ def pack(outcome: dict[str, Any], context: Any, task: Any) -> bytes:
 def reduce_exception(error: BaseException) -> Any:
     """Return how to pickle an exception whose ``__init__`` is Python's, without calling it again.
 
-    By default unpickling calls the class with ``args``, which fails where ``__init__`` takes something else.
+    By default unpickling calls the class with ``args``, which fails where ``__init__`` takes something else. The same as
+    the client's, which does not travel.
     """
     kind = type(error)
     if (
