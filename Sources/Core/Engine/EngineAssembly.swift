@@ -16,6 +16,11 @@ struct EngineAssembly {
         let store = try JobStore(options: storeOptions(folders), artifacts: artifacts)
         let engineID = try engineID(in: store)
         let runner = try RunnerFiles.install(below: folders.data.appendingPathComponent("runner")).path
+        do {
+            try RunnerByteCode.removeDrafts(in: folders.data.appendingPathComponent("runner").path)
+        } catch {
+            logger.warning("leftovers of the runner could not be removed", metadata: ["reason": "\(error)"])
+        }
         var runtimes: [String: any SandboxRuntime] = [:]
         let choice = try chooseRuntime()
         let client = choice == "docker" ? DockerClient(endpoint: try endpoint(), options: dockerOptions()) : nil

@@ -71,7 +71,10 @@ extension EngineCore {
     }
 
     private func finishPacked(_ id: JobID, _ result: Result<Ending, any Error>) {
-        guard let job = jobs[id], job.phase == .finishing else { return }
+        guard let job = jobs[id], job.phase == .finishing else {
+            if case .success(let ending) = result { discardFiles(of: id, result: ending.isOnDisk, journal: false) }
+            return
+        }
         switch result {
         case .success(let ending):
             end(job, ending)
@@ -213,6 +216,7 @@ extension EngineCore {
         switch inserted {
         case .success(let outcome) where outcome.isRefusal:
             refuse(job, outcome)
+            discardFiles(of: id, result: ending.isOnDisk, journal: journal.map { $0.inline == nil } ?? false)
         case .success:
             ended(id, ending, finished, journal, at: now)
         case .failure(let error):
@@ -238,6 +242,7 @@ extension EngineCore {
             noteStore(nil)
             if outcome != .applied(true) {
                 logger.error("the end of a job was not accepted by the store", metadata: ["job": "\(id)"])
+                discardFiles(of: id, result: ending.isOnDisk, journal: journal.map { $0.inline == nil } ?? false)
             }
             settle(job, ending)
         }

@@ -9,6 +9,7 @@ final class RunnerByteCode: Sendable {
     /// More than the runner's own files ever come to.
     private static let filesMax = 128
     private static let bytesMax = 8 << 20
+    private static let draftPrefix = "draft-"
 
     private let source: URL
     private let copies: URL
@@ -18,6 +19,21 @@ final class RunnerByteCode: Sendable {
     init(runnerFolder: String) {
         source = URL(fileURLWithPath: runnerFolder)
         copies = source.deletingLastPathComponent().appendingPathComponent("\(source.lastPathComponent).bytecode")
+    }
+
+    /// Removes copies in the making that a crash left, of this version of the runner and of others.
+    ///
+    /// Only the owner of the data folder calls this, before anything is staged.
+    static func removeDrafts(in folder: String) throws {
+        let manager = FileManager.default
+        let root = URL(fileURLWithPath: folder)
+        guard manager.fileExists(atPath: root.path) else { return }
+        for name in try manager.contentsOfDirectory(atPath: root.path) where name.hasSuffix(".bytecode") {
+            let copies = root.appendingPathComponent(name)
+            for draft in try manager.contentsOfDirectory(atPath: copies.path) where draft.hasPrefix(Self.draftPrefix) {
+                try manager.removeItem(at: copies.appendingPathComponent(draft))
+            }
+        }
     }
 
     /// The folder to mount for an image: the copy with its byte code where there is one.
@@ -32,7 +48,7 @@ final class RunnerByteCode: Sendable {
         let manager = FileManager.default
         try manager.createDirectory(
             at: copies, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
-        let draft = copies.appendingPathComponent("draft-\(UUID().uuidString)")
+        let draft = copies.appendingPathComponent("\(Self.draftPrefix)\(UUID().uuidString)")
         try manager.copyItem(at: source, to: draft)
         let folder = draft.appendingPathComponent("__pycache__")
         try manager.createDirectory(at: folder, withIntermediateDirectories: false)
