@@ -64,6 +64,11 @@ extension GatewayOptions {
         headerCountMax = gateway.headerCountMax
         headerBytesMax = gateway.headerBytesMax
         headerTimeout = gateway.headerTimeout
+        bodyTimeout = gateway.bodyTimeout
+        sendTimeout = gateway.sendTimeout
+        bodiesInFlightMaxBytes = gateway.bodiesInFlightMaxBytes
+        resultsInFlightMaxBytes = gateway.resultsInFlightMaxBytes
+        roomTimeout = gateway.roomTimeout
         jsonBodyMaxBytes = gateway.jsonBodyMaxBytes
         jsonDepthMax = gateway.jsonDepthMax
         payloadMaxBytes = configuration.jobs.payloadEncodedMaxBytes

@@ -14,6 +14,16 @@ public struct GatewayOptions: Sendable {
     public var headerBytesMax = 16 << 10
     /// The longest time from the first byte of a header to its last.
     public var headerTimeout = Duration.seconds(10)
+    /// The longest pause within a body.
+    public var bodyTimeout = Duration.seconds(30)
+    /// The longest time in which a client takes nothing of an answer before it is cut off.
+    public var sendTimeout = Duration.seconds(30)
+    /// The bytes of bodies that are held at a time.
+    public var bodiesInFlightMaxBytes = 256 << 20
+    /// The bytes of results that are on their way to clients at a time.
+    public var resultsInFlightMaxBytes = 512 << 20
+    /// The longest wait for room for a body or a result.
+    public var roomTimeout = Duration.seconds(30)
     /// The largest JSON body in bytes, the tasks in it not counted.
     public var jsonBodyMaxBytes = 1 << 20
     /// The deepest nesting of a JSON body.

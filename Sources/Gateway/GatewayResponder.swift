@@ -23,8 +23,10 @@ struct GatewayResponder: HTTPResponder {
     private let table: RouteTable
     private let authenticator: Authenticator
     private let options: GatewayOptions
+    private let connections: Connections
 
-    init(routes: GatewayRoutes, keys: any KeyDirectory) {
+    init(routes: GatewayRoutes, keys: any KeyDirectory, connections: Connections) {
+        self.connections = connections
         table = routes.table
         options = routes.options
         authenticator = Authenticator(directory: keys, lifetime: routes.options.keyLifetime)
@@ -35,8 +37,8 @@ struct GatewayResponder: HTTPResponder {
         let requestID = context.requestID
         var response: Response
         do {
-            response = try await answer(request)
-        } catch let failure as BodyFailure {
+            response = try await answer(request, on: context.channel)
+        } catch let failure as BodyFailure where !(failure.underlying is BodyStalled) {
             // The server knows how to end a connection whose framing is broken.
             throw failure.underlying
         } catch {
@@ -60,7 +62,7 @@ struct GatewayResponder: HTTPResponder {
         return response
     }
 
-    private func answer(_ request: Request) async throws -> Response {
+    private func answer(_ request: Request, on channel: any Channel) async throws -> Response {
         let target = try RequestTarget(request.head.path ?? "", maximumBytes: options.requestLineMaxBytes)
         let match = table.match(target.segments)
         // An answer without a head's body is that of the method it stands for.
@@ -78,7 +80,9 @@ struct GatewayResponder: HTTPResponder {
         if let scope = route.scope {
             principal = try await authenticator.principal(request.headers, scope: scope)
         }
-        let call = Call(request: request, target: target, identifier: match.identifier, principal: principal)
+        let call = Call(
+            request: request, target: target, identifiers: match.identifiers, principal: principal, channel: channel,
+            connections: connections)
         return try await route.handler(call)
     }
 
@@ -95,6 +99,7 @@ struct GatewayResponder: HTTPResponder {
         case let problem as Problem: problem
         case let error as EngineError: Problem(error)
         case let error as JSONParseError: Problem(error)
+        case is BodyFailure: .bodyStalled
         case is CancellationError: Problem(EngineError(.draining, "The service ends.", cause: error))
         default: .internalFault(error)
         }

@@ -62,11 +62,12 @@ package struct GatewayService: Service {
     private func application() -> Application<GatewayResponder> {
         let options = routes.options
         let onListening = onListening
+        let connections = Connections()
         return Application(
-            responder: GatewayResponder(routes: routes, keys: keys),
+            responder: GatewayResponder(routes: routes, keys: keys, connections: connections),
             server: .http1(
                 configuration: .init(
-                    additionalChannelHandlers: [ConnectionGuard(options: options)],
+                    additionalChannelHandlers: [ConnectionGuard(options: options, connections: connections)],
                     idleTimeout: TimeAmount(options.idleTimeout),
                     httpDecoderConfiguration: .init(
                         maxHeaderFieldSize: options.headerBytesMax, maxHeaderListSize: options.headerBytesMax,

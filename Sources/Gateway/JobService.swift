@@ -7,9 +7,10 @@ package protocol JobService: Sendable {
     /// Validates and accepts a job; it is durable when this returns.
     func submit(_ request: JobRequest, tenant: TenantID, idempotency: IdempotencyKey?) async throws -> Job
 
-    /// Submits, then waits until the job has ended or `limit` has passed.
+    /// Submits, then waits until the job has ended, `limit` has passed or the caller has gone.
     func submit(
-        _ request: JobRequest, tenant: TenantID, idempotency: IdempotencyKey?, waitingUpTo limit: Duration
+        _ request: JobRequest, tenant: TenantID, idempotency: IdempotencyKey?, waitingUpTo limit: Duration,
+        for caller: Caller
     ) async throws -> JobOutcome
 
     /// Accepts all jobs or none; the pointers of faults start with `/jobs/N`.
@@ -18,8 +19,8 @@ package protocol JobService: Sendable {
     /// A job as it is now.
     func job(_ id: JobID, tenant: TenantID) async throws -> Job
 
-    /// A job, when it has ended or `limit` has passed.
-    func wait(for id: JobID, tenant: TenantID, upTo limit: Duration) async throws -> JobOutcome
+    /// A job, when it has ended, `limit` has passed or the caller has gone.
+    func wait(for id: JobID, tenant: TenantID, upTo limit: Duration, for caller: Caller) async throws -> JobOutcome
 
     /// A page of the tenant's jobs.
     func jobs(_ query: JobQuery, tenant: TenantID) async throws -> JobPage
@@ -27,11 +28,14 @@ package protocol JobService: Sendable {
     /// Asks for the end of a job.
     func cancel(_ id: JobID, tenant: TenantID) async throws -> (job: Job, alreadyCancelled: Bool)
 
+    /// Asks for the end of a job if it has not started.
+    func cancelIfQueued(_ id: JobID, tenant: TenantID) async throws -> (job: Job, alreadyCancelled: Bool)
+
     /// Removes a job that has ended, with all that belongs to it.
     func delete(_ id: JobID, tenant: TenantID) async throws
 
-    /// The result of a job that has ended.
-    func result(of id: JobID, tenant: TenantID) async throws -> JobOutcome
+    /// The result of a job that has ended; the caller makes room for a large one first.
+    func result(of id: JobID, tenant: TenantID, for caller: Caller) async throws -> JobOutcome
 
     /// The output of a job; the last `tail` lines of it, when given.
     func logs(of id: JobID, tenant: TenantID, stream: LogStream, tail: Int?) async throws -> [UInt8]

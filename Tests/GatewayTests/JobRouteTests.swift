@@ -45,6 +45,23 @@ struct JobRouteTests {
         }
     }
 
+    @Test("only=queued cancels a job that has not started and no other")
+    func cancelOnlyQueued() async throws {
+        try await withGateway { gateway in
+            let queued = Job.sample()
+            let running = Job.sample(state: .running)
+            for job in [queued, running] { await gateway.service.add(JobOutcome(job: job)) }
+            #expect(try await gateway.send("POST", "/v1/jobs/\(queued.id)/cancel?only=queued").status == 202)
+            #expect(try await gateway.send("POST", "/v1/jobs/\(queued.id)/cancel?only=queued").status == 200)
+            let refused = try await gateway.send("POST", "/v1/jobs/\(running.id)/cancel?only=queued")
+            #expect(refused.status == 409)
+            #expect(try refused.json()["type"] == "/problems/already-started")
+            #expect(try refused.json()["state"] == "running")
+            #expect(try await gateway.send("POST", "/v1/jobs/\(running.id)/cancel?only=running").status == 400)
+            #expect(try await gateway.send("POST", "/v1/jobs/\(JobID())/cancel?only=queued").status == 404)
+        }
+    }
+
     @Test("cancel is 202, then 200, and 409 for a job that has ended; delete needs an end")
     func cancelAndDelete() async throws {
         try await withGateway { gateway in

@@ -9,6 +9,9 @@ struct CancelCommand: AsyncParsableCommand {
     @OptionGroup var common: CommonOptions
     @OptionGroup var connection: ConnectionOptions
 
+    @Flag(name: .long, help: "Only jobs that have not started; others are left alone.")
+    var queued = false
+
     @Argument(help: "The jobs.")
     var ids: [String]
 
@@ -18,7 +21,7 @@ struct CancelCommand: AsyncParsableCommand {
         var firstProblem: GatewayProblem?
         for job in jobs {
             do {
-                let body = try await client.call("POST", "/v1/jobs/\(job)/cancel").body
+                let body = try await client.call("POST", "/v1/jobs/\(job)/cancel" + (queued ? "?only=queued" : "")).body
                 let state = try JobReport(body).state
                 try common.json
                     ? Console.json(body) : Console.line("\(job) \(state == .cancelled ? "cancelled" : "cancelling")")

@@ -62,7 +62,9 @@ struct CommandExit: Error {
     private static func code(of code: EngineError.Code) -> Int32 {
         switch code {
         case .invalidRequest, .limitExceeded, .notAllowed, .notSupported, .payloadTooLarge: usage
-        case .notFound, .alreadyTerminal, .notFinished, .keyReused, .artifactCorrupt, .dependency, .cancelled: failed
+        case .notFound, .alreadyTerminal, .alreadyStarted, .notFinished, .keyReused, .artifactCorrupt, .dependency,
+            .cancelled:
+            failed
         case .keyInFlight, .queueFull, .unavailable, .draining, .storageFull, .storage, .configuration,
             .containerEngineUnavailable, .containerEngineError, .imageNotFound, .startFailed, .protocolViolation,
             .lost, .timeout, .internalFault:

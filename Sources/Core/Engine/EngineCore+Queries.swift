@@ -24,32 +24,35 @@ extension EngineCore {
     }
 
     /// A job with its result, when it ends within the limit; the job as it is otherwise.
-    package func wait(for id: JobID, tenant: TenantID, upTo limit: Duration) async throws -> JobOutcome {
+    package func wait(
+        for id: JobID, tenant: TenantID, upTo limit: Duration, for caller: Caller = Caller()
+    ) async throws -> JobOutcome {
         if let job = jobs[id] {
             guard job.job.tenant == tenant, job.isInserted else { throw Self.noSuchJob }
-            if limit > .zero, let outcome = try await job.ended.wait(upTo: limit, on: loop) { return outcome }
+            if limit > .zero, let outcome = try await end(of: job, upTo: limit, for: caller) { return outcome }
             if job.phase != .ended { return JobOutcome(job: job.job, result: nil) }
         }
-        return try await storedOutcome(id, tenant: tenant)
+        return try await storedOutcome(id, tenant: tenant, for: caller)
     }
 
     /// The result of a job that has ended.
-    package func result(of id: JobID, tenant: TenantID) async throws -> JobOutcome {
+    package func result(of id: JobID, tenant: TenantID, for caller: Caller = Caller()) async throws -> JobOutcome {
         if let job = jobs[id], job.job.tenant == tenant, job.isInserted, job.phase != .ended {
             throw EngineError(.notFinished, "the job has not ended yet: it is \(job.job.state.rawValue)")
         }
-        let outcome = try await storedOutcome(id, tenant: tenant)
+        let outcome = try await storedOutcome(id, tenant: tenant, for: caller)
         guard outcome.job.state.isTerminal else {
             throw EngineError(.notFinished, "the job has not ended yet: it is \(outcome.job.state.rawValue)")
         }
         return outcome
     }
 
-    private func storedOutcome(_ id: JobID, tenant: TenantID) async throws -> JobOutcome {
+    private func storedOutcome(_ id: JobID, tenant: TenantID, for caller: Caller) async throws -> JobOutcome {
         guard let row = try await store.row(id), row.job.tenant == tenant else { throw Self.noSuchJob }
         guard let stored = row.result, let media = row.resultMedia, row.job.state == .completed else {
             return JobOutcome(job: row.job, result: nil)
         }
+        if stored.inline == nil { try await caller.room?(stored.encodedSize + stored.plainSize) }
         let artifacts = artifacts
         let limit = configuration.jobs.resultLimitBytes
         let (text, plain) = try await offload.runIfActive {

@@ -44,6 +44,7 @@ extension EngineCore {
         }
         text.gauge("slipway_jobs_unfinished", "Jobs that have not ended.", jobs.count)
         text.gauge("slipway_jobs_waiting", "Jobs that wait for a sandbox.", requests.count)
+        addWaits(to: &text)
         text.family("slipway_sandboxes", "gauge", "Sandboxes by image and what they do.")
         for status in pools() {
             let counts = [

@@ -13,7 +13,8 @@ extension EngineCore {
 
     /// Submits a job and waits for its end, up to a limit.
     package func submit(
-        _ request: JobRequest, tenant: TenantID, idempotency: IdempotencyKey?, waitingUpTo limit: Duration?
+        _ request: JobRequest, tenant: TenantID, idempotency: IdempotencyKey?, waitingUpTo limit: Duration?,
+        for caller: Caller = Caller()
     ) async throws -> JobOutcome {
         let (job, input) = try await accept(request, tenant: tenant)
         let key = try hold(idempotency, of: tenant)
@@ -26,14 +27,14 @@ extension EngineCore {
             enter(job)
             if !job.isInserted { insert(job) }
             if let earlier = try await stored(job) {
-                return try await wait(for: earlier, tenant: tenant, upTo: limit ?? .zero)
+                return try await wait(for: earlier, tenant: tenant, upTo: limit ?? .zero, for: caller)
             }
         } else {
             if job.isAwaited { hold(job) }
             enter(job)
             if !job.isInserted, !job.isHeld { insert(job) }
         }
-        return try await answer(job, waitingUpTo: limit)
+        return try await answer(job, waitingUpTo: limit, for: caller)
     }
 
     /// Waits until a job with an idempotency key is stored, with its claim where a sandbox was free.
@@ -312,13 +313,15 @@ extension EngineCore {
     }
 
     /// Answers a submitter when the job is durable, and with its end when that comes in time.
-    private func answer(_ job: ActiveJob, waitingUpTo limit: Duration?) async throws -> JobOutcome {
+    private func answer(
+        _ job: ActiveJob, waitingUpTo limit: Duration?, for caller: Caller
+    ) async throws -> JobOutcome {
         guard let limit, limit > .zero else {
             _ = try await job.committed.wait(upTo: .seconds(86_400), on: loop)
             return JobOutcome(job: job.job, result: nil)
         }
         // The end is committed after the claim, in the same order, so its arrival covers both.
-        if let outcome = try await job.ended.wait(upTo: limit, on: loop) { return outcome }
+        if let outcome = try await end(of: job, upTo: limit, for: caller) { return outcome }
         _ = try await job.committed.wait(upTo: .seconds(86_400), on: loop)
         return JobOutcome(job: job.job, result: nil)
     }

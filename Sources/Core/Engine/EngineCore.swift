@@ -34,6 +34,8 @@ package actor EngineCore {
     var requests: [RequestID: ActiveJob] = [:]
     var nextRequest: UInt64 = 1
     var nextFollower = 0
+    /// How many callers wait for the end of a job.
+    var waits = 0
     /// Followers of all jobs of a tenant; the names of their places begin with the epoch of this run.
     var feeds: [TenantID: TenantFeed] = [:]
     let feedEpoch = String(UInt64.random(in: 0 ... .max), radix: 36)

@@ -40,6 +40,8 @@ final class TenantFeed {
 
     /// Whether anybody follows now.
     var isFollowed: Bool { !followers.isEmpty }
+    /// How many follow now.
+    var followerCount: Int { followers.count }
 
     /// Takes an event and hands it to those who want it.
     func take(_ event: JobEvent, labels: [String: String], outcome: JobOutcome?) {

@@ -19,15 +19,17 @@ package final class Signal<Value: Sendable> {
     /// Delivers a failure instead.
     package func fail(_ error: EngineError) { settle(.failure(error)) }
 
-    /// Waits until the value arrives or the time is over, which gives nil.
+    /// Waits until the value arrives; gives nil when the time is over, or when whoever asked has gone.
     package func wait(
-        upTo limit: Duration, on loop: any EventLoop, isolation: isolated (any Actor)? = #isolation
+        upTo limit: Duration, on loop: any EventLoop, departure: Departure? = nil,
+        isolation: isolated (any Actor)? = #isolation
     ) async throws -> Value? {
         if let outcome { return try outcome.get() }
         let waiter = nextWaiter
         nextWaiter += 1
         let bound = NIOLoopBound(self, eventLoop: loop)
         var timer: Scheduled<Void>?
+        var notice: Int?
         let answer = await withCheckedContinuation {
             (continuation: CheckedContinuation<Result<Value, EngineError>?, Never>) in
             // The call may have let other work of the loop run before this body: the value can be there by now, and
@@ -37,8 +39,12 @@ package final class Signal<Value: Sendable> {
             timer = loop.scheduleTask(in: .nanoseconds(Int64(max(0, limit.seconds) * 1e9))) {
                 bound.value.waiters.removeValue(forKey: waiter)?.resume(returning: nil)
             }
+            notice = departure?.notify {
+                loop.execute { bound.value.waiters.removeValue(forKey: waiter)?.resume(returning: nil) }
+            }
         }
         timer?.cancel()
+        if let notice { departure?.forget(notice) }
         return try answer?.get()
     }
 

@@ -7,8 +7,8 @@ import SlipwayCore
 
 /// Watches over one connection: what never becomes a request is answered here, and the connection closed.
 ///
-/// It bounds the bytes and the time that a header may take, answers broken framing with a problem document, and tells
-/// clients that ask for it to go on with their body.
+/// It bounds the bytes and the time that a header may take and the pauses of bodies and of readers, answers broken
+/// framing with a problem document, tells clients that ask for it to go on with their body, and says when one has gone.
 final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -16,14 +16,24 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias OutboundOut = HTTPResponsePart
 
     private let options: GatewayOptions
+    private let connections: Connections
+    private var departure: Departure?
     private var watch: HeaderWatch?
+    private var transfer: TransferWatch?
     /// Requests whose header has come and whose answer has not ended.
     private var open = 0
     private var hasRefused = false
 
-    init(options: GatewayOptions) { self.options = options }
+    init(options: GatewayOptions, connections: Connections) {
+        self.options = options
+        self.connections = connections
+    }
 
     func handlerAdded(context: ChannelHandlerContext) {
+        departure = connections.add(context.channel)
+        transfer = TransferWatch(
+            timeout: options.bodyTimeout, sendTimeout: options.sendTimeout,
+            stalled: { context.fireErrorCaught(BodyStalled()) }, stuck: { context.close(promise: nil) })
         let watch = HeaderWatch(
             limitBytes: options.requestLineMaxBytes + options.headerBytesMax, timeout: options.headerTimeout
         ) { [weak self] status in self?.refuse(status, context: context) }
@@ -36,18 +46,54 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) { watch = nil }
+    func handlerRemoved(context: ChannelHandlerContext) {
+        connections.remove(context.channel)
+        departure?.happen()
+        transfer?.end()
+        transfer = nil
+        watch = nil
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        departure?.happen()
+        transfer?.end()
+        context.fireChannelInactive()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        // A client that sends nothing more is taken for one that has gone: nothing else tells before the next write.
+        if case ChannelEvent.inputClosed? = event as? ChannelEvent { departure?.happen() }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        transfer?.hasRead()
+        context.fireChannelReadComplete()
+    }
+
+    func read(context: ChannelHandlerContext) {
+        transfer?.willRead(on: context.eventLoop)
+        context.read()
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        transfer?.isWritable(context.channel.isWritable, on: context.eventLoop)
+        context.fireChannelWritabilityChanged()
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
         case .head(let head):
             open += 1
             watch?.headerHasCome()
+            transfer?.headerHasCome()
             if expectsContinue(head) {
                 context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
             }
         case .body: break
-        case .end: watch?.requestHasEnded()
+        case .end:
+            watch?.requestHasEnded()
+            transfer?.requestHasEnded()
         }
         context.fireChannelRead(data)
     }

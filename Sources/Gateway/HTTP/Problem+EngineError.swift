@@ -19,7 +19,7 @@ extension Problem {
             self.init(.unprocessableContent, error.code.rawValue, detail, errors: error.faults)
         case .payloadTooLarge:
             self.init(.contentTooLarge, error.code.rawValue, error.message, errors: error.faults)
-        case .alreadyTerminal, .notFinished, .keyInFlight:
+        case .alreadyTerminal, .alreadyStarted, .notFinished, .keyInFlight:
             self.init(.conflict, error.code.rawValue, error.message)
         case .queueFull:
             self.init(.tooManyRequests, error.code.rawValue, error.message)

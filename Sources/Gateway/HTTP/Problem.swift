@@ -12,6 +12,8 @@ struct Problem: Error {
     var headers = HTTPFields()
     /// Whether the connection is closed after the answer, because the rest of the request is not read.
     var closesConnection = false
+    /// The state of the job that it is about, where that is the reason.
+    var jobState: JobState?
     /// What really happened, for the log only.
     var cause: (any Error)?
 
@@ -35,6 +37,21 @@ struct Problem: Error {
         var problem = Problem(
             .contentTooLarge, "body-too-large", "The body has more than \(limitBytes) bytes, which is the limit.")
         problem.closesConnection = true
+        return problem
+    }
+
+    /// 408 for a body that did not go on.
+    static var bodyStalled: Problem {
+        var problem = Problem(.requestTimeout, "request-timeout", "The rest of the body did not come in time.")
+        problem.closesConnection = true
+        return problem
+    }
+
+    /// 503 for a request whose bytes have no room beside those of others.
+    static func noRoom(_ what: String, setting: String) -> Problem {
+        var problem = Problem(
+            .serviceUnavailable, "no-room", "The gateway holds as many bytes of \(what) as it may (\(setting)).")
+        problem.headers[.retryAfter] = "2"
         return problem
     }
 
@@ -66,6 +83,10 @@ struct Problem: Error {
             writer.value(instance)
             writer.name("request_id")
             writer.value(requestID)
+            if let jobState {
+                writer.name("state")
+                writer.value(jobState.rawValue)
+            }
             if let offset {
                 writer.name("offset")
                 writer.value(offset)

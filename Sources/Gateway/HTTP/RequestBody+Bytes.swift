@@ -8,13 +8,23 @@ struct BodyFailure: Error {
 }
 
 extension Request {
+    /// Up to this size a body is read without asking for room: connections are limited in number.
+    static let smallBodyBytes = 64 << 10
+
     /// Checks the headers that say what a body is, and reads it up to the limit.
     ///
-    /// - Throws: ``Problem`` 415 for anything but plain JSON, 413 as soon as the limit is passed; ``BodyFailure``.
-    func jsonBody(limitBytes: Int) async throws -> [UInt8] {
+    /// - Parameter room: Asked once, with the bytes that may come, before more of a body than a small one is read.
+    /// - Throws: ``Problem`` 415 for anything but plain JSON, 413 as soon as the limit is passed, and what `room` throws;
+    ///   ``BodyFailure``.
+    func jsonBody(limitBytes: Int, room: (_ bytes: Int) async throws -> Void) async throws -> [UInt8] {
         try requireJSON()
         let announced = headers[.contentLength].flatMap { Int($0) }
         if let announced, announced > limitBytes { throw Problem.bodyTooLarge(limitBytes) }
+        var hasRoom = false
+        if let announced, announced > Self.smallBodyBytes {
+            try await room(announced)
+            hasRoom = true
+        }
         var bytes: [UInt8] = []
         // What is announced need not come, so only a modest part of it is reserved ahead.
         bytes.reserveCapacity(min(announced ?? 0, 1 << 20))
@@ -29,6 +39,11 @@ extension Request {
             guard let part else { return bytes }
             guard bytes.count + part.readableBytes <= limitBytes else { throw Problem.bodyTooLarge(limitBytes) }
             bytes.append(contentsOf: part.readableBytesView)
+            // Without a length the body may become as large as any.
+            if !hasRoom, bytes.count > Self.smallBodyBytes {
+                try await room(limitBytes)
+                hasRoom = true
+            }
         }
     }
 

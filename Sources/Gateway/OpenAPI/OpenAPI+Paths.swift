@@ -58,6 +58,8 @@ extension OpenAPI {
         "/v1/jobs/{id}/cancel":{
           "parameters":[{"$ref":"#/components/parameters/id"}],
           "post":{"operationId":"cancelJob","tags":["jobs"],"summary":"Cancel a job; scope submit.",
+            "parameters":[{"name":"only","in":"query","description":"queued: leave a job alone that has started (409 already-started, with its state).",
+              "schema":{"enum":["queued"]}}],
             "responses":{
               "200":{"description":"It was cancelled before.","content":{"application/json":{"schema":{"$ref":"#/components/schemas/Job"}}}},
               "202":{"description":"It is being cancelled.","content":{"application/json":{"schema":{"$ref":"#/components/schemas/Job"}}}},

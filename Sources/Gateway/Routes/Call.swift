@@ -1,15 +1,22 @@
 import HTTPTypes
 import Hummingbird
+import NIOCore
 import SlipwayCore
 
 /// One request on its way to its handler.
 struct Call: Sendable {
     let request: Request
     let target: RequestTarget
-    /// What stood where the route has `{id}`.
-    let identifier: String
+    /// What stood where the route has `{id}` and other names in braces, in this order.
+    let identifiers: [String]
     /// Who asks; the tenant `default` without any scope on routes that need no key.
     let principal: Principal
+    /// The connection that the request came on.
+    let channel: any Channel
+    let connections: Connections
+
+    /// When the client goes.
+    var departure: Departure { connections.departure(of: channel) }
 
     var headers: HTTPFields { request.headers }
 
@@ -17,7 +24,7 @@ struct Call: Sendable {
     ///
     /// - Throws: ``Problem`` 404 when it has not the shape of one, as if there were no such job.
     func jobID() throws(Problem) -> JobID {
-        guard let id = JobID(identifier) else { throw .notFound }
+        guard let text = identifiers.first, let id = JobID(text) else { throw .notFound }
         return id
     }
 
@@ -64,10 +71,11 @@ struct Call: Sendable {
 extension Response {
     /// An answer of JSON, header and body in one write.
     static func json(
-        _ bytes: [UInt8], status: HTTPResponse.Status = .ok, headers: HTTPFields = HTTPFields()
+        _ bytes: [UInt8], status: HTTPResponse.Status = .ok, headers: HTTPFields = HTTPFields(),
+        room: ResultRoom? = nil
     ) -> Response {
         var headers = headers
         headers[.contentType] = "application/json"
-        return Response(status: status, headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: bytes)))
+        return .paced(bytes, status: status, headers: headers, room: room)
     }
 }

@@ -33,17 +33,20 @@ struct EventFeed<Event: Sendable>: Sendable {
     let heartbeat: Duration?
     let heartbeatText: String
     let start: String
+    /// When the client goes.
+    let departure: Departure
     /// The bytes of an event; nil for events that are left out.
     let encode: @Sendable (Event) -> [UInt8]?
 
     init(
         events: AsyncStream<Event>, heartbeat: Duration?, heartbeatText: String = "", start: String = "",
-        encode: @escaping @Sendable (Event) -> [UInt8]?
+        departure: Departure, encode: @escaping @Sendable (Event) -> [UInt8]?
     ) {
         self.events = events
         self.heartbeat = heartbeat
         self.heartbeatText = heartbeatText
         self.start = start
+        self.departure = departure
         self.encode = encode
     }
 
@@ -59,9 +62,16 @@ struct EventFeed<Event: Sendable>: Sendable {
 
     private func write(to writer: inout any ResponseBodyWriter) async throws {
         let source = Source(events)
+        let (goings, going) = AsyncStream<Void>.makeStream()
+        let notice = departure.notify { going.finish() }
+        defer { if let notice { departure.forget(notice) } }
         try await withThrowingTaskGroup(of: Signal.self) { group in
             group.addTask { await cancelWhenGracefulShutdown { await source.next() } }
             addSilence(to: &group)
+            group.addTask {
+                for await _ in goings {}
+                return .end
+            }
             while let signal = try await group.next() {
                 switch signal {
                 case .event(let event):

@@ -12,8 +12,10 @@ extension GatewayRoutes {
             query: call.target.query["wait"], headers: call.headers, maximum: options.waitMax)
         var headers = HTTPFields()
         let body: [UInt8]
+        let room = ResultRoom(self, call)
         if let wait {
-            let outcome = try await service.wait(for: id, tenant: tenant, upTo: wait)
+            let waited = try await service.wait(for: id, tenant: tenant, upTo: wait, for: room.caller)
+            let outcome = try await room.fit(waited)
             body = JobEncoder.bytes(outcome.job, result: outcome)
             if call.target.query["wait"] == nil {
                 headers[.preferenceApplied] = "wait=\(wait.components.seconds)"
@@ -26,7 +28,7 @@ extension GatewayRoutes {
         guard !EntityTag.isMatch(tag, call.headers[values: .ifNoneMatch]) else {
             return Response(status: .notModified, headers: headers)
         }
-        return .json(body, headers: headers)
+        return .json(body, headers: headers, room: room)
     }
 
     /// Lists the tenant's jobs, newest first: `GET /v1/jobs`.
@@ -57,10 +59,23 @@ extension GatewayRoutes {
         return .json(writer.bytes)
     }
 
-    /// Asks for the end of a job: `POST /v1/jobs/{id}/cancel`.
+    /// Asks for the end of a job: `POST /v1/jobs/{id}/cancel`; with `only=queued` not of one that has started.
     @Sendable func cancel(_ call: Call) async throws -> Response {
-        try call.allowQuery()
-        let (job, already) = try await service.cancel(try call.jobID(), tenant: call.principal.tenant)
+        try call.allowQuery("only")
+        let (id, tenant) = (try call.jobID(), call.principal.tenant)
+        let (job, already): (Job, Bool)
+        switch call.target.query["only"] {
+        case nil: (job, already) = try await service.cancel(id, tenant: tenant)
+        case JobState.queued.rawValue?:
+            do {
+                (job, already) = try await service.cancelIfQueued(id, tenant: tenant)
+            } catch let error as EngineError where error.code == .alreadyStarted {
+                var problem = Problem(error)
+                problem.jobState = try await service.job(id, tenant: tenant).state
+                throw problem
+            }
+        default: throw Problem.badRequest("The query parameter 'only' must be queued.")
+        }
         return .json(JobEncoder.bytes(job), status: already ? .ok : .accepted)
     }
 
@@ -74,13 +89,13 @@ extension GatewayRoutes {
     /// Hands out a result, as JSON or as its bytes: `GET /v1/jobs/{id}/result`.
     @Sendable func result(_ call: Call) async throws -> Response {
         try call.allowQuery()
-        let outcome = try await service.result(of: try call.jobID(), tenant: call.principal.tenant)
+        let room = ResultRoom(self, call)
+        let outcome = try await service.result(
+            of: try call.jobID(), tenant: call.principal.tenant, for: room.caller)
         guard Preferences.accepts("application/octet-stream", call.headers), let result = outcome.result else {
-            return .json(ResultEncoder.bytes(outcome))
+            return .json(ResultEncoder.bytes(outcome), room: room)
         }
-        return Response(
-            status: .ok, headers: [.contentType: result.media.rawValue],
-            body: .init(byteBuffer: ByteBuffer(bytes: result.bytes)))
+        return .paced(result.bytes, headers: [.contentType: result.media.rawValue], room: room)
     }
 }
 

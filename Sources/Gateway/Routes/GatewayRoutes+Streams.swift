@@ -21,7 +21,9 @@ extension GatewayRoutes {
             throw Problem.badRequest("The query parameters 'follow' and 'tail' cannot be combined.")
         }
         let events = try await service.events(of: id, tenant: call.principal.tenant, after: 0)
-        let feed = EventFeed(events: events, heartbeat: nil) { LogLine.text(of: $0, stream: stream) }
+        let feed = EventFeed(events: events, heartbeat: nil, departure: call.departure) {
+            LogLine.text(of: $0, stream: stream)
+        }
         return Response(status: .ok, headers: headers, body: feed.body)
     }
 
@@ -33,7 +35,9 @@ extension GatewayRoutes {
         let after = try lastEventID(call)
         let events = try await service.events(of: id, tenant: tenant, after: after)
         if Preferences.accepts("application/x-ndjson", call.headers) {
-            let feed = EventFeed(events: events, heartbeat: options.heartbeat, heartbeatText: "\n") {
+            let feed = EventFeed(
+                events: events, heartbeat: options.heartbeat, heartbeatText: "\n", departure: call.departure
+            ) {
                 NDJSON.line($0.json)
             }
             return Response(status: .ok, headers: [.contentType: "application/x-ndjson"], body: feed.body)
@@ -43,14 +47,15 @@ extension GatewayRoutes {
             // Browsers connect again when a stream ends, until they are told that there is nothing more.
             guard await iterator.next() != nil else { return Response(status: .noContent) }
             let again = try await service.events(of: id, tenant: tenant, after: after)
-            return serverSentEvents(again)
+            return serverSentEvents(again, call)
         }
-        return serverSentEvents(events)
+        return serverSentEvents(events, call)
     }
 
-    private func serverSentEvents(_ events: AsyncStream<JobEvent>) -> Response {
+    private func serverSentEvents(_ events: AsyncStream<JobEvent>, _ call: Call) -> Response {
         let feed = EventFeed(
-            events: events, heartbeat: options.heartbeat, heartbeatText: ": alive\n\n", start: "retry: 2000\n\n"
+            events: events, heartbeat: options.heartbeat, heartbeatText: ": alive\n\n", start: "retry: 2000\n\n",
+            departure: call.departure
         ) { ServerSentEvent.text(of: $0) }
         return Response(status: .ok, headers: [.contentType: "text/event-stream"], body: feed.body)
     }

@@ -11,33 +11,46 @@ extension GatewayRoutes {
         try call.allowQuery("wait")
         let wait = try Preferences.wait(
             query: call.target.query["wait"], headers: call.headers, maximum: options.waitMax)
-        let body = try await call.request.jsonBody(limitBytes: options.bodyMaxBytes)
+        let (body, share) = try await body(of: call)
         let key = try IdempotencyHeader.key(
             call.headers, method: "POST", path: "/v1/jobs", body: body)
         let request = try await offLoop(ifLarge: body) { try decodeJob(body) }
         let tenant = call.principal.tenant
         guard let wait else {
             let job = try await service.submit(request, tenant: tenant, idempotency: key)
+            share?.release()
             return accepted(job, headers: HTTPFields())
         }
-        let outcome = try await service.submit(request, tenant: tenant, idempotency: key, waitingUpTo: wait)
+        let room = ResultRoom(self, call)
+        var outcome: JobOutcome
+        if let share {
+            // Room for bodies is not held through the wait, and neither is the body.
+            let id = try await service.submit(request, tenant: tenant, idempotency: key).id
+            share.release()
+            outcome = try await service.wait(for: id, tenant: tenant, upTo: wait, for: room.caller)
+        } else {
+            outcome = try await service.submit(
+                request, tenant: tenant, idempotency: key, waitingUpTo: wait, for: room.caller)
+        }
         var headers = HTTPFields()
         if call.target.query["wait"] == nil {
             headers[.preferenceApplied] = "wait=\(wait.components.seconds)"
         }
         guard outcome.job.state.isTerminal else { return accepted(outcome.job, headers: headers) }
         headers[.location] = "/v1/jobs/\(outcome.job.id)"
-        return .json(JobEncoder.bytes(outcome.job, result: outcome), headers: headers)
+        outcome = try await room.fit(outcome)
+        return .json(JobEncoder.bytes(outcome.job, result: outcome), headers: headers, room: room)
     }
 
     /// Submits many jobs, all or none: `POST /v1/jobs/batch`.
     @Sendable func submitBatch(_ call: Call) async throws -> Response {
         try call.allowQuery()
-        let body = try await call.request.jsonBody(limitBytes: options.bodyMaxBytes)
+        let (body, share) = try await body(of: call)
         let key = try IdempotencyHeader.key(
             call.headers, method: "POST", path: "/v1/jobs/batch", body: body)
         let requests = try await offLoop(ifLarge: body) { try decodeBatch(body) }
         let jobs = try await service.submit(batch: requests, tenant: call.principal.tenant, idempotency: key)
+        share?.release()
         var writer = JSONWriter(capacity: jobs.count * 640 + 16)
         writer.object { writer in
             writer.name("jobs")
@@ -46,6 +59,20 @@ extension GatewayRoutes {
             }
         }
         return .json(writer.bytes, status: .accepted)
+    }
+
+    /// Reads the body of a request, once there is room for it, which stays taken as long as the share is held.
+    private func body(of call: Call) async throws -> ([UInt8], ByteBudget.Share?) {
+        var share: ByteBudget.Share?
+        let body = try await call.request.jsonBody(limitBytes: options.bodyMaxBytes) { bytes in
+            share = await bodies.take(
+                bytes, upTo: options.roomTimeout, on: call.channel.eventLoop, departure: call.departure)
+            guard share == nil else { return }
+            var problem = Problem.noRoom("bodies", setting: "gateway.bodies_in_flight_max")
+            problem.closesConnection = true
+            throw problem
+        }
+        return (body, share)
     }
 
     private func accepted(_ job: Job, headers: HTTPFields) -> Response {

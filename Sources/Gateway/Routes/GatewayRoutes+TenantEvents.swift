@@ -19,13 +19,17 @@ extension GatewayRoutes {
         query.after = last.first.flatMap { $0.isEmpty ? nil : $0 }
         let events = await service.events(query, tenant: call.principal.tenant)
         if Preferences.accepts("application/x-ndjson", call.headers) {
-            let feed = EventFeed(events: events, heartbeat: options.heartbeat, heartbeatText: "\n", start: "\n") {
+            let feed = EventFeed(
+                events: events, heartbeat: options.heartbeat, heartbeatText: "\n", start: "\n",
+                departure: call.departure
+            ) {
                 NDJSON.line(TenantEventEncoder.json($0))
             }
             return Response(status: .ok, headers: [.contentType: "application/x-ndjson"], body: feed.body)
         }
         let feed = EventFeed(
-            events: events, heartbeat: options.heartbeat, heartbeatText: ": alive\n\n", start: "retry: 2000\n\n"
+            events: events, heartbeat: options.heartbeat, heartbeatText: ": alive\n\n", start: "retry: 2000\n\n",
+            departure: call.departure
         ) { ServerSentEvent.text(id: $0.streamID, json: TenantEventEncoder.json($0)) }
         return Response(status: .ok, headers: [.contentType: "text/event-stream"], body: feed.body)
     }

@@ -7,6 +7,18 @@ struct GatewayRoutes: Sendable {
     let service: any JobService
     let limits: RequestLimits
     let options: GatewayOptions
+    /// The bodies that are held.
+    let bodies: ByteBudget
+    /// The results on their way to clients.
+    let results: ByteBudget
+
+    init(service: any JobService, limits: RequestLimits, options: GatewayOptions) {
+        self.service = service
+        self.limits = limits
+        self.options = options
+        bodies = ByteBudget(limitBytes: options.bodiesInFlightMaxBytes)
+        results = ByteBudget(limitBytes: options.resultsInFlightMaxBytes)
+    }
 
     /// A route before it is bound to a service.
     struct Declaration: Sendable {

@@ -24,8 +24,8 @@ struct RouteTable: Sendable {
     /// What was found for a path.
     struct Match {
         let path: Path
-        /// What stands where the path has `{id}`.
-        let identifier: String
+        /// What stands where the path has `{id}` and other names in braces, in this order.
+        let identifiers: [String]
     }
 
     private(set) var paths: [Path] = []
@@ -48,13 +48,13 @@ struct RouteTable: Sendable {
     /// The path that fits; fixed paths come before those with an identifier if they are added before.
     func match(_ segments: [String]) -> Match? {
         for path in paths where path.segments.count == segments.count {
-            var identifier = ""
+            var identifiers: [String] = []
             let fits = zip(path.segments, segments).allSatisfy { expected, found in
-                guard expected == "{id}" else { return expected == found }
-                identifier = found
+                guard expected.first == "{" else { return expected == found }
+                identifiers.append(found)
                 return !found.isEmpty
             }
-            if fits { return Match(path: path, identifier: identifier) }
+            if fits { return Match(path: path, identifiers: identifiers) }
         }
         return nil
     }

@@ -47,6 +47,12 @@ final class HTTPConnection: Sendable {
         }
     }
 
+    /// Sends bytes and reads nothing.
+    func write(_ bytes: [UInt8]) async throws { try await onThread { try self.send(bytes) } }
+
+    /// Reads one response.
+    func response() async throws -> Response { try await onThread { try self.receive(isHead: false) } }
+
     /// Whether the server has closed the connection by the time the next byte could be read.
     func isClosed() async throws -> Bool {
         try await onThread {

@@ -28,6 +28,12 @@ actor StubJobService: JobService {
     private(set) var poolTenant: TenantID?
     var limits = RequestLimits()
 
+    private(set) var reallyWaits = false
+    /// How many waits are under way.
+    private(set) var waiting = 0
+    /// How many readers of events there are.
+    private(set) var followers = 0
+    func setReallyWaits() { reallyWaits = true }
     func setLimits(_ limits: RequestLimits) { self.limits = limits }
     /// Makes submitted jobs end at once.
     func endJobs(_ ending: @escaping @Sendable (Job) -> JobOutcome) { self.ending = ending }
@@ -46,9 +52,13 @@ actor StubJobService: JobService {
     }
 
     func submit(
-        _ request: JobRequest, tenant: TenantID, idempotency: IdempotencyKey?, waitingUpTo limit: Duration
+        _ request: JobRequest, tenant: TenantID, idempotency: IdempotencyKey?, waitingUpTo limit: Duration,
+        for caller: Caller
     ) async throws -> JobOutcome {
-        try accept([request], tenant: tenant, idempotency: idempotency, wait: limit, isBatch: false)[0]
+        let outcome = try accept(
+            [request], tenant: tenant, idempotency: idempotency, wait: limit, isBatch: false)[0]
+        if !outcome.job.state.isTerminal { await sleep(limit, caller) }
+        return outcome
     }
 
     func submit(batch: [JobRequest], tenant: TenantID, idempotency: IdempotencyKey?) async throws -> [Job] {
@@ -57,8 +67,25 @@ actor StubJobService: JobService {
 
     func job(_ id: JobID, tenant: TenantID) async throws -> Job { try find(id, tenant).job }
 
-    func wait(for id: JobID, tenant: TenantID, upTo limit: Duration) async throws -> JobOutcome {
-        try find(id, tenant)
+    func wait(for id: JobID, tenant: TenantID, upTo limit: Duration, for caller: Caller) async throws -> JobOutcome {
+        let outcome = try find(id, tenant)
+        if !outcome.job.state.isTerminal { await sleep(limit, caller) }
+        return outcome
+    }
+
+    /// Waits as an engine does, when a test wants it to.
+    private func sleep(_ limit: Duration, _ caller: Caller) async {
+        guard reallyWaits else { return }
+        waiting += 1
+        let (stream, continuation) = AsyncStream<Void>.makeStream()
+        _ = caller.departure?.notify { continuation.finish() }
+        let timer = Task {
+            try await Task.sleep(for: limit)
+            continuation.finish()
+        }
+        for await _ in stream {}
+        timer.cancel()
+        waiting -= 1
     }
 
     func jobs(_ query: JobQuery, tenant: TenantID) async throws -> JobPage {
@@ -76,6 +103,14 @@ actor StubJobService: JobService {
         return (job, false)
     }
 
+    func cancelIfQueued(_ id: JobID, tenant: TenantID) async throws -> (job: Job, alreadyCancelled: Bool) {
+        let state = try find(id, tenant).job.state
+        guard state == .queued || state.isTerminal else {
+            throw EngineError(.alreadyStarted, "The job has started already.")
+        }
+        return try await cancel(id, tenant: tenant)
+    }
+
     func delete(_ id: JobID, tenant: TenantID) async throws {
         guard try find(id, tenant).job.state.isTerminal else {
             throw EngineError(.notFinished, "The job has not ended yet.")
@@ -83,9 +118,10 @@ actor StubJobService: JobService {
         outcomes[id] = nil
     }
 
-    func result(of id: JobID, tenant: TenantID) async throws -> JobOutcome {
+    func result(of id: JobID, tenant: TenantID, for caller: Caller) async throws -> JobOutcome {
         let outcome = try find(id, tenant)
         guard outcome.job.state.isTerminal else { throw EngineError(.notFinished, "The job has not ended yet.") }
+        try await caller.room?(outcome.result?.bytes.count ?? 0)
         return outcome
     }
 
@@ -108,9 +144,13 @@ actor StubJobService: JobService {
         eventReads += 1
         let (stream, continuation) = AsyncStream<JobEvent>.makeStream()
         for event in eventLists[id] ?? [] where event.seq > seq { continuation.yield(event) }
+        followers += 1
+        continuation.onTermination = { _ in Task { await self.unfollow() } }
         if !keepsEventsOpen { continuation.finish() }
         return stream
     }
+
+    private func unfollow() { followers -= 1 }
 
     func pools(for tenant: TenantID?) async -> [PoolStatus] {
         poolTenant = tenant

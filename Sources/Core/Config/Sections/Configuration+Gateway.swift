@@ -17,6 +17,14 @@ extension Configuration {
         public var headerTimeout = Duration.seconds(10)
         /// The longest pause within a request's body.
         public var bodyTimeout = Duration.seconds(30)
+        /// The longest time in which a client takes nothing of an answer.
+        public var sendTimeout = Duration.seconds(30)
+        /// The bytes of all bodies that are held at a time.
+        public var bodiesInFlightMaxBytes = Int.mebibytes(256)
+        /// The bytes of all results on their way to clients.
+        public var resultsInFlightMaxBytes = Int.mebibytes(512)
+        /// The longest wait for room for a body or a result.
+        public var roomTimeout = Duration.seconds(30)
         /// The largest JSON body, payloads not counted.
         public var jsonBodyMaxBytes = Int.mebibytes(1)
         /// The deepest nesting of a JSON body.
@@ -63,6 +71,25 @@ extension Configuration.Gateway: ConfigurationSection {
             "body_timeout", \.bodyTimeout, .duration(.milliseconds(100) ... .hours(1)),
             "Longest pause within the body of a request; then 408.",
             tune: "Raise it for clients on very slow networks.")
+        Field.value(
+            "send_timeout", \.sendTimeout, .duration(.milliseconds(100) ... .hours(1)),
+            "Longest time in which a client takes nothing of an answer that waits for it; then it is cut off.",
+            tune: "Raise it for clients on very slow networks.")
+        Field.value(
+            "bodies_in_flight_max", \.bodiesInFlightMaxBytes, .size(.mebibytes(1) ... .tebibytes(1)),
+            "Bytes of all bodies over 64 KiB that are held at a time. Further ones are not read until there is room, at "
+                + "most room_timeout; then 503.",
+            tune: "Payloads take about four times their size while they are checked: keep this below an eighth of the "
+                + "memory.")
+        Field.value(
+            "results_in_flight_max", \.resultsInFlightMaxBytes, .size(.mebibytes(1) ... .tebibytes(1)),
+            "Bytes of all results over 64 KiB that are on their way to clients at a time. Further ones wait, at most "
+                + "room_timeout; then 503.",
+            tune: "Lower it on small machines, raise it for many readers of large results.")
+        Field.value(
+            "room_timeout", \.roomTimeout, .duration(.zero ... .minutes(1)),
+            "Longest wait of a request for room for its body or its result; then 503 with Retry-After.",
+            tune: "Lower it when clients have another gateway to turn to.")
         Field.value(
             "json_body_max", \.jsonBodyMaxBytes, .size(.kibibytes(1) ... .gibibytes(1)),
             "Largest JSON body, its payloads not counted; larger ones are answered 413.",

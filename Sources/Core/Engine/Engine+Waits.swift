@@ -1,0 +1,34 @@
+extension Engine {
+    /// Cancels a job only if it has not started: a job that runs is never ended by this.
+    ///
+    /// - Returns: The job, and whether it had been cancelled before.
+    /// - Throws: ``EngineError`` `.alreadyStarted` for a job that is starting or running, `.alreadyTerminal` for one that
+    ///   completed or failed, `.notFound`.
+    @discardableResult
+    public func cancelIfQueued(
+        _ id: JobID, tenant: TenantID = .default
+    ) async throws -> (job: Job, alreadyCancelled: Bool) {
+        try await core.cancelIfQueued(id, tenant: tenant)
+    }
+
+    /// Submits a job and waits for its end, up to a limit and for as long as whoever asked is there.
+    package func submit(
+        _ request: JobRequest, tenant: TenantID, idempotency: IdempotencyKey?, waitingUpTo limit: Duration,
+        for caller: Caller
+    ) async throws -> JobOutcome {
+        try await core.submit(
+            request, tenant: tenant, idempotency: idempotency, waitingUpTo: limit, for: caller)
+    }
+
+    /// A job with its result, when it ends within the limit and while whoever asked is there.
+    package func wait(
+        for id: JobID, tenant: TenantID, upTo limit: Duration, for caller: Caller
+    ) async throws -> JobOutcome {
+        try await core.wait(for: id, tenant: tenant, upTo: limit, for: caller)
+    }
+
+    /// The result of a job that has ended; room is asked for before a large one is read.
+    package func result(of id: JobID, tenant: TenantID, for caller: Caller) async throws -> JobOutcome {
+        try await core.result(of: id, tenant: tenant, for: caller)
+    }
+}

@@ -1,0 +1,160 @@
+import SlipwayCore
+import SlipwayGateway
+import TestSupport
+import Testing
+
+/// Bodies that stall, readers that stall, and the room that both take.
+@Suite("Transfers")
+struct TransferTests {
+    private let head = "POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+
+    /// A job whose body has about so many bytes.
+    private func job(bytes: Int) -> [UInt8] {
+        let filler = String(repeating: "x", count: bytes)
+        return Array(##"{"task":{"type":"source","code":"#\##(filler)"}}"##.utf8)
+    }
+
+    /// The beginning of a request whose body is announced and does not come.
+    private func beginning(_ gateway: TestGateway, announcing bytes: Int) -> [UInt8] {
+        Array((head + "Authorization: Bearer \(gateway.key)\r\nContent-Length: \(bytes)\r\n\r\n{").utf8)
+    }
+
+    @Test("a body that stalls is 408 and closes; one that is only slow is taken")
+    func stalledBody() async throws {
+        var options = GatewayOptions()
+        options.bodyTimeout = .milliseconds(300)
+        try await withGateway(options: options) { gateway in
+            for framing in ["Content-Length: 100\r\n\r\n{", "Transfer-Encoding: chunked\r\n\r\n25\r\n{"] {
+                let connection = try HTTPConnection(port: gateway.port)
+                let request = head + "Authorization: Bearer \(gateway.key)\r\n" + framing
+                let response = try await connection.exchange(Array(request.utf8))
+                #expect(response.status == 408)
+                #expect(response.header("Content-Type") == "application/problem+json")
+                #expect(response.header("Connection") == "close")
+                #expect(try response.json()["type"]?.text == "/problems/request-timeout")
+                #expect(try await connection.isClosed())
+            }
+            let slow = try HTTPConnection(port: gateway.port)
+            let request = gateway.request("POST", "/v1/jobs", body: job(bytes: 8))
+            try await slow.write(Array(request.dropLast(12)))
+            for byte in request.suffix(12) {
+                try await Task.sleep(for: .milliseconds(60))
+                try await slow.write([byte])
+            }
+            #expect(try await slow.response().status == 202)
+            #expect(await gateway.service.submissions.count == 1)
+        }
+    }
+
+    @Test("a stalled body of a request that nobody reads closes the connection")
+    func unreadBody() async throws {
+        var options = GatewayOptions()
+        options.bodyTimeout = .milliseconds(200)
+        try await withGateway(options: options) { gateway in
+            let connection = try HTTPConnection(port: gateway.port)
+            let request = "GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc"
+            #expect(try await connection.exchange(Array(request.utf8)).status == 200)
+            #expect(try await connection.isClosed())
+        }
+    }
+
+    @Test("bodies wait for room, and are refused with 503 when there is none in time")
+    func roomForBodies() async throws {
+        var options = GatewayOptions()
+        options.bodiesInFlightMaxBytes = 1 << 20
+        options.roomTimeout = .milliseconds(200)
+        try await withGateway(options: options) { gateway in
+            var holder: HTTPConnection? = try HTTPConnection(port: gateway.port)
+            try await holder?.write(beginning(gateway, announcing: 900 << 10))
+            let large = gateway.request("POST", "/v1/jobs", body: job(bytes: 200 << 10))
+            let refused = try await eventually("the first body holds the room") {
+                let response = try await HTTPConnection(port: gateway.port).exchange(large)
+                return response.status == 202 ? nil : response
+            }
+            #expect(refused.status == 503)
+            #expect(refused.header("Retry-After") == "2")
+            #expect(try refused.json()["type"]?.text == "/problems/no-room")
+            #expect(refused.text.contains("gateway.bodies_in_flight_max"))
+            let small = gateway.request("POST", "/v1/jobs", body: job(bytes: 20))
+            #expect(try await HTTPConnection(port: gateway.port).exchange(small).status == 202)
+            holder = nil
+            try await waitUntil("the room is free again") {
+                try await HTTPConnection(port: gateway.port).exchange(large).status == 202
+            }
+        }
+    }
+
+    @Test("a body that the gateway has no room for yet is not taken for one that stalls")
+    func patience() async throws {
+        var options = GatewayOptions()
+        options.bodiesInFlightMaxBytes = 1 << 20
+        options.bodyTimeout = .milliseconds(300)
+        options.roomTimeout = .seconds(20)
+        try await withGateway(options: options) { gateway in
+            let slow = try HTTPConnection(port: gateway.port)
+            let body = job(bytes: 900 << 10)
+            let request = gateway.request("POST", "/v1/jobs", body: body)
+            try await slow.write(Array(request.dropLast(8)))
+            // Room for the second is there only when the first, which is slow, is whole.
+            async let second = HTTPConnection(port: gateway.port).exchange(
+                gateway.request("POST", "/v1/jobs", body: body))
+            for byte in request.suffix(8) {
+                try await Task.sleep(for: .milliseconds(100))
+                try await slow.write([byte])
+            }
+            #expect(try await slow.response().status == 202)
+            #expect(try await second.status == 202)
+        }
+    }
+
+    @Test("results wait for room, and a reader that stops reading is cut off and gives its room back")
+    func roomForResults() async throws {
+        var options = GatewayOptions()
+        options.resultsInFlightMaxBytes = 40 << 20
+        options.roomTimeout = .milliseconds(100)
+        options.sendTimeout = .seconds(1)
+        try await withGateway(options: options) { gateway in
+            let job = Job.sample(state: .completed)
+            let bytes = [UInt8](repeating: 7, count: 32 << 20)
+            await gateway.service.add(
+                JobOutcome(job: job, result: JobResult(media: .pickle, bytes: bytes, exitCode: nil)))
+            let request = gateway.request(
+                "GET", "/v1/jobs/\(job.id)/result", headers: [("Accept", "application/octet-stream")])
+            let stuck = try HTTPConnection(port: gateway.port)
+            try await stuck.write(request)
+            let refused = try await eventually("the stuck reader holds the room") {
+                let response = try await HTTPConnection(port: gateway.port).exchange(request)
+                return response.status == 200 ? nil : response
+            }
+            #expect(refused.status == 503)
+            #expect(try refused.json()["type"]?.text == "/problems/no-room")
+            let whole = try await eventually("the stuck reader is cut off") {
+                let response = try await HTTPConnection(port: gateway.port).exchange(request)
+                return response.status == 200 ? response : nil
+            }
+            #expect(whole.body == bytes)
+            await #expect(throws: (any Error).self) { try await stuck.response() }
+        }
+    }
+
+    @Test("a result that is larger than all room goes out alone")
+    func largerThanRoom() async throws {
+        var options = GatewayOptions()
+        options.resultsInFlightMaxBytes = 1 << 20
+        try await withGateway(options: options) { gateway in
+            let bytes = [UInt8](repeating: 9, count: 3 << 20)
+            await gateway.service.endJobs { job in
+                var job = job
+                job.state = .completed
+                return JobOutcome(job: job, result: JobResult(media: .bytes, bytes: bytes, exitCode: nil))
+            }
+            for _ in 0..<3 {
+                let response = try await gateway.send(
+                    "POST", "/v1/jobs", headers: [("Prefer", "wait=5")],
+                    body: #"{"task":{"type":"source","code":"x"}}"#)
+                #expect(response.status == 200)
+                #expect(response.body.count > 4 << 20)
+            }
+        }
+    }
+}
