@@ -5,6 +5,9 @@
 static const unsigned char init___py[] = {
 #embed "slipway_runner/__init__.py"
 };
+static const unsigned char attach_py[] = {
+#embed "slipway_runner/attach.py"
+};
 static const unsigned char channel_py[] = {
 #embed "slipway_runner/channel.py"
 };
@@ -86,6 +89,7 @@ static const unsigned char zygote_py[] = {
 
 static const struct slipway_runner_file files[] = {
     {"__init__.py", init___py, sizeof init___py},
+    {"attach.py", attach_py, sizeof attach_py},
     {"channel.py", channel_py, sizeof channel_py},
     {"checks.py", checks_py, sizeof checks_py},
     {"child.py", child_py, sizeof child_py},

@@ -20,7 +20,7 @@ package final class TestEngine: Sendable {
     /// Starts an engine.
     ///
     /// - Parameters:
-    ///   - runtime: `docker` or `process`.
+    ///   - runtime: `docker`, `attach` (docker, over standard input and output) or `process`.
     ///   - folder: Folders of an earlier engine, to start on what it left.
     ///   - tweak: Changes of the configuration, which otherwise suits small machines.
     package static func start(
@@ -31,7 +31,8 @@ package final class TestEngine: Sendable {
         var configuration = Configuration()
         configuration.data.directory = folder.path + "/data"
         configuration.data.socketDirectory = folder.path + "/s"
-        configuration.runtime.default = runtime == "docker" ? .docker : .process
+        configuration.runtime.default = runtime == "process" ? .process : .docker
+        if runtime == "attach" { configuration.docker.transport = .attach }
         configuration.docker.host = ContainerEngine.host
         configuration.pools.defaults.max = 2
         configuration.jobs.drainTimeout = .seconds(5)

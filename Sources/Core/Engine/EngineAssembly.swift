@@ -31,6 +31,7 @@ struct EngineAssembly {
                 heartbeatSeconds: configuration.runner.heartbeat.seconds,
                 reconnectSeconds: configuration.runner.redial.seconds, seccompProfile: try seccompProfile())
             options.oomScoreAdjustment = configuration.sandbox.oomScoreAdj
+            options.transport = transport(to: client.endpoint)
             runtimes["docker"] = DockerRuntime(client: client, options: options, logger: logger)
         } else {
             // Only where it is the engine's own runtime: beside containers, a caller could leave them by naming it.
@@ -85,6 +86,15 @@ struct EngineAssembly {
             tls: CurlTLS(
                 trustedCertificatesPath: docker.tlsCA, clientCertificatePath: docker.tlsCert,
                 clientKeyPath: docker.tlsKey))
+    }
+
+    /// A socket is faster and survives more; it needs a file system that both sides see.
+    private func transport(to endpoint: DockerEndpoint) -> SupervisorTransport {
+        switch configuration.docker.transport {
+        case .unix: .unix
+        case .attach: .attach
+        case .auto: endpoint.isLocal ? .unix : .attach
+        }
     }
 
     /// `auto` takes Docker where its socket is, whether it answers at this moment or not: a job must not lose its

@@ -3,7 +3,7 @@ import NIOCore
 
 extension EngineCore {
     /// Takes what a sandbox's link reports.
-    func received(_ event: SandboxLink.Event, from id: SandboxID) {
+    func received(_ event: LinkEvent, from id: SandboxID) {
         guard let sandbox = sandboxes[id], !sandbox.isClosing else { return }
         sandbox.lastHeard = .now()
         switch event {

@@ -136,8 +136,8 @@ extension EngineCore {
         }
         sandboxes[id] = sandbox
         do {
-            let link = makeLink(of: sandbox)
-            try await link.listen()
+            let link = makeLink(of: sandbox, runtime)
+            try await link.listen(isolation: self)
             link.expect(peer: sandbox.peer)
             guard
                 let hello = try await sandbox.helloSignal.wait(upTo: configuration.runner.reconnectGrace, on: loop)

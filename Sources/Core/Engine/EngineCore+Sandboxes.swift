@@ -13,14 +13,15 @@ extension EngineCore {
         }
         do {
             let sandbox = try makeSandbox(id, sandboxClass)
-            let link = makeLink(of: sandbox)
+            let link = makeLink(of: sandbox, runtime)
             sandbox.isStarting = true
             defer { finishedStarting(sandbox) }
-            try await link.listen()
+            try await link.listen(isolation: self)
             let started = try await runtime.start(
                 SandboxSpecification(
                     id: id, sandboxClass: sandboxClass, socketFolder: sandbox.folder, userIDs: sandbox.userIDs))
             sandbox.handle = started.handle
+            if let stream = started.stream { link.adopt(stream) }
             guard !sandbox.isClosing else { return }
             remember(sandbox, peer: started.peer)
             link.expect(peer: started.peer)
@@ -51,14 +52,27 @@ extension EngineCore {
     }
 
     /// Makes the link of a sandbox; its events come back here.
-    func makeLink(of sandbox: Sandbox) -> SandboxLink {
+    func makeLink(of sandbox: Sandbox, _ runtime: any SandboxRuntime) -> any SupervisorLink {
         let id = sandbox.id
-        let link = SandboxLink(path: sandbox.folder + "/s", loop: loop, logger: logger) { event in
-            self.assumeIsolated { $0.received(event, from: id) }
-        }
+        let handler: (LinkEvent) -> Void = { event in self.assumeIsolated { $0.received(event, from: id) } }
+        let link: any SupervisorLink =
+            switch runtime.transport {
+            case .unix: SandboxLink(path: sandbox.folder + "/s", loop: loop, logger: logger, handler: handler)
+            case .attach:
+                AttachLink(
+                    loop: loop, logger: logger, signSeconds: configuration.runner.redial.seconds / 6,
+                    connect: {
+                        guard let handle = await self.handle(of: id) else {
+                            throw EngineError(.lost, "the sandbox is gone")
+                        }
+                        return try await runtime.attach(handle)
+                    }, handler: handler)
+            }
         sandbox.link = link
         return link
     }
+
+    private func handle(of id: SandboxID) -> SandboxHandle? { sandboxes[id]?.handle }
 
     /// Waits for the supervisor's first frame, watching that the sandbox lives.
     func firstHello(of sandbox: Sandbox, _ runtime: any SandboxRuntime) async throws -> RunnerMessage.Hello {

@@ -11,7 +11,7 @@ final class Sandbox {
     /// The host's folder of its socket.
     let folder: String
     /// The channel to its supervisor.
-    var link: SandboxLink?
+    var link: (any SupervisorLink)?
     /// How the runtime finds it, once it was started.
     var handle: SandboxHandle?
     /// The supervisor's process id as the host sees it.

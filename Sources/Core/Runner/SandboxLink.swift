@@ -10,16 +10,7 @@ import NIOPosix
 ///
 /// It listens on the sandbox's own socket and accepts exactly the peer whose process id is the supervisor's. After
 /// a loss the supervisor dials again and is accepted again. Everything happens on the engine's loop.
-package final class SandboxLink {
-    /// What the link tells its owner.
-    package enum Event: Sendable {
-        case message(RunnerMessage)
-        /// The connection ended; the supervisor may dial again.
-        case disconnected
-        /// The other side broke the protocol.
-        case violation(String)
-    }
-
+package final class SandboxLink: SupervisorLink {
     /// Connections that wait for the supervisor's process id to be known.
     private static let pendingLimit = 4
 
@@ -30,7 +21,7 @@ package final class SandboxLink {
     package let path: String
     private let loop: any EventLoop
     private let logger: Logger
-    private let handler: (Event) -> Void
+    private let handler: (LinkEvent) -> Void
     private var listener: (any Channel)?
     private var peer: Int32?
     private var pending: [(channel: any Channel, peer: Int32)] = []
@@ -41,7 +32,7 @@ package final class SandboxLink {
     /// Makes a link; call `listen` next.
     ///
     /// - Parameter handler: Gets every event, on the loop.
-    package init(path: String, loop: any EventLoop, logger: Logger, handler: @escaping (Event) -> Void) {
+    package init(path: String, loop: any EventLoop, logger: Logger, handler: @escaping (LinkEvent) -> Void) {
         self.path = path
         self.loop = loop
         self.logger = logger

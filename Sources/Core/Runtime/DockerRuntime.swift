@@ -25,6 +25,8 @@ package final class DockerRuntime: SandboxRuntime {
         package var seccompProfile: String?
         /// How much more readily than others the kernel ends a sandbox when the machine runs out of memory, 0 to 1000.
         package var oomScoreAdjustment = 0
+        /// What carries the frames between the engine and the supervisors.
+        package var transport = SupervisorTransport.unix
 
         package init(
             engineID: String, runnerFolder: String, environmentsFolder: String?, heartbeatSeconds: Double,
@@ -59,6 +61,10 @@ package final class DockerRuntime: SandboxRuntime {
     let byteCode: RunnerByteCode
     /// Paths of each image that its maker declared as volumes.
     private let volumes = Mutex<[String: [String]]>([:])
+    /// What supervisors wrote to standard error lately, where nobody else keeps it.
+    let errorTails = Mutex<[SandboxID: ErrorTail]>([:])
+
+    package var transport: SupervisorTransport { options.transport }
 
     package init(client: DockerClient, options: Options, logger: Logger) {
         self.client = client
@@ -81,6 +87,7 @@ package final class DockerRuntime: SandboxRuntime {
 
     package func start(_ specification: SandboxSpecification) async throws -> StartedSandbox {
         let name = "slipway-\(specification.id)"
+        var stream: (any SandboxStream)?
         do {
             switch try await client.createContainer(name: name, container(for: specification)) {
             case .created(_, let warnings):
@@ -91,6 +98,8 @@ package final class DockerRuntime: SandboxRuntime {
                 // Our own earlier try, whose answer was lost: the names are random.
                 break
             }
+            // Before the start, so that nothing is missed and the supervisor is greeted at once.
+            stream = transport == .attach ? try await openStream(specification.id, container: name) : nil
             try await client.startContainer(name)
             guard let details = try await client.inspectContainer(name) else {
                 throw EngineError(.startFailed, "the container was removed while it started")
@@ -99,15 +108,19 @@ package final class DockerRuntime: SandboxRuntime {
                 throw EngineError(.startFailed, "the container ended at once: \(Self.reason(details.state))")
             }
             return StartedSandbox(
-                handle: SandboxHandle(id: specification.id, reference: details.id), peer: details.state.processID)
+                handle: SandboxHandle(id: specification.id, reference: details.id), peer: details.state.processID,
+                stream: stream)
         } catch {
             let lines = await diagnose(SandboxHandle(id: specification.id, reference: name))
+            stream?.close()
+            forgetTail(of: specification.id)
             await discard(name)
             throw Self.explained(error, specification.sandboxClass.image, lines)
         }
     }
 
     package func destroy(_ handle: SandboxHandle) async throws {
+        forgetTail(of: handle.id)
         // A pooled sandbox is killed, never stopped: its first process need not obey SIGTERM.
         try await client.removeContainer(handle.reference, force: true, withVolumes: true)
     }
@@ -117,7 +130,7 @@ package final class DockerRuntime: SandboxRuntime {
             return .gone(reason: "the container is gone")
         }
         switch details.state.status {
-        case .running where details.state.processID > 0 && Self.isAlive(details.state.processID):
+        case .running where details.state.processID > 0 && isAlive(details.state.processID):
             return .running(peer: details.state.processID)
         case .running: return .gone(reason: "the container's first process is gone")
         case .paused: return .paused
@@ -127,6 +140,7 @@ package final class DockerRuntime: SandboxRuntime {
     }
 
     package func diagnose(_ handle: SandboxHandle) async -> String {
+        if let tail = tail(of: handle.id) { return tail }
         // The log only adds to a message about another failure.
         let output = try? await client.logs(handle.reference, tailLines: 20)
         return output.map { String(decoding: $0.standardOutput + $0.standardError, as: UTF8.self) } ?? ""
@@ -156,13 +170,19 @@ package final class DockerRuntime: SandboxRuntime {
     private func container(for specification: SandboxSpecification) -> ContainerSpec {
         let kind = specification.sandboxClass
         let arguments = SupervisorArguments(
-            sandbox: specification.id.description, socket: Self.socketTarget + "/s",
+            sandbox: specification.id.description,
+            socket: transport == .unix ? Self.socketTarget + "/s" : nil,
             userIDs: specification.userIDs, heartbeatSeconds: options.heartbeatSeconds,
             reconnectSeconds: options.reconnectSeconds, temporaryFolder: "/tmp", runtime: name)
         var spec = ContainerSpec(image: kind.imageID)
         spec.entrypoint = ["python3"]
         spec.command = ["-I", "-B", "\(Self.runnerTarget)/\(specification.program)", arguments.text]
         harden(&spec)
+        if transport == .attach {
+            // Kept open, so that a restarted engine can attach again; a log would hold every frame.
+            spec.standardInput = .kept
+            spec.logDriver = ContainerSpec.LogDriver.none
+        }
         spec.labels = [
             Self.engineLabel: options.engineID, Self.sandboxLabel: specification.id.description,
             Self.poolLabel: kind.image,
@@ -210,9 +230,12 @@ package final class DockerRuntime: SandboxRuntime {
         var mounts: [ContainerSpec.Mount] = [
             .bind(
                 source: byteCode.folder(for: specification.sandboxClass.imageID), target: Self.runnerTarget,
-                isReadOnly: true),
-            .bind(source: specification.socketFolder, target: Self.socketTarget, isReadOnly: true),
+                isReadOnly: true)
         ]
+        if transport == .unix {
+            mounts.append(
+                .bind(source: specification.socketFolder, target: Self.socketTarget, isReadOnly: true))
+        }
         if let folder = options.environmentsFolder {
             mounts.append(.bind(source: folder, target: Self.environmentsTarget, isReadOnly: true))
         }
@@ -231,7 +254,10 @@ package final class DockerRuntime: SandboxRuntime {
     }
 
     /// Whether a process of the host lives; unknown ones count as living, since inspect said so.
-    private static func isAlive(_ pid: Int32) -> Bool { kill(pid, 0) == 0 || errno == EPERM }
+    private func isAlive(_ pid: Int32) -> Bool {
+        // Where no socket is shared, its number may be one of another machine.
+        transport == .attach || kill(pid, 0) == 0 || errno == EPERM
+    }
 
     private static func reason(_ state: ContainerDetails.State) -> String {
         if state.isOutOfMemoryKilled { return "it ran out of memory" }

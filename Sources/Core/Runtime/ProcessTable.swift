@@ -21,6 +21,11 @@ package enum ProcessTable {
         return state == "Z" || state == "X"
     }
 
+    /// The parent of a process; nil when there is no such process.
+    package static func parent(of pid: Int32) -> Int32? {
+        statistics(of: pid).flatMap { $0.count > 1 ? Int32($0[1]) : nil }
+    }
+
     /// All processes below `pid`.
     package static func descendants(of pid: Int32) -> [Int32] {
         var children: [Int32: [Int32]] = [:]

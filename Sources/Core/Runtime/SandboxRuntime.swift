@@ -6,6 +6,9 @@ package protocol SandboxRuntime: Sendable {
     /// `docker` or `process`.
     var name: String { get }
 
+    /// What carries the frames of its sandboxes.
+    var transport: SupervisorTransport { get }
+
     /// Answers whether sandboxes can be started now; throws the reason why not.
     func check() async throws
 
@@ -14,6 +17,9 @@ package protocol SandboxRuntime: Sendable {
 
     /// Starts a sandbox whose supervisor will dial `specification.socketFolder`.
     func start(_ specification: SandboxSpecification) async throws -> StartedSandbox
+
+    /// Attaches to the supervisor of a sandbox that runs, where that is the transport.
+    func attach(_ handle: SandboxHandle) async throws -> any SandboxStream
 
     /// Removes a sandbox and everything of it; it need not exist any more.
     func destroy(_ handle: SandboxHandle) async throws
@@ -32,6 +38,14 @@ package protocol SandboxRuntime: Sendable {
 }
 
 extension SandboxRuntime {
+    /// Supervisors dial a socket.
+    package var transport: SupervisorTransport { .unix }
+
+    /// Refuses: supervisors dial a socket.
+    package func attach(_ handle: SandboxHandle) async throws -> any SandboxStream {
+        throw EngineError(.internalFault, "the runtime \(name) attaches to no sandbox")
+    }
+
     /// Does nothing: the runner's files are used as they are.
     package func compileRunner(for imageID: String) async {}
 }
@@ -94,10 +108,13 @@ package struct StartedSandbox: Sendable {
     package var handle: SandboxHandle
     /// The supervisor's process id as the host sees it.
     package var peer: Int32
+    /// Its supervisor's input and output, where that is the transport.
+    package var stream: (any SandboxStream)?
 
-    package init(handle: SandboxHandle, peer: Int32) {
+    package init(handle: SandboxHandle, peer: Int32, stream: (any SandboxStream)? = nil) {
         self.handle = handle
         self.peer = peer
+        self.stream = stream
     }
 }
 

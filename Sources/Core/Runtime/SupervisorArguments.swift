@@ -1,7 +1,8 @@
 /// The argument that a supervisor is started with: one small JSON object without secrets.
 package struct SupervisorArguments: Sendable {
     package var sandbox: String
-    package var socket: String
+    /// The socket to dial; nil where standard input and output are the channel.
+    package var socket: String?
     package var userIDs: [Int]
     package var heartbeatSeconds: Double
     package var reconnectSeconds: Double
@@ -9,7 +10,7 @@ package struct SupervisorArguments: Sendable {
     package var runtime: String
 
     package init(
-        sandbox: String, socket: String, userIDs: [Int], heartbeatSeconds: Double, reconnectSeconds: Double,
+        sandbox: String, socket: String?, userIDs: [Int], heartbeatSeconds: Double, reconnectSeconds: Double,
         temporaryFolder: String, runtime: String
     ) {
         self.sandbox = sandbox
@@ -28,7 +29,7 @@ package struct SupervisorArguments: Sendable {
             writer.name("sandbox")
             writer.value(sandbox)
             writer.name("socket")
-            writer.value(socket)
+            if let socket { writer.value(socket) } else { writer.null() }
             writer.name("uids")
             if let zygote = userIDs.first {
                 writer.object { writer in

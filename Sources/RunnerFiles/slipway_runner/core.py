@@ -13,7 +13,7 @@ import socket
 import sys
 import time
 from importlib.machinery import EXTENSION_SUFFIXES
-from typing import Any, Deque, Dict, Iterator, List, Optional, Set, Tuple
+from typing import TYPE_CHECKING, Any, Deque, Dict, Iterator, List, Optional, Set, Tuple
 
 from . import checks, frames, linux, outcomes
 from .channel import Channel
@@ -25,6 +25,9 @@ from .nursery import Nursery
 from .sanitation import make_sanitation
 from .slot import IDLE, Slot
 from .spawn import spawn
+
+if TYPE_CHECKING:
+    from .attach import AttachChannel
 
 ENDED_REMEMBERED = 64
 UNACKNOWLEDGED = 256
@@ -40,10 +43,15 @@ class Supervisor:
         The JSON object of the command line.
     zygote
         The first zygote, as `spawn` returned it.
+    ends
+        What `attach.claim` returned, where there is no socket to dial.
     """
 
     def __init__(
-        self, settings: Dict[str, Any], zygote: Tuple[int, socket.socket]
+        self,
+        settings: Dict[str, Any],
+        zygote: Tuple[int, socket.socket],
+        ends: Optional[Tuple[int, int]] = None,
     ) -> None:
         self.settings = settings
         self.loop = Loop()
@@ -69,7 +77,7 @@ class Supervisor:
         ]
         self.gid: Optional[int] = None
         self.nursery = self._new_nursery(zygote)
-        self.channel = self._new_channel()
+        self.channel = self._new_channel(ends)
 
     def _new_nursery(self, process: Tuple[int, socket.socket]) -> Nursery:
         folder = self.settings["tmp"]
@@ -78,9 +86,17 @@ class Supervisor:
         nursery.on_failed = self.zygote_failed
         return nursery
 
-    def _new_channel(self) -> Channel:
+    def _new_channel(
+        self, ends: Optional[Tuple[int, int]]
+    ) -> "Channel | AttachChannel":
         reconnect = float(self.settings.get("reconnect", 30.0))
-        channel = Channel(self.loop, self.settings["socket"], reconnect)
+        channel: Channel | AttachChannel
+        if ends is None:
+            channel = Channel(self.loop, self.settings["socket"], reconnect)
+        else:
+            from .attach import AttachChannel
+
+            channel = AttachChannel(self.loop, ends, reconnect)
         channel.on_open = self._hello
         channel.on_lost = self._lost
         channel.on_gone = self.shut_down

@@ -102,6 +102,11 @@ class Reader:
         self._pending_size = 0
         self._wanted = PREFIX.size
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether a frame has begun and is not complete."""
+        return self._pending_size > 0
+
     def feed(self, data: bytes) -> List[Frame]:
         """Take `data` and return the frames that are now complete.
 

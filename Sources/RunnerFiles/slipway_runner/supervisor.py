@@ -23,13 +23,20 @@ def main() -> None:
     os.umask(0o022)
     # A host with threads may block signals, and blocked ones are inherited.
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    settings = json.loads(sys.argv[1])
+    ends = None
+    if settings["socket"] is None:
+        from _slipway import attach
+
+        # Before anything is started that could inherit the channel.
+        ends = attach.claim()
     # The zygote's interpreter starts while we load the rest of ours.
     zygote = spawn()
     from _slipway import linux
     from _slipway.core import Supervisor
 
     linux.prctl(linux.PR_SET_DUMPABLE, 0)
-    Supervisor(json.loads(sys.argv[1]), zygote).run()
+    Supervisor(settings, zygote, ends).run()
 
 
 if __name__ == "__main__":

@@ -7,11 +7,12 @@ extension Live {
     /// A server that is killed, and what it still knows afterwards.
     @Suite("Crashes of the server", .serialized, .enabled("no container engine answers", hasContainers))
     struct ServerCrashTests {
-        private func makeServer(_ more: String = "") throws -> (RunningServer, Ledger) {
+        private func makeServer(_ more: String = "", transport: String = "auto") throws -> (RunningServer, Ledger) {
             let folder = try TemporaryFolder()
             let ledger = try Ledger(below: folder)
             let server = try RunningServer(
                 yaml: """
+                      transport: \(transport)
                     sandbox:
                       mount_allow: ["\(ledger.folder)"]
                     pools:
@@ -88,9 +89,11 @@ extension Live {
             try await checkEnd(server)
         }
 
-        @Test("a running task survives kill -9 and a restart: it completes once, with its logs")
-        func runningTaskSurvives() async throws {
-            let (server, ledger) = try makeServer()
+        @Test(
+            "a running task survives kill -9 and a restart: it completes once, with its logs",
+            arguments: ["unix", "attach"])
+        func runningTaskSurvives(_ transport: String) async throws {
+            let (server, ledger) = try makeServer(transport: transport)
             try await server.start()
             let id = try await submit(server, ledger.body(milliseconds: 5000))
             try await running(server, id)
@@ -108,9 +111,11 @@ extension Live {
             try await checkEnd(server)
         }
 
-        @Test("a task that ended while no server was there keeps its result for the next one")
-        func resultWaits() async throws {
-            let (server, ledger) = try makeServer()
+        @Test(
+            "a task that ended while no server was there keeps its result for the next one",
+            arguments: ["unix", "attach"])
+        func resultWaits(_ transport: String) async throws {
+            let (server, ledger) = try makeServer(transport: transport)
             try await server.start()
             let id = try await submit(server, ledger.body(milliseconds: 1500))
             try await running(server, id)

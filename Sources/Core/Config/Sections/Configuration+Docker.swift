@@ -3,6 +3,8 @@ extension Configuration {
     public struct Docker: Sendable, Hashable {
         /// The address of the engine; nil for the local socket, see `address`.
         public var host: String?
+        /// How the engine speaks with its sandboxes.
+        public var transport = Transport.auto
         /// The longest wait for a connection.
         public var connectTimeout = Duration.seconds(5)
         /// The longest wait for the answer to one request.
@@ -22,6 +24,16 @@ extension Configuration {
         /// The file with the client certificate's key.
         public var tlsKey: String?
 
+        /// What carries the frames between the engine and its sandboxes.
+        public enum Transport: String, Sendable, CaseIterable {
+            /// `unix` for an engine behind a unix socket, `attach` for one that is reached over the network.
+            case auto
+            /// A socket in a folder that both this machine and the container see.
+            case unix
+            /// The container's standard input and output, through the Docker engine.
+            case attach
+        }
+
         /// The section with every value at its default.
         public init() {}
 
@@ -37,6 +49,13 @@ extension Configuration.Docker: ConfigurationSection {
             "Address of the Docker engine.",
             tune: "Set it for an engine on another socket, such as Podman's, or on another machine.",
             fallback: "DOCKER_HOST")
+        Field.value(
+            "transport", \.transport, .choice,
+            "How the engine speaks with its sandboxes. unix: a socket in a folder that the containers mount. attach: "
+                + "their standard input and output, through the Docker engine. auto: unix for a unix:// address, "
+                + "attach for tcp://.",
+            tune: "Write attach where the Docker engine answers on a unix socket and runs in a virtual machine or "
+                + "another mount namespace, so that its containers cannot see sockets of this machine.")
         Field.value(
             "connect_timeout", \.connectTimeout, .duration(.milliseconds(100) ... .minutes(5)),
             "Longest wait for a connection to the engine.",
