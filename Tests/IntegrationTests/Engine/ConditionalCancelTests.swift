@@ -12,7 +12,7 @@ extension Live {
             let engine = try await sharedEngine(runtime)
             let sleepers = try await engine.engine.submit(
                 batch: (0..<2).map { _ in
-                    JobRequest(task: .source("import time\ndef main():\n    time.sleep(2)\n    return 7"))
+                    JobRequest(task: .source("import time\ndef main():\n    time.sleep(4)\n    return 7"))
                 })
             let queued = try await engine.engine.submit(JobRequest(task: .source("def main(): pass")))
             for sleeper in sleepers { try await engine.reach(.running, sleeper.id) }
@@ -24,6 +24,8 @@ extension Live {
                     try await engine.engine.cancelIfQueued(sleeper.id)
                 }
                 #expect(error?.code == .alreadyStarted)
+            }
+            for sleeper in sleepers {
                 let outcome = try await engine.end(of: sleeper.id)
                 #expect(outcome.value == 7, "\(outcome.summary)")
                 #expect(!outcome.job.cancelRequested)
