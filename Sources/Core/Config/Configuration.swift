@@ -77,15 +77,12 @@ extension Configuration: ConfigurationSection {
         ]
         let classes = pools.classes.enumerated().flatMap { index, item in
             [
-                (
-                    key: "pools.classes[\(index)].cpus", isAbove: item.cpus ?? 0 > limits.cpus ?? .infinity,
-                    limit: "limits.cpus"
-                ),
-                (
-                    key: "pools.classes[\(index)].memory",
-                    isAbove: item.memoryBytes ?? 0 > limits.memoryBytes ?? .max, limit: "limits.memory"
-                ),
-            ]
+                ("cpus", item.cpus ?? 0 > limits.cpus ?? .infinity),
+                ("memory", item.memoryBytes ?? 0 > limits.memoryBytes ?? .max),
+                ("pids", item.pids ?? 0 > limits.pids), ("tmp", item.tmpBytes ?? 0 > limits.tmpBytes),
+                ("shm", item.shmBytes ?? 0 > limits.shmBytes),
+                ("open_files", item.openFiles ?? 0 > limits.openFiles),
+            ].map { (key: "pools.classes[\(index)].\($0.0)", isAbove: $0.1, limit: "limits.\($0.0)") }
         }
         return (pairs + classes).filter(\.isAbove).map { pair in
             let limit = value(at: pair.limit.split(separator: ".").map(String.init))?.inline(json: false) ?? ""

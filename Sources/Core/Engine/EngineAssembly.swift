@@ -131,11 +131,8 @@ extension PoolRules {
     /// The rules of each class of sandboxes as the configuration has them.
     static func table(_ pools: Configuration.Pools) -> @Sendable (SandboxClass) -> PoolRules {
         { sandboxClass in
-            let declared = pools.classes.first { entry in
-                (entry.image == nil || entry.image == sandboxClass.image)
-                    && (entry.cpus == nil || entry.cpus == sandboxClass.cpus)
-                    && (entry.memoryBytes == nil || entry.memoryBytes == sandboxClass.memoryBytes)
-            }
+            // A class that the file no longer names keeps its sandboxes under the rules of all others.
+            let declared = sandboxClass.pool.flatMap { name in pools.classes.first { $0.name == name } }
             let policy = declared?.policy ?? pools.defaults
             return PoolRules(
                 minIdle: policy.minIdle, max: policy.max, idleTTL: policy.idleTTL.seconds, maxUses: policy.maxUses,

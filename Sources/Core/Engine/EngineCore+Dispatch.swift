@@ -79,6 +79,7 @@ extension EngineCore {
         job.job.timings.queued = seconds(from: job.submittedAt, to: job.claimedAt)
         sandbox.job = job
         counters.starts[start, default: 0] += 1
+        if !sandbox.preloadErrors.isEmpty { tellPreloadErrors(of: sandbox, to: job) }
         let id = job.job.id
         if mayOverlap(job), job.isHeld {
             job.heldClaim = reference

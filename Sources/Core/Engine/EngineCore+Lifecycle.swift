@@ -19,27 +19,7 @@ extension EngineCore {
         recovered.succeed(())
         spawn { await $0.watch() }
         spawn { await $0.purge() }
-        spawn { await $0.warm() }
-    }
-
-    /// Keeps stem cells of the default image, so that the first job finds one.
-    private func warm() async {
-        let plan = JobPlan(
-            JobRequest(task: .source("")), runtime: defaultRuntime, configuration: configuration)
-        while !isStopped {
-            do {
-                let image = try await resolveImage(of: plan)
-                tellPool(
-                    .declare(plan.sandboxClass(image: image, ociRuntime: configuration.runtime.ociRuntime)))
-                return
-            } catch {
-                let failure = error as? EngineError
-                logger.warning(
-                    "the default image is not available",
-                    metadata: ["image": "\(plan.image)", "reason": "\(failure?.message ?? "\(error)")"])
-                guard (try? await Task.sleep(for: .seconds(5))) != nil else { return }
-            }
-        }
+        spawn { await $0.keepDeclared() }
     }
 
     /// Removes finished jobs and idempotency keys when their time has come.

@@ -30,6 +30,7 @@ extension EngineCore {
                 throw EngineError(.startFailed, "the runner speaks protocol \(hello.protocolVersion)")
             }
             link.send(.welcome(resume: []))
+            try await preloadAhead(sandbox)
             if !hello.degraded.isEmpty {
                 logger.warning(
                     "a sandbox is degraded", metadata: ["sandbox": "\(id)", "missing": "\(hello.degraded)"])
@@ -43,7 +44,7 @@ extension EngineCore {
     }
 
     private func makeSandbox(_ id: SandboxID, _ sandboxClass: SandboxClass) throws -> Sandbox {
-        let own = sandboxClass.runtime == SandboxClass.processRuntime ? [] : try userIDs.take()
+        let own = sandboxClass.runtime == SandboxClass.processRuntime ? [] : try userIDs.take(slots: sandboxClass.slots)
         let sandbox = Sandbox(
             id: id, sandboxClass: sandboxClass, userIDs: own, folder: folders.sandboxFolder(id).path)
         sandboxes[id] = sandbox
@@ -113,33 +114,18 @@ extension EngineCore {
             return
         }
         do {
-            let key = TaskReference.makeNonce()
-            let signal = Signal<RunnerMessage.Ready>()
-            sandbox.readySignal = (key, signal)
             let path = try specialisation.environment.map { [try environmentPath(of: $0, in: sandbox)] } ?? []
-            let configured = RunnerCommand.Configuration(
-                key: key, groupID: sandbox.userIDs.isEmpty ? nil : try await groupID(of: specialisation.tenant),
-                path: path, preload: specialisation.preload)
-            guard sandbox.send(.configure(configured)) else {
-                throw EngineError(.lost, "the sandbox's connection is lost")
-            }
-            guard
-                let ready = try await signal.wait(upTo: configuration.runner.configureTimeout, on: loop)
-            else {
-                throw EngineError(
-                    .startFailed,
-                    "the sandbox was not prepared within \(configuration.runner.configureTimeout); fewer preloaded "
-                        + "modules, or a longer runner.configure_timeout, may help")
-            }
+            let group = sandbox.userIDs.isEmpty ? nil : try await groupID(of: specialisation.tenant)
+            let ready = try await configure(
+                sandbox,
+                .init(
+                    key: TaskReference.makeNonce(), groupID: group, path: path, preload: specialisation.preload))
+            sandbox.preloadErrors = ready.preloadErrors
             sandbox.cloudpickle = ready.cloudpickle
             sandbox.specialisation = specialisation
             remember(sandbox, peer: sandbox.peer)
             learn(sandbox)
             compileRunner(for: sandbox.sandboxClass)
-            for failure in ready.preloadErrors {
-                logger.warning(
-                    "a module could not be preloaded", metadata: ["sandbox": "\(id)", "reason": "\(failure)"])
-            }
             tellPool(.specialised(id))
         } catch {
             tellPool(.specialiseFailed(id, reason: (error as? EngineError)?.message ?? "\(error)"))

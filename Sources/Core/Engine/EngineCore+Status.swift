@@ -5,13 +5,21 @@ extension EngineCore {
     ///
     /// A tenant sees the pools that it uses and those that the configuration names: another's image is not its business.
     package func pools(for tenant: TenantID? = nil) -> [PoolStatus] {
-        let all = pool.status(for: tenant, now: poolNow)
+        let all = pool.status(for: tenant, now: poolNow).map(withPreloadErrors)
         guard tenant != nil else { return all }
-        let named = Set(configuration.pools.classes.map { $0.image ?? configuration.sandbox.image })
         return all.filter { status in
-            status.warm + status.busy + status.waiting > 0 || status.image == configuration.sandbox.image
-                || status.runtime == SandboxClass.processRuntime || named.contains(status.image)
+            status.warm + status.busy + status.waiting > 0 || status.name != nil
+                || status.image == configuration.sandbox.image || status.runtime == SandboxClass.processRuntime
         }
+    }
+
+    private func withPreloadErrors(_ status: PoolStatus) -> PoolStatus {
+        guard status.name != nil, !preloadFaults.isEmpty else { return status }
+        var status = status
+        // Told while the sandbox belonged to nobody, so nothing of a tenant is in it.
+        let faults = preloadFaults.first { $0.key.pool == status.name && $0.key.image == status.image }?.value ?? []
+        status.preloadErrors = faults.map { .init(module: $0.module, message: $0.message) }
+        return status
     }
 
     /// Whether jobs can run now.

@@ -46,6 +46,8 @@ package actor EngineCore {
     var groupLookups: [TenantID: Task<Int, any Error>] = [:]
     var lastGroupLookup: Task<Int, any Error>?
     var images = ImageCache()
+    /// Modules of declared classes that their last stem cell could not import.
+    var preloadFaults: [SandboxClass: [RunnerMessage.PreloadError]] = [:]
     /// Images for which the runner was compiled, or is to be.
     var compiledFor: Set<String> = []
     /// Encoded plans of recent jobs.

@@ -23,6 +23,12 @@ package struct JobPlan: Sendable, Hashable, Codable {
     /// The Swift handler of a task of kind `handler`.
     package var handlerName: String?
     package var timeoutSeconds: Double
+    /// The declared class that the job runs in; nil for a size of its own.
+    package var pool: String?
+    /// Tasks that share one sandbox; nil for one.
+    package var slots: Int?
+    /// Modules that the class imports ahead, whoever the tenant is.
+    package var poolPreload: [String]?
 
     /// Fills in the configured defaults.
     package init(_ request: JobRequest, runtime: String, configuration: Configuration) {
@@ -44,6 +50,32 @@ package struct JobPlan: Sendable, Hashable, Codable {
         python = request.task.python
         handlerName = request.task.handlerName
         timeoutSeconds = (request.timeout ?? configuration.jobs.defaultTimeout).seconds
+        let slots = configuration.pools.defaults.slots
+        self.slots = slots > 1 ? slots : nil
+        if let shape = configuration.poolShape(for: request, image: image, network: network) { fill(from: shape) }
+    }
+
+    /// The plan of a job that asks for nothing but a declared class.
+    init(of shape: PoolShape, runtime: String, configuration: Configuration) {
+        self.init(JobRequest(task: .source("")), runtime: runtime, configuration: configuration)
+        image = runtime == "docker" ? shape.image : ""
+        network = shape.network
+        preload = []
+        fill(from: shape)
+    }
+
+    /// Takes the size and the preloaded modules of a declared class.
+    private mutating func fill(from shape: PoolShape) {
+        cpus = shape.cpus
+        memoryBytes = shape.memoryBytes
+        pids = shape.pids
+        tmpBytes = shape.tmpBytes
+        shmBytes = shape.shmBytes
+        openFiles = shape.openFiles
+        pool = shape.name
+        slots = shape.slots > 1 ? shape.slots : nil
+        poolPreload = shape.preload.isEmpty ? nil : shape.preload
+        preload = shape.preload + preload.filter { !shape.preload.contains($0) }
     }
 
     /// The plan as it rests in the job store.
@@ -64,7 +96,7 @@ package struct JobPlan: Sendable, Hashable, Codable {
             runtime: runtime, image: image.reference, imageID: image.digest, cpus: cpus, memoryBytes: memoryBytes,
             pids: pids, tmpBytes: tmpBytes, shmBytes: shmBytes, openFiles: openFiles, network: network,
             mounts: mounts.map { .init(source: $0.source, target: $0.target, writable: $0.writable) },
-            ociRuntime: ociRuntime)
+            ociRuntime: ociRuntime, pool: pool, slots: slots ?? 1, preload: poolPreload ?? [])
     }
 }
 

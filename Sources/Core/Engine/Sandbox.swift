@@ -20,6 +20,8 @@ final class Sandbox {
     var hello: RunnerMessage.Hello?
     /// The version of cloudpickle that its zygote imported.
     var cloudpickle: String?
+    /// Modules that its zygote was to import ahead and could not.
+    var preloadErrors: [RunnerMessage.PreloadError] = []
     /// The tenant and environment that it was prepared for.
     var specialisation: Specialisation?
     /// The job that runs in it.

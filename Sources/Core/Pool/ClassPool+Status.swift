@@ -10,7 +10,8 @@ extension ClassPool {
             }
         }
         return PoolStatus(
-            runtime: sandboxClass.runtime, image: sandboxClass.image, network: sandboxClass.network,
+            name: sandboxClass.pool, runtime: sandboxClass.runtime, image: sandboxClass.image,
+            network: sandboxClass.network,
             cpus: sandboxClass.cpus, memoryBytes: sandboxClass.memoryBytes, warm: warm, busy: busy,
             stem: count(.stem), starting: count(.starting), destroying: count(.destroying),
             waiting: tenant.map { waiting.waiting($0) } ?? waiting.count, max: policy.max, minIdle: policy.minIdle,

@@ -12,6 +12,22 @@ public struct PoolStatus: Sendable, Codable, Equatable {
         public var cold = 0
     }
 
+    /// A module of the class that its last stem cell could not import ahead.
+    public struct PreloadError: Sendable, Codable, Equatable {
+        /// The module as the configuration names it.
+        public var module: String
+        /// What Python said.
+        public var message: String
+
+        /// Makes a note of a failed import.
+        public init(module: String, message: String) {
+            self.module = module
+            self.message = message
+        }
+    }
+
+    /// The name of a declared class; nil for a class that nobody declared.
+    public var name: String?
     /// The runtime, `docker` or `process`.
     public var runtime: String
     /// The image as it was named.
@@ -46,4 +62,6 @@ public struct PoolStatus: Sendable, Codable, Equatable {
     public var lastError: String?
     /// Seconds until the next try to start after failures.
     public var backoffSeconds: Double?
+    /// Modules of the class that its last stem cell could not import; such a module may yet come with an environment.
+    public var preloadErrors: [PreloadError] = []
 }

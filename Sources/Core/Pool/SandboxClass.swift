@@ -44,11 +44,18 @@ package struct SandboxClass: Hashable, Sendable, Codable {
     package var mounts: [Mount]
     /// The OCI runtime (`runsc`); nil takes the container engine's default.
     package var ociRuntime: String?
+    /// The name under which the configuration declares the class; nil for a class that nobody declared.
+    package var pool: String?
+    /// Tasks that run in one sandbox at the same time, all of one tenant.
+    package var slots: Int
+    /// Modules that are imported before the sandbox has a tenant.
+    package var preload: [String]
 
     /// Makes a class.
     package init(
         runtime: String, image: String, imageID: String, cpus: Double, memoryBytes: Int, pids: Int, tmpBytes: Int,
-        shmBytes: Int, openFiles: Int, network: String, mounts: [Mount] = [], ociRuntime: String? = nil
+        shmBytes: Int, openFiles: Int, network: String, mounts: [Mount] = [], ociRuntime: String? = nil,
+        pool: String? = nil, slots: Int = 1, preload: [String] = []
     ) {
         self.runtime = runtime
         self.image = image
@@ -62,5 +69,15 @@ package struct SandboxClass: Hashable, Sendable, Codable {
         self.network = network
         self.mounts = mounts
         self.ociRuntime = ociRuntime
+        self.pool = pool
+        self.slots = max(1, slots)
+        self.preload = preload
+    }
+
+    /// Hashes what tells most classes apart; a lookup stands in the way of every job.
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(imageID)
+        hasher.combine(memoryBytes)
+        hasher.combine(cpus)
     }
 }

@@ -14,10 +14,14 @@ package enum RunnerCommand {
         package var preload: [String]
         /// Environment variables of every task.
         package var env: [String: String]
+        /// Whether it is only to be warmed: a tenant, and another CONFIGURE, come later.
+        package var isAhead: Bool
 
         package init(
-            key: String, groupID: Int?, path: [String] = [], preload: [String] = [], env: [String: String] = [:]
+            key: String, groupID: Int?, path: [String] = [], preload: [String] = [], env: [String: String] = [:],
+            isAhead: Bool = false
         ) {
+            self.isAhead = isAhead
             self.key = key
             self.groupID = groupID
             self.path = path
@@ -140,6 +144,10 @@ package enum RunnerCommand {
             writer.name("preload")
             writer.array { for module in configuration.preload { $0.value(module) } }
             write(configuration.env, to: &writer)
+            if configuration.isAhead {
+                writer.name("ahead")
+                writer.value(true)
+            }
         }
         return writer.bytes
     }

@@ -28,7 +28,13 @@ package enum RunnerMessage: Sendable {
     package struct Ready: Sendable {
         package var key: String
         package var cloudpickle: String?
-        package var preloadErrors: [String]
+        package var preloadErrors: [PreloadError]
+    }
+
+    /// A module that could not be imported ahead, and why.
+    package struct PreloadError: Sendable, Equatable {
+        package var module: String
+        package var message: String
     }
 
     /// How a task ended.
@@ -143,10 +149,11 @@ package enum RunnerMessage: Sendable {
     }
 
     private static func ready(_ fields: HeaderFields) throws(Frame.Violation) -> Ready {
-        var errors: [String] = []
+        var errors: [PreloadError] = []
         if let preload = try fields.object("preload") {
             for failure in try preload.objects("errors") {
-                errors.append("\(try failure.string("module")): \(try failure.string("message"))")
+                errors.append(
+                    PreloadError(module: try failure.string("module"), message: try failure.string("message")))
             }
         }
         return Ready(

@@ -172,7 +172,7 @@ package final class DockerRuntime: SandboxRuntime {
         let arguments = SupervisorArguments(
             sandbox: specification.id.description,
             socket: transport == .unix ? Self.socketTarget + "/s" : nil,
-            userIDs: specification.userIDs, heartbeatSeconds: options.heartbeatSeconds,
+            userIDs: specification.userIDs, slots: kind.slots, heartbeatSeconds: options.heartbeatSeconds,
             reconnectSeconds: options.reconnectSeconds, temporaryFolder: "/tmp", runtime: name)
         var spec = ContainerSpec(image: kind.imageID)
         spec.entrypoint = ["python3"]

@@ -62,6 +62,7 @@ package final class ProcessRuntime: SandboxRuntime {
             atPath: work, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         let arguments = SupervisorArguments(
             sandbox: specification.id.description, socket: folder + "/s", userIDs: [],
+            slots: specification.sandboxClass.slots,
             heartbeatSeconds: options.heartbeatSeconds, reconnectSeconds: options.reconnectSeconds,
             temporaryFolder: work, runtime: name)
         let process = Process()

@@ -71,7 +71,7 @@ package struct SandboxSpecification: Sendable {
     package var sandboxClass: SandboxClass
     /// The host's folder that holds its socket, named `s`.
     package var socketFolder: String
-    /// The user ids that belong to it alone: zygote, then the tasks' pair.
+    /// The user ids that belong to it alone: zygote, then a pair of tasks for each slot.
     package var userIDs: [Int]
 
     /// The runner's file that is started.

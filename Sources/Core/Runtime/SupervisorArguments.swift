@@ -4,18 +4,20 @@ package struct SupervisorArguments: Sendable {
     /// The socket to dial; nil where standard input and output are the channel.
     package var socket: String?
     package var userIDs: [Int]
+    package var slots: Int
     package var heartbeatSeconds: Double
     package var reconnectSeconds: Double
     package var temporaryFolder: String
     package var runtime: String
 
     package init(
-        sandbox: String, socket: String?, userIDs: [Int], heartbeatSeconds: Double, reconnectSeconds: Double,
-        temporaryFolder: String, runtime: String
+        sandbox: String, socket: String?, userIDs: [Int], slots: Int = 1, heartbeatSeconds: Double,
+        reconnectSeconds: Double, temporaryFolder: String, runtime: String
     ) {
         self.sandbox = sandbox
         self.socket = socket
         self.userIDs = userIDs
+        self.slots = slots
         self.heartbeatSeconds = heartbeatSeconds
         self.reconnectSeconds = reconnectSeconds
         self.temporaryFolder = temporaryFolder
@@ -42,7 +44,7 @@ package struct SupervisorArguments: Sendable {
                 writer.null()
             }
             writer.name("slots")
-            writer.value(1)
+            writer.value(slots)
             writer.name("heartbeat")
             writer.value(heartbeatSeconds)
             writer.name("reconnect")

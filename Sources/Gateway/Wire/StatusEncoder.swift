@@ -32,6 +32,8 @@ enum StatusEncoder {
 
     private static func write(_ pool: PoolStatus, to writer: inout JSONWriter) {
         writer.object { writer in
+            writer.name("name")
+            writer.value(pool.name)
             writer.name("runtime")
             writer.value(pool.runtime)
             writer.name("image")
@@ -60,6 +62,19 @@ enum StatusEncoder {
             writer.object { writer in write(pool.destroyed.sorted { $0.key < $1.key }, to: &writer) }
             writer.name("last_error")
             writer.value(pool.lastError)
+            writer.name("retry_in")
+            writer.value(seconds: pool.backoffSeconds)
+            writer.name("preload_errors")
+            writer.array { writer in
+                for failure in pool.preloadErrors {
+                    writer.object { writer in
+                        writer.name("module")
+                        writer.value(failure.module)
+                        writer.name("message")
+                        writer.value(failure.message)
+                    }
+                }
+            }
         }
     }
 

@@ -149,8 +149,12 @@ def configure(header: Dict[str, Any]) -> Dict[str, Any]:
     path = strings(header, "path")
     if any(":" in item or not item.startswith("/") for item in path):
         raise Violation("path holds something that is not an absolute folder")
+    ahead = header.get("ahead", False)
+    if type(ahead) is not bool:
+        raise Violation("ahead is not true or false")
     return {
         "key": text(header, "key"),
+        "ahead": ahead,
         "gid": gid,
         "path": path,
         "preload": strings(header, "preload"),

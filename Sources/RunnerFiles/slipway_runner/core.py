@@ -84,6 +84,7 @@ class Supervisor:
         nursery = Nursery(self.loop, process, self._zygote_uid, folder)
         nursery.on_ready = self._zygote_ready
         nursery.on_failed = self.zygote_failed
+        nursery.on_stale = self.settled
         return nursery
 
     def _new_channel(
@@ -338,9 +339,13 @@ class Supervisor:
         if settings is None:
             self.zygote_failed("the zygote was ready before it was asked")
             return
+        header = {"key": settings["key"], **fields}
+        if settings["ahead"]:
+            # Nobody's yet: no task is forked before it is somebody's.
+            self.channel.send([frames.encode(frames.READY, header)])
+            return
         self.sanitation.set_baseline()
         self._configured = settings["key"]
-        header = {"key": settings["key"], **fields}
         self.channel.send([frames.encode(frames.READY, header)])
         for slot in self.slots:
             slot.prepare()
@@ -361,6 +366,9 @@ class Supervisor:
     def _reconfigure(self) -> None:
         settings = self._configuring
         if self.nursery.state == "ready":
+            if settings is not None and self.nursery.can_adopt(settings):
+                self.nursery.adopt(settings)
+                return
             self._retire()
         if self._retired or settings is None:
             return

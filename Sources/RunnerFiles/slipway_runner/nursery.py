@@ -45,13 +45,35 @@ class Nursery:
         self.threads = 1
         #: "fresh", then "configuring", "ready", at last "retired".
         self.state = "fresh"
+        #: What it was warmed for while it belonged to nobody; None for a tenant's.
+        self._ahead: Optional[Dict[str, Any]] = None
         self.on_ready: Callable[[Dict[str, Any]], None] = lambda _: None
         self.on_failed: Callable[[str], None] = lambda _: None
+        self.on_stale: Callable[[], None] = lambda: None
         self.pid, self._socket = process
         loop.add(self._socket.fileno(), select.EPOLLIN, self._event)
 
     def configure(self, settings: Dict[str, Any]) -> None:
         """Send what CONFIGURE said; `on_ready` or `on_failed` follows."""
+        self._ahead = settings if settings["ahead"] else None
+        self._tell(settings)
+
+    def can_adopt(self, settings: Dict[str, Any]) -> bool:
+        """Whether this zygote, warmed ahead, can serve as `settings` ask."""
+        ahead = self._ahead
+        if ahead is None or settings["ahead"]:
+            return False
+        return settings["preload"][: len(ahead["preload"])] == ahead["preload"]
+
+    def adopt(self, settings: Dict[str, Any]) -> None:
+        """Make a zygote that was warmed ahead somebody's, as `configure`.
+
+        `on_stale` follows where what it imported would hide an environment's modules.
+        """
+        self._ahead = None
+        self._tell(settings)
+
+    def _tell(self, settings: Dict[str, Any]) -> None:
         message = {
             "uid": self._uid,
             "gid": settings["gid"],
@@ -59,6 +81,7 @@ class Nursery:
             "preload": settings["preload"],
             "env": settings["env"],
             "folder": self._folder,
+            "ahead": settings["ahead"],
         }
         self.state = "configuring"
         try:
@@ -116,6 +139,9 @@ class Nursery:
             return
         if "failed" in message:
             self.on_failed(str(message["failed"])[:1000])
+        elif "stale" in message and self.state == "configuring":
+            self.state = "ready"
+            self.on_stale()
         elif "ready" in message and self.state == "configuring":
             self.state = "ready"
             self.threads = self.count_threads()

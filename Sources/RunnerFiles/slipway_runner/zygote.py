@@ -164,19 +164,27 @@ def configure(settings: Dict[str, Any]) -> Dict[str, Any]:
     """Warm this interpreter as CONFIGURE asks; return what READY says."""
     began = time.monotonic()
     give_up_root(settings["uid"], settings["gid"])
-    arrange_path(settings["path"])
-    os.environ.clear()
-    os.environ.update(settings["env"])
+    _arrange(settings)
     os.umask(0o022)
     sys.argv = [""]
     sys.modules["__main__"] = types.ModuleType("__main__")
+    linux.unbuffer_stdout()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    return _warm(settings, began)
+
+
+def _arrange(settings: Dict[str, Any]) -> None:
+    arrange_path(settings["path"])
+    os.environ.clear()
+    os.environ.update(settings["env"])
+
+
+def _warm(settings: Dict[str, Any], began: float) -> Dict[str, Any]:
     version = task.load_pickler()
     middle = time.monotonic()
     errors = preload(settings["preload"])
     ended = time.monotonic()
     reset_signals()
-    linux.unbuffer_stdout()
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     settle()
     return {
         "cloudpickle": version,
@@ -184,6 +192,38 @@ def configure(settings: Dict[str, Any]) -> Dict[str, Any]:
         "zygote_seconds": ended - began,
         "threads": thread_count(),
     }
+
+
+def adopt(settings: Dict[str, Any]) -> Optional[Dict[str, Any]]:
+    """Become a tenant's after modules were imported for nobody yet.
+
+    Returns None where an environment has another edition of what was imported: only
+    a new interpreter can then serve it.
+    """
+    began = time.monotonic()
+    if settings["uid"] is not None:
+        group = settings["gid"] if settings["gid"] is not None else settings["uid"]
+        os.setresgid(group, group, group)
+        linux.prctl(linux.PR_SET_DUMPABLE, 0)  # The kernel sets it anew.
+    if hides_modules(settings["path"]):
+        return None
+    sys.path.remove(os.path.join(HERE, "lib"))
+    _arrange(settings)
+    return _warm(settings, began)
+
+
+def hides_modules(folders: List[str]) -> bool:
+    """Whether a folder has modules of names that were imported from elsewhere."""
+    loaded = {name.partition(".")[0] for name in sys.modules}
+    for folder in folders:
+        try:
+            names = os.listdir(folder)
+        except OSError:
+            continue  # What it lacks is told by the import that needs it.
+        for name in names:
+            if name.partition(".")[0] in loaded and not name.endswith("-info"):
+                return True
+    return False
 
 
 def settle() -> None:
@@ -237,6 +277,25 @@ def serve(control: socket.socket, settings: Dict[str, Any]) -> None:
             settle()
 
 
+def await_tenant(control: socket.socket) -> Optional[Dict[str, Any]]:
+    """Wait until this zygote is somebody's; None where it never is."""
+    data = control.recv(MESSAGE_BYTES)
+    if not data:
+        return None
+    settings = json.loads(data)
+    try:
+        ready = adopt(settings)
+    except Exception as error:  # Told to the supervisor, which ends the sandbox.
+        control.send(json.dumps({"failed": _text(error)[:1000]}).encode())
+        return None
+    if ready is None:
+        control.send(b'{"stale": true}')
+        control.recv(MESSAGE_BYTES)
+        return None
+    control.send(json.dumps({"ready": ready}).encode())
+    return settings
+
+
 def main() -> None:
     """Serve the supervisor on descriptor 3."""
     control = socket.socket(fileno=CONTROL)
@@ -253,6 +312,10 @@ def main() -> None:
         control.send(json.dumps({"failed": _text(error)[:1000]}).encode())
         return
     control.send(json.dumps({"ready": ready}).encode())
+    if settings.get("ahead"):
+        settings = await_tenant(control)
+        if settings is None:
+            return
     serve(control, settings)
 
 

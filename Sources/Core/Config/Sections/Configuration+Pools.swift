@@ -25,8 +25,12 @@ public struct PoolPolicy: Sendable, Hashable {
     public var maxUses = 10_000
     /// The age at which an idle sandbox is replaced.
     public var maxAge = Duration.hours(6)
+    /// How long a sandbox is idle before the container engine freezes it; nil never does.
+    public var pauseAfter: Duration?
     /// What happens to a job when the pool is full.
     public var onExhausted = Exhaustion.queue
+    /// The tasks of one tenant that run in one sandbox at the same time.
+    public var slots = 1
     /// The wait after the first failed start; it doubles with each failure in a row.
     public var startBackoff = Duration.milliseconds(500)
     /// The longest such wait.
@@ -46,26 +50,6 @@ public struct PoolPolicy: Sendable, Hashable {
 
     /// The policy with every value at its default.
     public init() {}
-}
-
-/// A declared class of sandboxes: what they are made of and how they are kept warm.
-public struct PoolClass: Sendable, Hashable {
-    /// The name, unique among the classes.
-    public var name = ""
-    /// The image; nil for the sandbox section's.
-    public var image: String?
-    /// The processors; nil for the sandbox section's.
-    public var cpus: Double?
-    /// The memory; nil for the sandbox section's.
-    public var memoryBytes: Int?
-    /// The policy: what the class says over `pools.defaults`.
-    public var policy: PoolPolicy
-
-    /// A class that differs in nothing yet from a policy.
-    public init(name: String = "", policy: PoolPolicy) {
-        self.name = name
-        self.policy = policy
-    }
 }
 
 extension Configuration.Pools: ConfigurationSection {
@@ -116,10 +100,22 @@ extension PoolPolicy: ConfigurationSection {
             "Age at which an idle sandbox is replaced.",
             tune: "Lower it to pick up rebuilt images sooner.")
         Field.value(
+            "pause_after", \.pauseAfter, .optional(.duration(.seconds(1) ... .days(30)), null: "never"),
+            "How long a sandbox is idle before the container engine freezes it. A frozen one uses no processor and "
+                + "is thawed for its next task.",
+            tune: "Set it where many warm sandboxes share few processors; the first task after a pause waits about "
+                + "20 ms longer.")
+        Field.value(
             "on_exhausted", \.onExhausted, .choice,
             "What happens to a job when the pool is full. queue: it waits. cold: it gets a sandbox of its own beyond "
                 + "max. reject: it fails at once.",
             tune: "reject suits callers with a second place to go; cold suits rare, urgent jobs.")
+        Field.value(
+            "slots", \.slots, .integer(1...32),
+            "Tasks of one tenant that run in one sandbox at the same time. They share its processors, memory and "
+                + "/tmp.",
+            tune: "Raise it for many small tasks that mostly wait: they need fewer sandboxes, and each task pays for "
+                + "a sweep by user id.")
         Field.value(
             "start_backoff", \.startBackoff, .duration(.milliseconds(10) ... .minutes(10)),
             "Wait after a failed start. It doubles with each failure in a row.",
@@ -144,29 +140,5 @@ extension PoolPolicy: ConfigurationSection {
             conflicts.append(.init("start_backoff", with: "start_backoff_max", message: message))
         }
         return conflicts
-    }
-}
-
-extension PoolClass: ConfigurationSection {
-    package static var fields: [ConfigurationField<Self>] {
-        Field.value(
-            "name", \.name, .word("a name of letters, digits, - and _", extra: "-_", max: 64),
-            "Name of the class, as jobs and /v1/pools use it.",
-            tune: "Choose a name that says what the class is for.", required: true)
-        Field.value(
-            "image", \.image, .optional(.image, null: "sandbox.image"),
-            "Image of the class.", tune: "Name an image with the libraries that its jobs import.")
-        Field.value(
-            "cpus", \.cpus, .optional(.number(0.01...1024), null: "sandbox.cpus"),
-            "Processors of its sandboxes.", tune: "As sandbox.cpus.")
-        Field.value(
-            "memory", \.memoryBytes,
-            .optional(.size(.mebibytes(16) ... .tebibytes(64)), null: "sandbox.memory"),
-            "Memory of its sandboxes.", tune: "As sandbox.memory.")
-        PoolPolicy.fields.map { $0.lifted(\.policy) }
-    }
-
-    package func check() -> [ConfigurationConflict] {
-        policy.check()
     }
 }

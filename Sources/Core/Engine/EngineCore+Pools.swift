@@ -1,0 +1,56 @@
+import NIOCore
+
+extension EngineCore {
+    /// Seconds between two looks at the images of declared classes.
+    private static let lookSeconds = 60
+    /// Seconds until the next try where an image is missing.
+    private static let retrySeconds = 5
+
+    /// Keeps the declared classes known to the pool, under the images that their names stand for at present.
+    ///
+    /// An image that was built anew under its old name is noticed here: the sandboxes of the old one are given up.
+    func keepDeclared() async {
+        var missing: Set<String> = []
+        while !isStopped {
+            let isComplete = await declarePools(&missing)
+            let pause = Duration.seconds(isComplete ? Self.lookSeconds : Self.retrySeconds)
+            guard (try? await Task.sleep(for: pause)) != nil else { return }
+        }
+    }
+
+    /// Resolves every declared class and tells the pool; false when an image is not there.
+    private func declarePools(_ missing: inout Set<String>) async -> Bool {
+        var isComplete = true
+        for plan in declaredPlans() {
+            do {
+                let image = try await resolveImage(of: plan)
+                missing.remove(plan.image)
+                tellPool(.declare(plan.sandboxClass(image: image, ociRuntime: configuration.runtime.ociRuntime)))
+            } catch {
+                isComplete = false
+                guard missing.insert(plan.image).inserted else { continue }
+                let failure = error as? EngineError
+                logger.warning(
+                    "the image of a pool is not available",
+                    metadata: [
+                        "image": "\(plan.image)", "pool": "\(plan.pool ?? "")",
+                        "reason": "\(failure?.message ?? "\(error)")",
+                    ])
+            }
+        }
+        return isComplete
+    }
+
+    /// What sandboxes of the default size and of each declared class are made of.
+    private func declaredPlans() -> [JobPlan] {
+        let request = JobRequest(task: .source(""))
+        var plans = [JobPlan(request, runtime: defaultRuntime, configuration: configuration)]
+        for declared in configuration.pools.classes {
+            let shape = PoolShape(declared, configuration.sandbox)
+            // Runtimes without images have the default one's place only.
+            guard defaultRuntime == "docker" || declared.image == nil else { continue }
+            plans.append(JobPlan(of: shape, runtime: defaultRuntime, configuration: configuration))
+        }
+        return plans
+    }
+}
