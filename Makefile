@@ -6,7 +6,7 @@ CONFIGURATION ?= release
 export CONFIGURATION
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build bench soak images clean
+.PHONY: help demo test check build bench soak examples images clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ bench: ## latency and throughput beside the floor
 
 soak: ## the long fault tests
 	@SLIPWAY_TEST_SOAK=1 scripts/with-engine scripts/test --filter Soak
+
+examples: ## build and run the packages below Examples, which use the library from outside
+	@scripts/with-engine scripts/examples
 
 images: ## put the base images into the container engine
 	@scripts/with-engine true

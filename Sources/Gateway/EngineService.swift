@@ -53,8 +53,8 @@ extension StoreKeyDirectory {
 }
 
 extension GatewayOptions {
-    /// The options as the configuration has them.
-    package init(_ configuration: Configuration) {
+    /// Makes options that are as a configuration has them, in its sections `gateway` and `jobs`.
+    public init(_ configuration: Configuration) {
         self.init()
         let gateway = configuration.gateway
         host = gateway.host
@@ -74,5 +74,7 @@ extension GatewayOptions {
         payloadMaxBytes = configuration.jobs.payloadEncodedMaxBytes
         batchMax = configuration.jobs.batchMax
         connectionsMax = gateway.connectionsMax
+        submitRate = gateway.submitRate
+        queueMax = configuration.jobs.queueMax
     }
 }

@@ -34,6 +34,10 @@ public struct GatewayOptions: Sendable {
     public var batchMax = 1000
     /// The most connections at a time.
     public var connectionsMax = 1024
+    /// The jobs that a tenant other than `default` may submit a minute; nil for any number.
+    public var submitRate: Int? = 6000
+    /// The unfinished jobs that the engine allows a tenant, for headers that say so.
+    var queueMax = 100_000
     /// How long a connection without a request stays open.
     public var idleTimeout = Duration.seconds(75)
     /// How long an event stream stays silent before it sends a sign of life.

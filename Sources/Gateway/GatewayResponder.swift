@@ -25,11 +25,11 @@ struct GatewayResponder: HTTPResponder {
     private let options: GatewayOptions
     private let connections: Connections
 
-    init(routes: GatewayRoutes, keys: any KeyDirectory, connections: Connections) {
+    init(routes: GatewayRoutes, connections: Connections) {
         self.connections = connections
         table = routes.table
         options = routes.options
-        authenticator = Authenticator(directory: keys, lifetime: routes.options.keyLifetime)
+        authenticator = Authenticator(cache: routes.keyCache)
     }
 
     func respond(to request: Request, context: GatewayContext) async throws -> Response {
@@ -42,7 +42,11 @@ struct GatewayResponder: HTTPResponder {
             // The server knows how to end a connection whose framing is broken.
             throw failure.underlying
         } catch {
-            let problem = Self.problem(error)
+            var problem = Self.problem(error)
+            if problem.slug == EngineError.Code.queueFull.rawValue {
+                problem.headers[.rateLimitPolicy] = "\"queue\";q=\(options.queueMax)"
+                problem.headers[.rateLimit] = "\"queue\";r=0;t=\(problem.headers[.retryAfter] ?? "1")"
+            }
             if let cause = problem.cause {
                 context.logger.error("request failed", metadata: ["error": "\(cause)", "slug": "\(problem.slug)"])
             }

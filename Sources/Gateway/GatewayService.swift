@@ -7,32 +7,58 @@ import ServiceLifecycle
 import SlipwayCore
 
 /// The REST gateway as a service: it listens until its group shuts down gracefully, then ends what it has begun.
-package struct GatewayService: Service {
+///
+/// ```swift
+/// let engine = try await Engine(configuration: configuration)
+/// let gateway = GatewayService(engine: engine, logger: logger)
+/// let group = ServiceGroup(services: [engine, gateway], gracefulShutdownSignals: [.sigterm], logger: logger)
+/// try await group.run()
+/// ```
+///
+/// Requests need API keys of the engine's tenants: see ``TenantDirectory``.
+public struct GatewayService: Service {
     private let routes: GatewayRoutes
-    private let keys: any KeyDirectory
     private let eventLoopGroup: any EventLoopGroup
     private let taskExecutor: (any TaskExecutor)?
     private let logger: Logger
     private let onListening: @Sendable (_ host: String, _ port: Int) async -> Void
 
-    /// Makes a gateway.
+    /// Makes a gateway for an engine.
+    ///
+    /// - Parameters:
+    ///   - engine: The engine behind it, which its owner starts and shuts down. Connections run on its event loop.
+    ///   - options: Where to listen and what to take at most; as the engine's configuration has it unless given.
+    ///   - logger: Where requests that fail are noted.
+    ///   - onListening: Called with the address, and the port that was taken, once connections are accepted.
+    public init(
+        engine: Engine, options: GatewayOptions? = nil, logger: Logger = Logger(label: "slipway"),
+        onListening: @escaping @Sendable (_ host: String, _ port: Int) async -> Void = { _, _ in }
+    ) {
+        self.init(
+            service: engine, keys: StoreKeyDirectory(store: engine.store), tenants: TenantDirectory(engine: engine),
+            limits: engine.requestLimits, options: options ?? GatewayOptions(engine.configuration),
+            eventLoopGroup: engine.eventLoopGroup, taskExecutor: engine.taskExecutor, logger: logger,
+            onListening: onListening)
+    }
+
+    /// Makes a gateway for anything that takes jobs.
     ///
     /// - Parameters:
     ///   - service: The engine behind it.
     ///   - keys: Where keys are looked up.
+    ///   - tenants: The tenants to administer; their routes do not exist without.
     ///   - limits: What jobs may ask for; used to report all faults of a request at once.
     ///   - options: Where to listen and what to take at most.
     ///   - eventLoopGroup: The loops that connections run on; the engine's own, to save thread hops.
     ///   - taskExecutor: The executor that handlers run on; the engine's own, for the same reason.
     ///   - onListening: Called with the address once connections are accepted.
     package init(
-        service: any JobService, keys: any KeyDirectory, limits: RequestLimits = RequestLimits(),
-        options: GatewayOptions = GatewayOptions(), eventLoopGroup: any EventLoopGroup,
-        taskExecutor: (any TaskExecutor)? = nil, logger: Logger,
+        service: any JobService, keys: any KeyDirectory, tenants: TenantDirectory? = nil,
+        limits: RequestLimits = RequestLimits(), options: GatewayOptions = GatewayOptions(),
+        eventLoopGroup: any EventLoopGroup, taskExecutor: (any TaskExecutor)? = nil, logger: Logger,
         onListening: @escaping @Sendable (_ host: String, _ port: Int) async -> Void = { _, _ in }
     ) {
-        routes = GatewayRoutes(service: service, limits: limits, options: options)
-        self.keys = keys
+        routes = GatewayRoutes(service: service, keys: keys, tenants: tenants, limits: limits, options: options)
         self.eventLoopGroup = eventLoopGroup
         self.taskExecutor = taskExecutor
         self.logger = logger
@@ -42,7 +68,7 @@ package struct GatewayService: Service {
     /// Listens until the task is cancelled or its group shuts down gracefully.
     ///
     /// - Throws: ``EngineError`` of code `configuration` when the address cannot be listened on.
-    package func run() async throws {
+    public func run() async throws {
         let application = application()
         do {
             try await withTaskExecutorPreference(taskExecutor) { try await application.run() }
@@ -64,7 +90,7 @@ package struct GatewayService: Service {
         let onListening = onListening
         let connections = Connections()
         return Application(
-            responder: GatewayResponder(routes: routes, keys: keys, connections: connections),
+            responder: GatewayResponder(routes: routes, connections: connections),
             server: .http1(
                 configuration: .init(
                     additionalChannelHandlers: [ConnectionGuard(options: options, connections: connections)],

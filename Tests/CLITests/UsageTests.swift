@@ -5,8 +5,8 @@ import Testing
 @Suite("The command line's usage and exit codes")
 struct UsageTests {
     static let commands = [
-        "serve", "run", "submit", "status", "wait", "logs", "result", "cancel", "list", "pool", "doctor", "config",
-        "version",
+        "serve", "run", "submit", "status", "wait", "logs", "result", "cancel", "list", "pool", "tenants",
+        "keys", "doctor", "config", "version",
     ]
 
     @Test("every command has help on standard output", arguments: commands)

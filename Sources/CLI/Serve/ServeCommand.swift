@@ -37,11 +37,7 @@ struct ServeCommand: AsyncParsableCommand {
         let announcement = Announcement(
             keys: StoreKeyDirectory(store: engine.store),
             fallback: configuration.data.directoryPath() + "/credentials", isJSON: common.json)
-        let gateway = GatewayService(
-            service: engine, keys: announcement.keys, limits: engine.requestLimits,
-            options: GatewayOptions(configuration), eventLoopGroup: engine.eventLoopGroup,
-            taskExecutor: engine.taskExecutor, logger: logger
-        ) { host, port in
+        let gateway = GatewayService(engine: engine, logger: logger) { host, port in
             await announcement.make(host: host, port: port)
         }
         let group = ServiceGroup(

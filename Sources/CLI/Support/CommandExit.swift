@@ -63,9 +63,9 @@ struct CommandExit: Error {
         switch code {
         case .invalidRequest, .limitExceeded, .notAllowed, .notSupported, .payloadTooLarge: usage
         case .notFound, .alreadyTerminal, .alreadyStarted, .notFinished, .keyReused, .artifactCorrupt, .dependency,
-            .cancelled:
+            .cancelled, .alreadyExists, .tenantBusy:
             failed
-        case .keyInFlight, .queueFull, .unavailable, .draining, .storageFull, .storage, .configuration,
+        case .keyInFlight, .queueFull, .rateExceeded, .unavailable, .draining, .storageFull, .storage, .configuration,
             .containerEngineUnavailable, .containerEngineError, .imageNotFound, .startFailed, .protocolViolation,
             .lost, .timeout, .internalFault:
             unreachable

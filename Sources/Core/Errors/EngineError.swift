@@ -20,6 +20,12 @@ public struct EngineError: Error, Sendable {
         case notAllowed = "not-allowed"
         /// The feature does not exist here.
         case notSupported = "not-supported"
+        /// There is one of this name already.
+        case alreadyExists = "already-exists"
+        /// The tenant has unfinished jobs.
+        case tenantBusy = "tenant-busy"
+        /// The tenant submits more jobs a minute than it may.
+        case rateExceeded = "rate-exceeded"
         /// A payload is larger than the limit, as it stands or inflated.
         case payloadTooLarge = "payload-too-large"
         /// The idempotency key was used with another request.

@@ -26,6 +26,7 @@ enum StoreAdministration {
                 try db.change(
                     "UPDATE tenants SET suspended = ? WHERE id = ?",
                     [StoreValue.of(suspended), tenant.description.databaseValue]) == 1)
+        case .removeTenant(let tenant): try remove(tenant, on: db)
         case .addKey(let key): try add(key, on: db)
         case .revokeKey(let id, let tenant, let at):
             .applied(

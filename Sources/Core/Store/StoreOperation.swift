@@ -112,6 +112,8 @@ package enum StoreOperation: Sendable {
     case addTenant(TenantRecord)
     /// Suspends or resumes a tenant.
     case setSuspended(TenantID, Bool)
+    /// Removes a tenant that has no jobs any more.
+    case removeTenant(TenantID)
     /// Adds an API key.
     case addKey(APIKeyRecord)
     /// Revokes an API key of a tenant.

@@ -26,7 +26,8 @@ struct StoreSession: Sendable {
         case .delete(let id, let tenant): try Self.delete(id, tenant: tenant, on: db)
         case .purge(let ids): .changed(try ids.reduce(0) { try $0 + (Self.remove($1, tenant: nil, on: db) ? 1 : 0) })
         case .settle(let copies, let trash): try Self.settle(copies: copies, trash: trash, on: db)
-        case .forgetKeys, .putSandbox, .removeSandboxes, .addTenant, .setSuspended, .addKey, .revokeKey, .setMeta:
+        case .forgetKeys, .putSandbox, .removeSandboxes, .addTenant, .setSuspended, .removeTenant, .addKey,
+            .revokeKey, .setMeta:
             try StoreAdministration.perform(operation, on: db)
         }
     }

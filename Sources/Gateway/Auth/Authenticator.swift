@@ -13,9 +13,7 @@ struct Principal: Sendable {
 struct Authenticator: Sendable {
     private let cache: KeyCache
 
-    init(directory: any KeyDirectory, lifetime: Duration) {
-        cache = KeyCache(directory: directory, lifetime: lifetime)
-    }
+    init(cache: KeyCache) { self.cache = cache }
 
     /// The caller of a request.
     ///

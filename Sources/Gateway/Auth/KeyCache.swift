@@ -20,6 +20,9 @@ final class KeyCache: Sendable {
         self.lifetime = lifetime
     }
 
+    /// Forgets all keys, because some have changed.
+    func forgetAll() { entries.withLock { $0.removeAll() } }
+
     func key(withHash hash: [UInt8]) async throws -> StoredKey? {
         let now = ContinuousClock.now
         if let entry = entries.withLock({ $0[hash] }), entry.until > now { return entry.key }

@@ -1,5 +1,5 @@
 /// What a key allows.
-package enum KeyScope: String, Sendable, CaseIterable {
+public enum KeyScope: String, Sendable, CaseIterable {
     /// Looking at jobs, results, logs, events and pools.
     case read
     /// Submitting, cancelling and deleting jobs.

@@ -7,6 +7,8 @@ extension HTTPField.Name {
     static let prefer = known("Prefer")
     static let preferenceApplied = known("Preference-Applied")
     static let lastEventID = known("Last-Event-ID")
+    static let rateLimit = known("RateLimit")
+    static let rateLimitPolicy = known("RateLimit-Policy")
 
     private static func known(_ text: String) -> HTTPField.Name {
         guard let name = HTTPField.Name(text) else { preconditionFailure("\(text) is no name of a header") }

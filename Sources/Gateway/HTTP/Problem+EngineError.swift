@@ -19,9 +19,9 @@ extension Problem {
             self.init(.unprocessableContent, error.code.rawValue, detail, errors: error.faults)
         case .payloadTooLarge:
             self.init(.contentTooLarge, error.code.rawValue, error.message, errors: error.faults)
-        case .alreadyTerminal, .alreadyStarted, .notFinished, .keyInFlight:
+        case .alreadyTerminal, .alreadyStarted, .notFinished, .keyInFlight, .alreadyExists, .tenantBusy:
             self.init(.conflict, error.code.rawValue, error.message)
-        case .queueFull:
+        case .queueFull, .rateExceeded:
             self.init(.tooManyRequests, error.code.rawValue, error.message)
         case .storageFull:
             self.init(
@@ -56,7 +56,7 @@ extension Problem {
     private static func retryAfterSeconds(_ code: EngineError.Code) -> Int? {
         switch code {
         case .keyInFlight: 1
-        case .queueFull, .unavailable, .draining, .containerEngineUnavailable: 5
+        case .queueFull, .rateExceeded, .unavailable, .draining, .containerEngineUnavailable: 5
         default: nil
         }
     }

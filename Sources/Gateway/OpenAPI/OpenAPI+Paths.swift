@@ -1,6 +1,7 @@
 extension OpenAPI {
     static let paths = #"""
         {
+        \#(adminPaths),
         "/v1/jobs":{
           "post":{"operationId":"submitJob","tags":["jobs"],"summary":"Submit a job; scope submit.",
             "parameters":[{"$ref":"#/components/parameters/wait"},{"$ref":"#/components/parameters/prefer"},

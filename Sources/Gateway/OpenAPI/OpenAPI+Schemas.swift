@@ -1,6 +1,7 @@
 extension OpenAPI {
     static let parameters = #"""
         {
+        "tenant":{"name":"tenant","in":"path","required":true,"schema":{"$ref":"#/components/schemas/TenantName"}},
         "id":{"name":"id","in":"path","required":true,"schema":{"type":"string","pattern":"^job_[0-9A-HJKMNP-TV-Z]{36}$"}},
         "wait":{"name":"wait","in":"query","description":"Seconds to wait for the end of the job, at most 60.",
           "schema":{"$ref":"#/components/schemas/Duration"}},
@@ -19,7 +20,9 @@ extension OpenAPI {
         "Problem":{"description":"What is wrong (RFC 9457).",
           "content":{"application/problem+json":{"schema":{"$ref":"#/components/schemas/Problem"}}}},
         "Retry":{"description":"What is wrong (RFC 9457), and when to try again.",
-          "headers":{"Retry-After":{"schema":{"type":"integer"}}},
+          "headers":{"Retry-After":{"schema":{"type":"integer"}},
+            "RateLimit-Policy":{"description":"With 429: the limit.","schema":{"type":"string"}},
+            "RateLimit":{"description":"With 429: what is left of it.","schema":{"type":"string"}}},
           "content":{"application/problem+json":{"schema":{"$ref":"#/components/schemas/Problem"}}}},
         "Unauthorized":{"description":"There is no valid key.","headers":{"WWW-Authenticate":{"schema":{"type":"string"}}},
           "content":{"application/problem+json":{"schema":{"$ref":"#/components/schemas/Problem"}}}}
@@ -28,6 +31,7 @@ extension OpenAPI {
 
     static let schemas = #"""
         {
+        \#(adminSchemas),
         "Duration":{"description":"Seconds, or a text such as 500ms, 30s, 5m, 1h.",
           "anyOf":[{"type":"number","minimum":0},{"type":"string","pattern":"^[0-9]+([.][0-9]+)?(ms|s|m|h|d)?$"}]},
         "Size":{"description":"Bytes, or a text such as 512m, 2g, 1GiB; units are powers of 1024.",
@@ -119,6 +123,7 @@ extension OpenAPI {
         "Problem":{"type":"object","required":["type","title","status","detail","instance","request_id"],"properties":{
           "type":{"type":"string"},"title":{"type":"string"},"status":{"type":"integer"},"detail":{"type":"string"},
           "instance":{"type":"string"},"request_id":{"type":"string"},"offset":{"type":"integer"},
+          "state":{"$ref":"#/components/schemas/JobState"},
           "errors":{"type":"array","items":{"type":"object","required":["pointer","code","detail"],"properties":{
             "pointer":{"type":"string"},"code":{"type":"string"},"detail":{"type":"string"}}}}}}
         }

@@ -16,10 +16,11 @@ extension GatewayRoutes {
             call.headers, method: "POST", path: "/v1/jobs", body: body)
         let request = try await offLoop(ifLarge: body) { try decodeJob(body) }
         let tenant = call.principal.tenant
+        var headers = try rates.take(1, of: tenant)
         guard let wait else {
             let job = try await service.submit(request, tenant: tenant, idempotency: key)
             share?.release()
-            return accepted(job, headers: HTTPFields())
+            return accepted(job, headers: headers)
         }
         let room = ResultRoom(self, call)
         var outcome: JobOutcome
@@ -32,7 +33,6 @@ extension GatewayRoutes {
             outcome = try await service.submit(
                 request, tenant: tenant, idempotency: key, waitingUpTo: wait, for: room.caller)
         }
-        var headers = HTTPFields()
         if call.target.query["wait"] == nil {
             headers[.preferenceApplied] = "wait=\(wait.components.seconds)"
         }
@@ -49,6 +49,7 @@ extension GatewayRoutes {
         let key = try IdempotencyHeader.key(
             call.headers, method: "POST", path: "/v1/jobs/batch", body: body)
         let requests = try await offLoop(ifLarge: body) { try decodeBatch(body) }
+        let headers = try rates.take(requests.count, of: call.principal.tenant)
         let jobs = try await service.submit(batch: requests, tenant: call.principal.tenant, idempotency: key)
         share?.release()
         var writer = JSONWriter(capacity: jobs.count * 640 + 16)
@@ -58,7 +59,7 @@ extension GatewayRoutes {
                 for job in jobs { JobEncoder.write(job, to: &writer) }
             }
         }
-        return .json(writer.bytes, status: .accepted)
+        return .json(writer.bytes, status: .accepted, headers: headers)
     }
 
     /// Reads the body of a request, once there is room for it, which stays taken as long as the share is held.
@@ -122,7 +123,8 @@ extension GatewayRoutes {
         return requests
     }
 
-    private func parse(_ body: [UInt8]) throws(Problem) -> JSONNode {
+    /// Parses a body that must be an object.
+    func parse(_ body: [UInt8]) throws(Problem) -> JSONNode {
         let root: JSONNode
         do throws(JSONParseError) {
             root = try JSONDocument(parsing: body, limits: .init(depth: options.jsonDepthMax)).root

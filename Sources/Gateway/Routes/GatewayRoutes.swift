@@ -7,13 +7,25 @@ struct GatewayRoutes: Sendable {
     let service: any JobService
     let limits: RequestLimits
     let options: GatewayOptions
+    /// Tenants and keys; nil where they cannot be administered.
+    let tenants: TenantDirectory?
+    /// The keys that were looked up lately.
+    let keyCache: KeyCache
+    /// What each tenant may submit.
+    let rates: SubmitRates
     /// The bodies that are held.
     let bodies: ByteBudget
     /// The results on their way to clients.
     let results: ByteBudget
 
-    init(service: any JobService, limits: RequestLimits, options: GatewayOptions) {
+    init(
+        service: any JobService, keys: any KeyDirectory, tenants: TenantDirectory?, limits: RequestLimits,
+        options: GatewayOptions
+    ) {
         self.service = service
+        self.tenants = tenants
+        keyCache = KeyCache(directory: keys, lifetime: options.keyLifetime)
+        rates = SubmitRates(perMinute: options.submitRate)
         self.limits = limits
         self.options = options
         bodies = ByteBudget(limitBytes: options.bodiesInFlightMaxBytes)
@@ -51,6 +63,14 @@ struct GatewayRoutes: Sendable {
         Declaration(.get, "/v1/jobs/{id}/events", .read) { $0.events },
         Declaration(.get, "/v1/events", .read) { $0.tenantEvents },
         Declaration(.get, "/v1/pools", .read) { $0.pools },
+        Declaration(.get, "/v1/admin/tenants", .admin) { $0.listTenants },
+        Declaration(.post, "/v1/admin/tenants", .admin) { $0.addTenant },
+        Declaration(.get, "/v1/admin/tenants/{tenant}", .admin) { $0.showTenant },
+        Declaration(.patch, "/v1/admin/tenants/{tenant}", .admin) { $0.changeTenant },
+        Declaration(.delete, "/v1/admin/tenants/{tenant}", .admin) { $0.removeTenant },
+        Declaration(.get, "/v1/admin/tenants/{tenant}/keys", .admin) { $0.listKeys },
+        Declaration(.post, "/v1/admin/tenants/{tenant}/keys", .admin) { $0.addKey },
+        Declaration(.delete, "/v1/admin/tenants/{tenant}/keys/{key}", .admin) { $0.revokeKey },
         Declaration(.get, "/metrics", .admin) { $0.metrics },
         Declaration(.get, "/healthz", nil) { $0.health },
         Declaration(.get, "/readyz", nil) { $0.readiness },

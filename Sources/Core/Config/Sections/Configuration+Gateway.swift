@@ -31,6 +31,8 @@ extension Configuration {
         public var jsonDepthMax = 32
         /// The most connections at a time.
         public var connectionsMax = 1024
+        /// The jobs that a tenant other than `default` may submit a minute.
+        public var submitRate: Int? = 6000
 
         /// The section with every value at its default.
         public init() {}
@@ -101,5 +103,11 @@ extension Configuration.Gateway: ConfigurationSection {
             "connections_max", \.connectionsMax, .integer(1...1_000_000),
             "Connections that may be open at a time.",
             tune: "Raise it, with the process's open-file limit, for many waiting clients.")
+        Field.value(
+            "submit_rate", \.submitRate, .optional(.integer(1...10_000_000), null: "no limit"),
+            "Jobs that a tenant may submit a minute, a batch counting its items; more are answered 429. It does not hold "
+                + "for the tenant default.",
+            tune: "Lower it to keep one tenant's flood away from the others, raise it for tenants with many small jobs."
+        )
     }
 }

@@ -1,0 +1,46 @@
+import Foundation
+import SlipwayCore
+import Testing
+
+@Suite("The commands tenants and keys")
+struct AdministrationCommandTests {
+    @Test("a tenant gets a key, printed or saved for clients, and loses it")
+    func life() async throws {
+        try await ServedGateway.with(.process) { tool, gateway in
+            #expect(try await tool.run("tenants", "add", "acme").out == "acme added\n")
+            let twice = try await tool.run("tenants", "add", "acme")
+            #expect(twice.code == 1)
+            #expect(twice.err.contains("already"))
+            let made = try await tool.run("keys", "add", "--tenant", "acme", "--scope", "read", "--expires-in", "1h")
+            let key = made.out.trimmingCharacters(in: .newlines)
+            #expect(key.hasPrefix("slw_"))
+            #expect(made.err.contains("not shown again"))
+            #expect(try await tool.run("list", "--url", gateway.url, "--key", key).code == 0)
+            let saved = tool.folder.path + "/acme-credentials"
+            let saving = try await tool.run("keys", "add", "--tenant", "acme", "--save", saved)
+            #expect(saving.code == 0)
+            #expect(!saving.out.contains("slw_"))
+            #expect(try await tool.run("list", "--credentials", saved).code == 0)
+            let list = try await tool.run("keys", "--tenant", "acme")
+            #expect(list.out.contains("read,submit"))
+            #expect(!list.out.contains(key))
+            let id = String(key.split(separator: "_")[1])
+            #expect(list.out.contains(id))
+            #expect(try await tool.run("keys", "revoke", "--tenant", "acme", id).out == "\(id) revoked\n")
+            #expect(try await tool.run("list", "--url", gateway.url, "--key", key).code != 0)
+            #expect(try await tool.run("tenants", "suspend", "acme").out == "acme suspended\n")
+            #expect(try await tool.run("tenants").out.contains("suspended"))
+            let suspended = try await tool.run("list", "--credentials", saved)
+            #expect(suspended.code != 0)
+            #expect(suspended.err.contains("suspended"))
+            #expect(try await tool.run("tenants", "resume", "acme", "--json").json()["suspended"] == false)
+            #expect(try await tool.run("list", "--credentials", saved).code == 0)
+            let admin = try await tool.run("tenants", "list", "--credentials", saved)
+            #expect(admin.code != 0, "its key lacks the scope")
+            #expect(try await tool.run("tenants", "remove", "acme").out == "acme removed\n")
+            #expect(try await tool.run("tenants", "remove", "acme").code == 1)
+            #expect(try await tool.run("keys", "revoke", key).code == 2, "a whole key is no id")
+            #expect(try await tool.run("tenants", "add", "A B").code == 2)
+        }
+    }
+}
