@@ -37,6 +37,17 @@ package protocol JobService: Sendable {
     /// The result of a job that has ended; the caller makes room for a large one first.
     func result(of id: JobID, tenant: TenantID, for caller: Caller) async throws -> JobOutcome
 
+    /// The files that a job left, by name.
+    func artifacts(of id: JobID, tenant: TenantID) async throws -> [JobArtifact]
+
+    /// One of these files.
+    func artifact(_ name: String, of id: JobID, tenant: TenantID) async throws -> JobArtifact
+
+    /// The bytes of one of these files, or a range of them.
+    func content(
+        ofArtifact name: String, of id: JobID, tenant: TenantID, range: Range<Int>?
+    ) async throws -> ArtifactContent
+
     /// The output of a job; the last `tail` lines of it, when given.
     func logs(of id: JobID, tenant: TenantID, stream: LogStream, tail: Int?) async throws -> [UInt8]
 

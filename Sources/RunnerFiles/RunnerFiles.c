@@ -20,6 +20,9 @@ static const unsigned char child_py[] = {
 static const unsigned char command_py[] = {
 #embed "slipway_runner/command.py"
 };
+static const unsigned char collect_py[] = {
+#embed "slipway_runner/collect.py"
+};
 static const unsigned char core_py[] = {
 #embed "slipway_runner/core.py"
 };
@@ -62,6 +65,9 @@ static const unsigned char nursery_py[] = {
 static const unsigned char outcomes_py[] = {
 #embed "slipway_runner/outcomes.py"
 };
+static const unsigned char outputs_py[] = {
+#embed "slipway_runner/outputs.py"
+};
 static const unsigned char report_py[] = {
 #embed "slipway_runner/report.py"
 };
@@ -94,6 +100,7 @@ static const struct slipway_runner_file files[] = {
     {"checks.py", checks_py, sizeof checks_py},
     {"child.py", child_py, sizeof child_py},
     {"command.py", command_py, sizeof command_py},
+    {"collect.py", collect_py, sizeof collect_py},
     {"core.py", core_py, sizeof core_py},
     {"execute.py", execute_py, sizeof execute_py},
     {"floor.py", floor_py, sizeof floor_py},
@@ -108,6 +115,7 @@ static const struct slipway_runner_file files[] = {
     {"loop.py", loop_py, sizeof loop_py},
     {"nursery.py", nursery_py, sizeof nursery_py},
     {"outcomes.py", outcomes_py, sizeof outcomes_py},
+    {"outputs.py", outputs_py, sizeof outputs_py},
     {"report.py", report_py, sizeof report_py},
     {"sanitation.py", sanitation_py, sizeof sanitation_py},
     {"scrub.py", scrub_py, sizeof scrub_py},

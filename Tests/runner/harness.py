@@ -46,6 +46,27 @@ class Result:
         }
         self.events: List[Any] = []
         self.clean: Optional[Dict[str, Any]] = None
+        self.files: Dict[str, bytes] = {}
+        self.outputs: Optional[Dict[str, Any]] = None
+        self._file = ("", 0)
+
+    def take_output(self, header: Dict[str, Any], body: bytes) -> None:
+        assert not self.header, "outputs come before RESULT"
+        name, index = self._file
+        if header["offset"] == 0:
+            if header["index"] == 1:
+                self.files, index = {}, 0
+            name, index = header["name"], index + 1
+            assert header["index"] == index and name not in self.files
+            self.files[name] = b""
+        self._file = (name, index)
+        assert len(self.files[name]) == header["offset"]
+        self.files[name] += body
+        self.whole = header.get("last", False)
+
+    def skipped(self) -> Dict[str, str]:
+        assert self.outputs is not None
+        return {item["name"]: item["reason"] for item in self.outputs["skipped"]}
 
     @property
     def outcome(self) -> str:
@@ -113,6 +134,7 @@ class Host:
     def configure(self, **fields: Any) -> Dict[str, Any]:
         key = fields.pop("key", "k" + secrets.token_hex(4))
         header = {"key": key, "gid": None, "path": [], "preload": [], "env": {}}
+        header["outputs"] = {"files": 100, "file_bytes": 1 << 25, "bytes": 1 << 26}
         self.send(frames.CONFIGURE, {**header, **fields})
         self.wait(
             lambda: any(n == "READY" and h["key"] == key for n, h, _ in self.others)
@@ -212,6 +234,10 @@ class Host:
         elif name == "EVENT":
             assert header["seq"] == len(result.events) + 1
             result.events.append(json.loads(body))
+        elif name == "OUTPUT":
+            result.take_output(header, body)
+        elif name == "OUTPUTS":
+            result.outputs = header
         elif name == "RESULT_PART":
             result.parts.append((header["offset"], body))
         elif name == "RESULT":

@@ -76,6 +76,10 @@ final class ActiveJob {
     var repeatsAttempt = false
     /// Parts of a long result.
     var resultParts: [UInt8] = []
+    /// The files that its task left, while they come in.
+    var outputs: OutputIntake?
+    /// Whether its deadline was put off for them once.
+    var hasMoreTime = false
     /// Everything that happened to it.
     var events: [EventRecord] = []
     /// Bytes of output seen for each stream, to skip what a reconnected supervisor repeats.

@@ -151,6 +151,25 @@ public final class Engine: Service, Sendable {
         try await core.result(of: id, tenant: tenant)
     }
 
+    /// The files that a job left in `$SLIPWAY_OUTPUT`, by name; throws `.notFinished` before its end.
+    public func artifacts(of id: JobID, tenant: TenantID = .default) async throws -> [JobArtifact] {
+        try await core.artifacts(of: id, tenant: tenant)
+    }
+
+    /// One of these files by its name; throws `.notFound` also when there is no file of this name.
+    public func artifact(_ name: String, of id: JobID, tenant: TenantID = .default) async throws -> JobArtifact {
+        try await core.artifact(name, of: id, tenant: tenant)
+    }
+
+    /// Opens one of these files, or a range of its bytes; what is stored is checked first.
+    ///
+    /// - Throws: `.notFound`, `.notFinished`, `.artifactCorrupt`.
+    public func content(
+        ofArtifact name: String, of id: JobID, tenant: TenantID = .default, range: Range<Int>? = nil
+    ) async throws -> ArtifactContent {
+        try await core.content(of: name, of: id, tenant: tenant, range: range)
+    }
+
     /// The output of a job so far as UTF-8 text; with `tail` only so many lines from its end.
     public func logs(
         of id: JobID, tenant: TenantID = .default, stream: LogStream = .all, tail: Int? = nil

@@ -13,6 +13,8 @@ extension EngineCore {
         var packed: PackedPayload?
         /// Whether the result's file is durable, so that the row need not carry it.
         var isOnDisk = false
+        /// The files that the task left.
+        var outputs: StoredOutputs?
     }
 
     /// Takes the result of an attempt.
@@ -20,6 +22,11 @@ extension EngineCore {
         var bytes = job.resultParts
         job.resultParts = []
         bytes.append(contentsOf: body.readableBytesView)
+        guard job.outputs?.summary != nil || job.outputs == nil else {
+            violated(sandbox, "RESULT before OUTPUTS")
+            failAttempt(job, JobError(kind: .protocol, message: "the sandbox did not end the task's outputs"))
+            return
+        }
         guard bytes.count == result.sizeBytes, bytes.count <= configuration.jobs.resultLimitBytes else {
             violated(sandbox, "a result of \(bytes.count) bytes that announced \(result.sizeBytes)")
             failAttempt(job, JobError(kind: .protocol, message: "the sandbox announced another size of the result"))
@@ -35,11 +42,15 @@ extension EngineCore {
             retry(job, ending.error, acknowledging: sandbox.id)
             return
         }
-        guard ending.state == .completed else {
-            end(job, ending)
-            return
-        }
-        packResult(job, bytes, isZlib: result.isZlib, ending)
+        let answer = (bytes: bytes, isZlib: result.isZlib)
+        guard job.outputs != nil else { return finishKept(job, answer, ending) }
+        keepOutputs(job, ending) { core, job, ending in core.finishKept(job, answer, ending) }
+    }
+
+    /// Goes on when the files that the task left, if any, are kept.
+    private func finishKept(_ job: ActiveJob, _ answer: (bytes: [UInt8], isZlib: Bool), _ ending: Ending) {
+        guard ending.state == .completed else { return end(job, ending) }
+        packResult(job, answer.bytes, isZlib: answer.isZlib, ending)
     }
 
     /// Packs a result for rest, on another thread when it is large, and ends the job with it.
@@ -188,7 +199,7 @@ extension EngineCore {
         let finish = JobFinish(
             attempt: JobAttempt(id: id, attempt: job.job.attempt), state: ending.state, error: ending.error,
             exitCode: ending.exitCode, usage: ending.usage, timings: job.job.timings, startedAt: job.job.startedAt,
-            finishedAt: now, result: result, resultMedia: ending.media, journal: journal)
+            finishedAt: now, result: result, resultMedia: ending.media, journal: journal, outputs: ending.outputs)
         if job.isInserted {
             commit(.finish(finish)) { core, outcome in core.ended(id, ending, outcome, journal, at: now) }
             return

@@ -44,6 +44,12 @@ extension EngineCore {
             }
             job.resultParts.removeSubrange(offset...)
             job.resultParts.append(contentsOf: bytes.readableBytesView)
+        case .output(let reference, let part, let bytes):
+            guard let job = current(reference, in: sandbox, "OUTPUT") else { return }
+            takeOutput(job, part, bytes, from: sandbox)
+        case .outputs(let reference, let summary):
+            guard let job = current(reference, in: sandbox, "OUTPUTS") else { return }
+            endOutputs(job, summary, from: sandbox)
         case .result(let reference, let result, let body):
             guard let job = current(reference, in: sandbox, "RESULT") else {
                 // The attempt was given up here: its result is of no use, and the runner need not keep it.
@@ -149,6 +155,7 @@ extension EngineCore {
         if let job = sandbox.job {
             sandbox.job = nil
             job.resultParts = []
+            job.outputs = nil
             if job.phase == .claiming {
                 retryUnstarted(job)
             } else {

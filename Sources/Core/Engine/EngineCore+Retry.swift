@@ -49,6 +49,8 @@ extension EngineCore {
         job.logOffsets = [:]
         job.runnerSequence = 0
         job.resultParts = []
+        job.outputs = nil
+        job.hasMoreTime = false
         job.isMarkedRunning = false
         job.hostDeadline = nil
         job.job.state = .queued

@@ -119,7 +119,8 @@ extension EngineCore {
             let ready = try await configure(
                 sandbox,
                 .init(
-                    key: TaskReference.makeNonce(), groupID: group, path: path, preload: specialisation.preload))
+                    key: TaskReference.makeNonce(), groupID: group, path: path, preload: specialisation.preload,
+                    outputs: outputLimits))
             sandbox.preloadErrors = ready.preloadErrors
             sandbox.cloudpickle = ready.cloudpickle
             sandbox.specialisation = specialisation

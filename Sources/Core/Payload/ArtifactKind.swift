@@ -6,6 +6,8 @@ package enum ArtifactKind: Int64, Sendable, CaseIterable {
     case result = 1
     /// The logs and events.
     case journal = 2
+    /// The files that the task left, one on a line.
+    case outputs = 3
 
     /// The word in the file's name.
     var fileWord: String {
@@ -13,6 +15,7 @@ package enum ArtifactKind: Int64, Sendable, CaseIterable {
         case .input: "in"
         case .result: "out"
         case .journal: "log"
+        case .outputs: "files"
         }
     }
 }

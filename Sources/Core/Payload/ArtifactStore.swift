@@ -2,7 +2,8 @@ import Crypto
 import Foundation
 import Synchronization
 
-/// The folder where payloads rest: `<folder>/<shard>/<job id>.<in|out|log>.z64`, each a plain text of base64 of zlib.
+/// The folder where payloads rest: `<folder>/<shard>/<job id>.<in|out|log|files>.z64`, each a plain text of base64
+/// of zlib; `files` has one on each line.
 ///
 /// A shard is named by the first two random characters of the id. Files have mode 0600 and folders 0700; no symbolic
 /// link below the folder is followed. Files are made under another name and renamed, so a reader never sees half.
@@ -35,10 +36,10 @@ package final class ArtifactStore: Sendable {
     static let draftFolder = ".drafts"
     private static let readChunkBytes = 256 * 1024
 
-    private let root: Folder
-    private let drafts: Folder
+    let root: Folder
+    let drafts: Folder
     private let shards = Mutex<Set<String>>([])
-    private let draftNumber = Atomic<Int>(0)
+    let draftNumber = Atomic<Int>(0)
 
     /// Opens the folder and removes what a crash left in the making.
     package init(options: Options) throws {
@@ -131,7 +132,7 @@ package final class ArtifactStore: Sendable {
     /// The file's name within its shard.
     static func fileName(_ id: JobID, _ kind: ArtifactKind) -> String { "\(id).\(kind.fileWord).z64" }
 
-    private func shard(of id: JobID, durable: Bool) throws -> Folder {
+    func shard(of id: JobID, durable: Bool) throws -> Folder {
         let name = Self.shardName(of: id)
         if !shards.withLock({ $0.contains(name) }) {
             try root.make(name)
@@ -178,7 +179,7 @@ package final class ArtifactStore: Sendable {
         guard Array(hash.finalize()) == digest else { throw Self.corrupt(id, kind, "differs from its checksum") }
     }
 
-    private static func corrupt(_ id: JobID, _ kind: ArtifactKind, _ what: String) -> EngineError {
+    static func corrupt(_ id: JobID, _ kind: ArtifactKind, _ what: String) -> EngineError {
         EngineError(.artifactCorrupt, "The stored \(kind) of \(id) \(what); submit the job again.")
     }
 }

@@ -56,6 +56,36 @@ final class Deflater: @unchecked Sendable {
         return result
     }
 
+    /// Takes a fresh state for a stream that is deflated piece by piece; `giveBack` returns it.
+    static func lent(_ shape: Shape) throws -> Deflater {
+        try shelf.withLock { $0[shape.rawValue].popLast() } ?? Deflater(shape)
+    }
+
+    /// Makes the state available again, whatever it was used for.
+    func giveBack() {
+        guard deflateReset(stream) == Z_OK else { return }
+        Self.shelf.withLock { if $0[shape.rawValue].count < Self.shelfSize { $0[shape.rawValue].append(self) } }
+    }
+
+    /// Deflates the next piece of a stream; the last one ends it.
+    func feed(
+        _ input: UnsafeBufferPointer<UInt8>, isLast: Bool, chunk: UnsafeMutableBufferPointer<UInt8>,
+        sink: (UnsafeBufferPointer<UInt8>) throws -> Void
+    ) throws {
+        stream.pointee.next_in = UnsafeMutablePointer(mutating: input.baseAddress)
+        stream.pointee.avail_in = UInt32(input.count)
+        repeat {
+            stream.pointee.next_out = chunk.baseAddress
+            stream.pointee.avail_out = UInt32(chunk.count)
+            let code = deflate(stream, isLast ? Z_FINISH : Z_NO_FLUSH)
+            guard code == Z_OK || code == Z_STREAM_END || code == Z_BUF_ERROR else {
+                throw EngineError(.internalFault, "zlib could not compress a payload (code \(code)).")
+            }
+            let produced = chunk.count - Int(stream.pointee.avail_out)
+            if produced > 0 { try sink(UnsafeBufferPointer(rebasing: chunk[..<produced])) }
+        } while stream.pointee.avail_out == 0
+    }
+
     /// The largest size that `count` bytes can take.
     func bound(_ count: Int) -> Int { Int(deflateBound(stream, UInt(count))) }
 

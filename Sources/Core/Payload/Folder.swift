@@ -71,6 +71,13 @@ final class Folder: Sendable {
         if let failure { throw failure.error }
     }
 
+    /// Makes a new file of mode 0600 that is written piece by piece.
+    func create(_ name: String) throws -> WritableFile {
+        let file = openat(descriptor, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        guard file >= 0 else { throw FileError(doing: "write an artifact").error }
+        return WritableFile(owning: file)
+    }
+
     /// Moves a file into another folder, over one that is there.
     func rename(_ name: String, to newName: String, in folder: Folder) throws {
         guard renameat(descriptor, name, folder.descriptor, newName) == 0 else {
@@ -128,8 +135,38 @@ final class Folder: Sendable {
     }
 }
 
+/// A new file open for writing; closed with this object.
+final class WritableFile: Sendable {
+    private let descriptor: Int32
+
+    fileprivate init(owning descriptor: Int32) { self.descriptor = descriptor }
+
+    deinit {
+        // What has to be safe was synchronised before.
+        _ = close(descriptor)
+    }
+
+    /// Appends bytes.
+    func write(_ bytes: UnsafeRawBufferPointer) throws {
+        var offset = 0
+        while offset < bytes.count {
+            let written = Glibc.write(descriptor, bytes.baseAddress.map { $0 + offset }, bytes.count - offset)
+            if written >= 0 {
+                offset += written
+            } else if errno != EINTR {
+                throw FileError(doing: "write an artifact").error
+            }
+        }
+    }
+
+    /// Makes what was written durable.
+    func synchronise() throws {
+        guard fsync(descriptor) == 0 else { throw FileError(doing: "write an artifact").error }
+    }
+}
+
 /// A regular file open for reading; closed with this object.
-final class RegularFile {
+final class RegularFile: Sendable {
     private let descriptor: Int32
     /// Its size when it was opened.
     let size: Int
@@ -147,6 +184,22 @@ final class RegularFile {
     deinit {
         // It was only read.
         _ = close(descriptor)
+    }
+
+    /// Fills the buffer from a place in the file on, as far as there are bytes; returns how many came.
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws -> Int {
+        var filled = 0
+        while filled < buffer.count {
+            let count = pread(
+                descriptor, buffer.baseAddress.map { $0 + filled }, buffer.count - filled, off_t(offset + filled))
+            if count == 0 { break }
+            if count > 0 {
+                filled += count
+            } else if errno != EINTR {
+                throw FileError(doing: "read an artifact").error
+            }
+        }
+        return filled
     }
 
     /// Fills the buffer as far as there are bytes; returns how many came.

@@ -111,20 +111,34 @@ package enum PayloadCodec {
         }
     }
 
+    /// The size that level 1 makes of some bytes.
+    static func deflatedSize(_ bytes: [UInt8]) throws -> Int {
+        let chunk = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: probeBytes)
+        defer { chunk.deallocate() }
+        var size = 0
+        try Deflater.with(.fast) { deflater in
+            try bytes.withUnsafeBufferPointer { bytes in
+                try deflater.run(bytes, chunk: chunk) { size += $0.count }
+            }
+        }
+        return size
+    }
+
     private static func shape(for plain: [UInt8]) throws -> Deflater.Shape {
         if plain.count <= smallBytes { return .small }
         guard plain.count > probeAboveBytes else { return .fast }
-        let chunk = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: probeBytes)
-        defer { chunk.deallocate() }
-        var packed = 0
-        try Deflater.with(.fast) { deflater in
-            try plain.withUnsafeBufferPointer { plain in
-                try deflater.run(UnsafeBufferPointer(rebasing: plain[..<probeBytes]), chunk: chunk) {
-                    packed += $0.count
-                }
-            }
-        }
-        return packed * 10 > probeBytes * 9 ? .stored : .fast
+        return try deflatedSize(Array(plain[..<probeBytes])) * 10 > probeBytes * 9 ? .stored : .fast
+    }
+
+    /// Appends the encoding of bytes; with padding where their count is no multiple of three.
+    static func appendBase64(_ bytes: [UInt8], to text: inout [UInt8]) {
+        bytes.withUnsafeBufferPointer { append($0, to: &text) }
+    }
+
+    /// Appends the encoding of bytes; with padding where their count is no multiple of three.
+    static func appendBase64(_ bytes: UnsafeBufferPointer<UInt8>, to text: inout [UInt8]) {
+        guard !bytes.isEmpty else { return }
+        append(bytes, to: &text)
     }
 
     private static func append(_ bytes: UnsafeBufferPointer<UInt8>, to text: inout [UInt8]) {

@@ -44,6 +44,8 @@ package final class AttachLink: SupervisorLink {
     private var backoff = firstBackoff
     private var signs: RepeatedTask?
     private var isClosed = false
+    /// Kept while the supervisor is not to be read.
+    private var pause: EventLoopPromise<Void>?
 
     /// Makes a link that is not connected yet.
     ///
@@ -76,6 +78,7 @@ package final class AttachLink: SupervisorLink {
         loop.preconditionInEventLoop()
         guard !isClosed else { return stream.close() }
         session?.end()
+        setReading(true)
         let (outgoing, continuation) = AsyncStream.makeStream(of: [UInt8].self)
         let session = Session(stream, outgoing: continuation)
         self.session = session
@@ -85,7 +88,12 @@ package final class AttachLink: SupervisorLink {
             Task { [loop] in
                 do {
                     try await stream.read { bytes in
-                        try await loop.submit { bound.value.link.received(bytes, in: bound.value.session) }.get()
+                        let pause = try await loop.submit { () -> EventLoopFuture<Void>? in
+                            bound.value.link.received(bytes, in: bound.value.session)
+                            return bound.value.link.pause?.futureResult
+                        }.get()
+                        // Nothing more is asked of the stream before this returns.
+                        try await pause?.get()
                     }
                 } catch {
                     // However the stream ended, it is opened again.
@@ -114,9 +122,18 @@ package final class AttachLink: SupervisorLink {
         return true
     }
 
+    package func setReading(_ isReading: Bool) {
+        loop.preconditionInEventLoop()
+        guard isReading == (pause != nil), !isClosed else { return }
+        pause?.succeed()
+        pause = isReading ? nil : loop.makePromise()
+    }
+
     package func close() {
         loop.preconditionInEventLoop()
         isClosed = true
+        pause?.succeed()
+        pause = nil
         signs?.cancel()
         dialling?.cancel()
         session?.end()

@@ -25,6 +25,8 @@ package struct Frame: Sendable {
         case clean = 0x88
         case heartbeat = 0x89
         case fault = 0x8A
+        case output = 0x8B
+        case outputs = 0x8C
 
         /// Whether the supervisor sends frames of this kind.
         package var isFromSupervisor: Bool { rawValue >= 0x80 }

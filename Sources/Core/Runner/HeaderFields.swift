@@ -54,6 +54,14 @@ package struct HeaderFields {
         }
     }
 
+    func flag(_ name: String) throws(Frame.Violation) -> Bool {
+        switch members[name] {
+        case .bool(let value)?: return value
+        case nil, .null?: return false
+        default: throw .header("\(name) is neither true nor false")
+        }
+    }
+
     func object(_ name: String) throws(Frame.Violation) -> HeaderFields? {
         switch members[name] {
         case .object(let members)?: return HeaderFields(members: members)

@@ -16,10 +16,12 @@ package enum RunnerCommand {
         package var env: [String: String]
         /// Whether it is only to be warmed: a tenant, and another CONFIGURE, come later.
         package var isAhead: Bool
+        /// What tasks may leave behind; nil where nothing is kept.
+        package var outputs: OutputLimits?
 
         package init(
             key: String, groupID: Int?, path: [String] = [], preload: [String] = [], env: [String: String] = [:],
-            isAhead: Bool = false
+            isAhead: Bool = false, outputs: OutputLimits? = nil
         ) {
             self.isAhead = isAhead
             self.key = key
@@ -27,6 +29,7 @@ package enum RunnerCommand {
             self.path = path
             self.preload = preload
             self.env = env
+            self.outputs = outputs
         }
     }
 
@@ -148,6 +151,7 @@ package enum RunnerCommand {
                 writer.name("ahead")
                 writer.value(true)
             }
+            configuration.outputs?.write(to: &writer)
         }
         return writer.bytes
     }

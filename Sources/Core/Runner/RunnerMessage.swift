@@ -84,6 +84,8 @@ package enum RunnerMessage: Sendable {
     case event(TaskReference, sequence: Int, ByteBuffer)
     case resultPart(TaskReference, offset: Int, ByteBuffer)
     case result(TaskReference, Result, ByteBuffer)
+    case output(TaskReference, OutputPart, ByteBuffer)
+    case outputs(TaskReference, OutputSummary)
     case clean(TaskReference, Clean)
     case heartbeat
     case fault(code: String, message: String, unstarted: [TaskReference])
@@ -114,6 +116,8 @@ package enum RunnerMessage: Sendable {
             self = .resultPart(
                 try fields.reference(), offset: try fields.integer("offset", in: Self.sizes), frame.body)
         case .result: self = .result(try fields.reference(), try Self.result(fields), frame.body)
+        case .output: self = .output(try fields.reference(), try OutputPart(fields), frame.body)
+        case .outputs: self = .outputs(try fields.reference(), try OutputSummary(fields))
         case .clean:
             let usage = try fields.object("usage")
             self = .clean(

@@ -88,6 +88,13 @@ package final class SandboxLink: SupervisorLink {
         return true
     }
 
+    /// Stops reading what the supervisor sends, or goes on: it waits while the host is behind.
+    package func setReading(_ isReading: Bool) {
+        loop.preconditionInEventLoop()
+        // A channel that is closing takes no options, and sends nothing more either.
+        channel?.setOption(.autoRead, value: isReading).whenFailure { _ in }
+    }
+
     /// Closes the listener and the connection and removes the socket.
     package func close() {
         loop.preconditionInEventLoop()

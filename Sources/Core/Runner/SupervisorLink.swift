@@ -18,6 +18,9 @@ package protocol SupervisorLink: AnyObject {
     @discardableResult
     func send(_ commands: RunnerCommand...) -> Bool
 
+    /// Stops reading what the supervisor sends, or goes on: it waits while the host is behind.
+    func setReading(_ isReading: Bool)
+
     /// Ends the channel for good.
     func close()
 }

@@ -64,11 +64,13 @@ package struct JobFinish: Sendable {
     package var resultMedia: JobResult.Media?
     /// The logs and events.
     package var journal: StoredArtifact?
+    /// The files that the task left.
+    package var outputs: StoredOutputs?
 
     package init(
         attempt: JobAttempt, state: JobState, error: JobError? = nil, exitCode: Int? = nil, usage: Job.Usage? = nil,
         timings: Job.Timings, startedAt: Date? = nil, finishedAt: Date, result: StoredArtifact? = nil,
-        resultMedia: JobResult.Media? = nil, journal: StoredArtifact? = nil
+        resultMedia: JobResult.Media? = nil, journal: StoredArtifact? = nil, outputs: StoredOutputs? = nil
     ) {
         self.attempt = attempt
         self.state = state
@@ -81,6 +83,7 @@ package struct JobFinish: Sendable {
         self.result = result
         self.resultMedia = resultMedia
         self.journal = journal
+        self.outputs = outputs
     }
 }
 

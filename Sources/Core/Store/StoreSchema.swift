@@ -11,6 +11,9 @@ enum StoreSchema {
         migrator.registerMigration("1-jobs") { db in
             for statement in first { try db.execute(sql: statement) }
         }
+        migrator.registerMigration("2-outputs") { db in
+            for statement in StoreOutputs.schema { try db.execute(sql: statement) }
+        }
         return migrator
     }
 

@@ -99,6 +99,7 @@ struct StoreSession: Sendable {
         }
         try keepCopy(finish.result, .result, seq: seq, id: finish.attempt.id, on: db)
         try keepCopy(finish.journal, .journal, seq: seq, id: finish.attempt.id, on: db)
+        if let outputs = finish.outputs { try StoreOutputs.insert(outputs, seq: seq, id: finish.attempt.id, on: db) }
         return .applied(true)
     }
 

@@ -6,6 +6,7 @@ extension HTTPField.Name {
     static let idempotencyKey = known("Idempotency-Key")
     static let prefer = known("Prefer")
     static let preferenceApplied = known("Preference-Applied")
+    static let contentSecurityPolicy = known("Content-Security-Policy")
     static let lastEventID = known("Last-Event-ID")
     static let rateLimit = known("RateLimit")
     static let rateLimitPolicy = known("RateLimit-Policy")

@@ -75,6 +75,30 @@ extension OpenAPI {
                 "application/octet-stream":{"schema":{"type":"string","contentMediaType":"application/octet-stream"}}}},
               "401":{"$ref":"#/components/responses/Unauthorized"},"404":{"$ref":"#/components/responses/Problem"},
               "409":{"$ref":"#/components/responses/Problem"}}}},
+        "/v1/jobs/{id}/artifacts":{
+          "parameters":[{"$ref":"#/components/parameters/id"}],
+          "get":{"operationId":"listArtifacts","tags":["jobs"],"summary":"The files that a task left in $SLIPWAY_OUTPUT; scope read.",
+            "responses":{
+              "200":{"description":"The files, by name.","content":{"application/json":{"schema":{"$ref":"#/components/schemas/ArtifactList"}}}},
+              "401":{"$ref":"#/components/responses/Unauthorized"},"404":{"$ref":"#/components/responses/Problem"},
+              "409":{"$ref":"#/components/responses/Problem"}}}},
+        "/v1/jobs/{id}/artifacts/{name}":{
+          "parameters":[{"$ref":"#/components/parameters/id"},
+            {"name":"name","in":"path","required":true,"description":"The file's name; its slashes are not encoded.",
+              "schema":{"type":"string","maxLength":1024}}],
+          "get":{"operationId":"getArtifact","tags":["jobs"],"summary":"The bytes of a file that a task left; scope read.",
+            "parameters":[
+              {"name":"Range","in":"header","description":"One range of bytes; several are answered with all of them.",
+                "schema":{"type":"string"}},
+              {"name":"If-Range","in":"header","description":"The ETag that the range belongs to.","schema":{"type":"string"}},
+              {"name":"If-None-Match","in":"header","description":"ETags that are known already.","schema":{"type":"string"}}],
+            "responses":{
+              "200":{"description":"All bytes. The ETag is their SHA-256.","content":{"*/*":{"schema":{"type":"string","contentMediaType":"application/octet-stream"}}}},
+              "206":{"description":"The range.","content":{"*/*":{"schema":{"type":"string","contentMediaType":"application/octet-stream"}}}},
+              "304":{"description":"It is known already."},
+              "401":{"$ref":"#/components/responses/Unauthorized"},"404":{"$ref":"#/components/responses/Problem"},
+              "409":{"$ref":"#/components/responses/Problem"},"416":{"$ref":"#/components/responses/Problem"},
+              "422":{"$ref":"#/components/responses/Problem"}}}},
         "/v1/jobs/{id}/logs":{
           "parameters":[{"$ref":"#/components/parameters/id"}],
           "get":{"operationId":"getLogs","tags":["jobs"],"summary":"The output of a task; scope read.",

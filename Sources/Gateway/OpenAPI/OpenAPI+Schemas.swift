@@ -87,6 +87,11 @@ extension OpenAPI {
           "media_type":{"enum":["application/json","application/vnd.python.pickle","text/plain","application/octet-stream"]},
           "value":{"description":"The value, for application/json."},
           "encoding":{"enum":["zlib+base64","base64"]},"data":{"type":"string"},"exit_code":{"type":"integer"}}},
+        "ArtifactList":{"type":"object","required":["job_id","artifacts"],"properties":{"job_id":{"type":"string"},
+          "artifacts":{"type":"array","items":{"type":"object","required":["name","size","sha256","media_type","url"],"properties":{
+            "name":{"type":"string","maxLength":1024},"size":{"type":"integer","minimum":0},
+            "sha256":{"type":"string","pattern":"^[0-9a-f]{64}$"},"media_type":{"type":"string","description":"A guess from the name."},
+            "url":{"type":"string"}}}}}},
         "JobResult":{"allOf":[{"type":"object","required":["job_id","state","error"],"properties":{
           "job_id":{"type":"string"},"state":{"$ref":"#/components/schemas/JobState"},
           "error":{"anyOf":[{"$ref":"#/components/schemas/JobError"},{"type":"null"}]}}}],

@@ -28,6 +28,15 @@ struct Call: Sendable {
         return id
     }
 
+    /// What stood where the route has `{name}`, which is its last part: with its slashes.
+    ///
+    /// - Throws: ``Problem`` 422 when it can be no artifact's name.
+    func artifactName() throws -> String {
+        let name = target.segments.dropFirst(4).joined(separator: "/")
+        guard let fault = OutputName.fault(in: name) else { return name }
+        throw EngineError.invalid([.init(pointer: "", code: "bad-name", detail: fault)])
+    }
+
     /// Refuses query parameters that the route does not know: a typing error must not pass for a wide filter.
     func allowQuery(_ names: String...) throws(Problem) {
         guard let unknown = target.query.keys.filter({ !names.contains($0) }).min() else { return }

@@ -100,7 +100,7 @@ extension GatewayRoutes {
 }
 
 /// Entity tags of answers.
-private enum EntityTag {
+enum EntityTag {
     /// A tag that changes with the bytes (FNV-1a).
     static func of(_ bytes: [UInt8]) -> String {
         let hash = bytes.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }

@@ -59,6 +59,8 @@ struct GatewayRoutes: Sendable {
         Declaration(.delete, "/v1/jobs/{id}", .submit) { $0.delete },
         Declaration(.post, "/v1/jobs/{id}/cancel", .submit) { $0.cancel },
         Declaration(.get, "/v1/jobs/{id}/result", .read) { $0.result },
+        Declaration(.get, "/v1/jobs/{id}/artifacts", .read) { $0.artifacts },
+        Declaration(.get, "/v1/jobs/{id}/artifacts/{name}", .read) { $0.artifact },
         Declaration(.get, "/v1/jobs/{id}/logs", .read) { $0.logs },
         Declaration(.get, "/v1/jobs/{id}/events", .read) { $0.events },
         Declaration(.get, "/v1/events", .read) { $0.tenantEvents },

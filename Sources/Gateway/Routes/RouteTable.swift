@@ -19,6 +19,13 @@ struct RouteTable: Sendable {
         let pattern: String
         let segments: [String]
         var routes: [Route]
+
+        /// The last segment of a path that takes all that follows, with its slashes.
+        static let rest = "{name}"
+
+        fileprivate func takesRest(of found: [String]) -> Bool {
+            segments.last == Self.rest && found.count >= segments.count
+        }
     }
 
     /// What was found for a path.
@@ -47,11 +54,20 @@ struct RouteTable: Sendable {
 
     /// The path that fits; fixed paths come before those with an identifier if they are added before.
     func match(_ segments: [String]) -> Match? {
+<<<<<<< HEAD
         for path in paths where path.segments.count == segments.count {
             var identifiers: [String] = []
             let fits = zip(path.segments, segments).allSatisfy { expected, found in
                 guard expected.first == "{" else { return expected == found }
                 identifiers.append(found)
+=======
+        for path in paths where path.segments.count == segments.count || path.takesRest(of: segments) {
+            var identifier = ""
+            let fits = zip(path.segments, segments).allSatisfy { expected, found in
+                if expected == Path.rest { return true }
+                guard expected == "{id}" else { return expected == found }
+                identifier = found
+>>>>>>> 216d6ee (Keep the files that tasks leave in $SLIPWAY_OUTPUT)
                 return !found.isEmpty
             }
             if fits { return Match(path: path, identifiers: identifiers) }

@@ -144,6 +144,7 @@ class AttachChannel:
         self.on_gone: Callable[[], None] = lambda: None
         self.on_frame: Callable[[int, dict, bytes], None] = lambda *_: None
         self.on_violation: Callable[[str], None] = lambda _: None
+        self.on_drained: Callable[[], None] = lambda: None
 
     @property
     def queued_bytes(self) -> int:
@@ -207,6 +208,7 @@ class AttachChannel:
                 return
             out.popleft()
         self._want_write(False)
+        self.on_drained()
 
     def _event(self, _: int) -> None:
         try:

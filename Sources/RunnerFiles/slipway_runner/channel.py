@@ -45,6 +45,7 @@ class Channel:
         self.on_gone: Callable[[], None] = lambda: None
         self.on_frame: Callable[[int, dict, bytes], None] = lambda *_: None
         self.on_violation: Callable[[str], None] = lambda _: None
+        self.on_drained: Callable[[], None] = lambda: None
 
     @property
     def queued_bytes(self) -> int:
@@ -123,6 +124,7 @@ class Channel:
             self._lose()
             return
         self._want_write(False)
+        self.on_drained()
 
     def _event(self, events: int) -> None:
         connection = self._socket

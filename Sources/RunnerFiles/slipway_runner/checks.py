@@ -15,6 +15,7 @@ _NONCE = re.compile("[0-9a-f]{32}").fullmatch
 _PYTHON = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}").fullmatch
 _KINDS = ("callable", "source", "command")
 _ENCODINGS = ("identity", "zlib")
+OUTPUT_LIMITS = ("files", "file_bytes", "bytes")
 RLIMITS = ("nofile", "nproc", "core", "fsize")
 
 
@@ -141,6 +142,16 @@ def start(header: Dict[str, Any], slots: int) -> Dict[str, Any]:
     }
 
 
+def outputs(header: Dict[str, Any]) -> Optional[Dict[str, int]]:
+    """Return the limits of what tasks may leave behind; None where nothing is kept."""
+    value = header.get("outputs")
+    if value is None:
+        return None
+    if type(value) is not dict:
+        raise Violation("outputs is not an object")
+    return {name: integer(value, name, 0, MAX_BYTES) for name in OUTPUT_LIMITS}
+
+
 def configure(header: Dict[str, Any]) -> Dict[str, Any]:
     """Return the checked fields of CONFIGURE."""
     gid = header.get("gid")
@@ -159,4 +170,5 @@ def configure(header: Dict[str, Any]) -> Dict[str, Any]:
         "path": path,
         "preload": strings(header, "preload"),
         "env": environment(header, "env"),
+        "outputs": outputs(header),
     }

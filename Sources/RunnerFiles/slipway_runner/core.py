@@ -63,6 +63,8 @@ class Supervisor:
         self._open = False
         self._welcomed_before = False
         self._configured: Optional[str] = None
+        #: The limits of what tasks may leave; None where nothing is kept.
+        self.output_limits: Optional[Dict[str, int]] = None
         self._configuring: Optional[Dict[str, Any]] = None
         self._retired: Set[int] = set()
         self._beating = False
@@ -103,6 +105,7 @@ class Supervisor:
         channel.on_gone = self.shut_down
         channel.on_frame = self._frame
         channel.on_violation = lambda message: self.fault("violation", message)
+        channel.on_drained = self._drained
         return channel
 
     def run(self) -> None:
@@ -171,6 +174,22 @@ class Supervisor:
 
     def _lost(self) -> None:
         self._open = False
+        for slot in self.slots:
+            slot.suspend()
+
+    def _drained(self) -> None:
+        for slot in self.slots:
+            slot.pace()
+
+    @property
+    def connected(self) -> bool:
+        """Whether a host listens."""
+        return self._open
+
+    @property
+    def backlog(self) -> int:
+        """Bytes that the host has not read yet."""
+        return self.channel.queued_bytes
 
     def _beat(self) -> None:
         period = float(self.settings.get("heartbeat", 1.0))
@@ -235,6 +254,8 @@ class Supervisor:
             made = job.replay()
             if made:
                 self.channel.send(made)
+        for slot in self.slots:
+            slot.resume()
         if not self._beating:
             self._beating = True
             self._beat()
@@ -248,6 +269,7 @@ class Supervisor:
                 slot.queued = None
             elif slot.job is job:
                 slot.kill("cancelled")
+                slot.let_go()
 
     def _configure(self, header: Dict[str, Any]) -> None:
         settings = checks.configure(header)
@@ -260,6 +282,7 @@ class Supervisor:
         if settings["path"]:
             env.setdefault("PYTHONPATH", ":".join(settings["path"]))
         self._configuring = settings
+        self.output_limits = settings["outputs"]
         self.gid = settings["gid"] if self._zygote_uid is not None else None
         self._configured = None
         self.settled()
@@ -322,6 +345,10 @@ class Supervisor:
             raise Violation("ACK of a job without a result")
         del self.jobs[key]
         self._ended.append(key)
+        if job.has_outputs:
+            job.acknowledged = True
+            for slot in self.slots:
+                slot.let_go()
 
     # The zygote
 
@@ -420,6 +447,8 @@ class Supervisor:
             if slot.helper == pid:
                 slot.helper = None
                 return
+            if slot.reaped(pid):
+                return
         for slot in self.slots:
             if slot.state != IDLE:
                 slot.adopt(usage)
@@ -432,10 +461,21 @@ class Supervisor:
         except OSError:
             pass  # Not empty, or removed by the task.
 
+    def remove_output(self, folder: str) -> bool:
+        """Remove a task's output folder; False where something may be in it."""
+        try:
+            os.rmdir(folder)
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+        return True
+
     def known_processes(self) -> Set[int]:
         """Return the children that we have ourselves to thank for."""
         known = {self.nursery.pid, *self._retired}
         for slot in self.slots:
+            known |= slot.readers
             for child in (slot.active, slot.waiting):
                 if child is not None and child.pid is not None:
                     known.add(child.pid)

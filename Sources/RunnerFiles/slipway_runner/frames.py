@@ -30,10 +30,24 @@ RESULT = 0x87
 CLEAN = 0x88
 HEARTBEAT = 0x89
 FAULT = 0x8A
+OUTPUT = 0x8B
+OUTPUTS = 0x8C
 
 FROM_HOST = frozenset((WELCOME, CONFIGURE, START, INPUT, CANCEL, ACK, SHUTDOWN))
 FROM_SUPERVISOR = frozenset(
-    (HELLO, READY, LOG, EVENT, RESULT_PART, RESULT, CLEAN, HEARTBEAT, FAULT)
+    (
+        HELLO,
+        READY,
+        LOG,
+        EVENT,
+        RESULT_PART,
+        RESULT,
+        CLEAN,
+        HEARTBEAT,
+        FAULT,
+        OUTPUT,
+        OUTPUTS,
+    )
 )
 
 Frame = Tuple[int, Dict[str, Any], bytes]

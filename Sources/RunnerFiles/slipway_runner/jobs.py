@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from . import frames
 from .checks import Key
@@ -42,6 +42,11 @@ class Job:
         self.begun = 0.0
         #: The host gave it up when it reconnected: nothing more is sent.
         self.dropped = False
+        #: Files are to be read before RESULT, and stay until ACK.
+        self.has_outputs = False
+        self.acknowledged = False
+        #: Fields and body of RESULT, while outputs are read.
+        self.pending: Optional[Tuple[Dict[str, Any], bytes]] = None
 
     def header(self, **fields: Any) -> Dict[str, Any]:
         """Return a frame header that names this job first."""
@@ -120,16 +125,22 @@ class Job:
         self.input = []
         return made
 
+    def last_words(self) -> List[bytes]:
+        """Return the frames of RESULT, and the output before it."""
+        return self.tails() + (self.result or [])
+
     def replay(self) -> List[bytes]:
-        """Return every retained frame, from the first byte of output on."""
+        """Return every retained frame, from the first byte of output on.
+
+        Not RESULT where outputs go before it: they are read again first.
+        """
         made: List[bytes] = []
         for stream in STREAMS:
             made += self._log_frames(stream, 0, bytes(self.logs[stream].head))
         for sequence, body in enumerate(self.events, 1):
             made.append(self._event_frame(sequence, body))
-        if self.result is not None:
-            made += self.tails()
-            made += self.result
+        if self.result is not None and not self.has_outputs:
+            made += self.last_words()
         if self.clean is not None:
             made.append(self.clean)
         return made

@@ -21,6 +21,10 @@ FROM_CHILD = frozenset(
         "protocol",
     ]
 )
+#: Ends after which what the task left is kept; it ran out, or was ended, in the others.
+WITH_OUTPUTS = frozenset(
+    ["ok", "exception", "exit", "signal", "unpicklable", "result_too_large"]
+)
 MEDIA = ("json", "pickle", "text")
 ENCODINGS = ("identity", "zlib")
 #: What an error may take of the 64 KiB of a header.

@@ -132,6 +132,8 @@ class LocalSanitation:
         for item in self._host.slots:
             if item.active is not None:
                 folders.add(os.path.basename(item.active.folder))
+            if item is not slot and item.state != "idle":
+                folders.add(os.path.basename(item.output))
         if self._hygiene.kill_strays(pids):
             return 0
         if self._hygiene.stray_files(folders):

@@ -6,12 +6,14 @@ import marshal
 import os
 import signal
 import time
-from typing import TYPE_CHECKING, Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Set
 
 from . import frames, outcomes
 from .child import Child
+from .collect import Collection
 from .frames import Violation
 from .jobs import Job, JsonLines
+from .limits import output_folder
 from .loop import Timer
 
 if TYPE_CHECKING:
@@ -53,6 +55,11 @@ class Slot:
         self.job: Optional[Job] = None
         self.queued: Optional[Job] = None
         self.helper: Optional[int] = None
+        #: Where a task may leave files.
+        self.output = output_folder(host.settings["tmp"], index)
+        #: The helpers that read such files, until they are reaped.
+        self.readers: Set[int] = set()
+        self._collection: Optional[Collection] = None
         self._timer: Optional[Timer] = None
         self._failures = 0
         self._lines: Optional[JsonLines] = None
@@ -241,12 +248,16 @@ class Slot:
         if self.job is not None and not self.job.forced:
             self._finish(fields, body)
             self.state = ENDING
-            child = self.active
-            if child is not None:
-                child.release()
-            self._timer = self._host.loop.after(
-                KILL_AFTER_RESULT, lambda: self._kill(child)
-            )
+            if self.job.pending is None:
+                self._release()
+
+    def _release(self) -> None:
+        child = self.active
+        if child is not None:
+            child.release()
+        self._timer = self._host.loop.after(
+            KILL_AFTER_RESULT, lambda: self._kill(child)
+        )
 
     def _finish(self, fields: Dict[str, Any], body: bytes) -> None:
         job, child = self.job, self.active
@@ -254,8 +265,22 @@ class Slot:
             return
         if self._timer is not None:
             self._timer.cancel()
-        with self._host.batch():
+        if (
+            not self._host.remove_output(self.output)
+            and fields["outcome"] in outcomes.WITH_OUTPUTS
+            and self._host.output_limits is not None
+        ):
             child.drain()
+            job.has_outputs = True
+            job.pending = fields, body
+            self._collect()
+        else:
+            self._conclude(job, fields, body)
+
+    def _conclude(self, job: Job, fields: Dict[str, Any], body: bytes) -> None:
+        with self._host.batch():
+            if self.active is not None:
+                self.active.drain()
             if self._lines is not None:
                 for line in self._lines.last():
                     self._host.emit(job, job.event(line))
@@ -272,6 +297,8 @@ class Slot:
         if self.job is None or self.job.result is not None or self.job.forced:
             return
         self.job.forced = reason
+        if self.job.pending is not None:
+            self._forgo_outputs(self.job, reason)
         if self.active is not None:
             self._kill(self.active)
 
@@ -286,6 +313,82 @@ class Slot:
         except OSError:
             pass  # It is a zombie that the next SIGCHLD brings in.
 
+    # What it left behind
+
+    def _collect(self) -> None:
+        """Read the output folder, as soon as a host listens."""
+        job, limits = self.job, self._host.output_limits
+        if job is None or limits is None or not self._host.connected:
+            return
+        collection = Collection(self._host.loop, job, self._emit_output)
+        collection.on_done = self._collected
+        self._collection = collection
+        collection.start(self._uid, self._host.gid, self.output, limits)
+        if collection.pid is not None:
+            self.readers.add(collection.pid)
+
+    def _emit_output(self, made: List[bytes]) -> None:
+        if self.job is not None:
+            self._host.emit(self.job, made)
+            self.pace()
+
+    def pace(self) -> None:
+        """Read outputs as fast as the host takes them."""
+        if self._collection is not None:
+            self._collection.pace(self._host.backlog)
+
+    def suspend(self) -> None:
+        """Stop reading: the host is gone, and gets everything again."""
+        if self._collection is not None:
+            self._collection.abort()
+            self._collection = None
+
+    def resume(self) -> None:
+        """Read again what the host may have lost: nothing of it was removed."""
+        if self.job is not None and self._holds(self.job):
+            self._collect()
+
+    def _collected(self) -> None:
+        job, self._collection = self.job, None
+        if job is None:
+            return
+        if job.pending is not None:
+            (fields, body), job.pending = job.pending, None
+            self._conclude(job, fields, body)
+        else:
+            self._host.emit(job, job.last_words())
+        if self.state == ENDING and self.active is not None:
+            self._release()
+
+    def _forgo_outputs(self, job: Job, reason: str) -> None:
+        self.suspend()
+        fields = outcomes.blank(reason)
+        if job.pending is not None:
+            fields["usage"] = job.pending[0]["usage"]
+            job.pending = None
+        job.has_outputs = False
+        self._conclude(job, fields, b"")
+
+    def let_go(self) -> None:
+        """Sweep, if that was put off until the host had the outputs."""
+        job = self.job
+        if job is not None and job.has_outputs and not self._holds(job):
+            self._ended_at = time.monotonic()
+            self.check()
+
+    @staticmethod
+    def _holds(job: Job) -> bool:
+        return job.has_outputs and not (job.acknowledged or job.dropped)
+
+    def reaped(self, pid: int) -> bool:
+        """Take the end of a process; False when it read no outputs for this slot."""
+        if pid not in self.readers:
+            return False
+        self.readers.remove(pid)
+        if self._collection is not None and self._collection.pid == pid:
+            self._collection.pid = None
+        return True
+
     # Afterwards
 
     def exited(self, child: Child, status: int, usage: Any) -> None:
@@ -297,7 +400,7 @@ class Slot:
             self._silent(child)
             return
         job = self.job
-        if job is not None and job.result is None:
+        if job is not None and job.result is None and job.pending is None:
             fields = self._fields_of_end(job, status, usage)
             fields["run"] = time.monotonic() - job.begun
             self._finish(fields, b"")
@@ -336,6 +439,8 @@ class Slot:
     def check(self) -> None:
         """Go on towards a proof that the slot is clean."""
         if self.state != SWEEPING or self.helper is not None or self._host.unsettled:
+            return
+        if self.readers or (self.job is not None and self._holds(self.job)):
             return
         removed = self._host.clean_up(self, self._uid)
         if removed is None:

@@ -23,7 +23,7 @@ import sys
 import types
 
 from . import execute, linux
-from .limits import EXIT_NO_CHANNEL, task_folder
+from .limits import EXIT_NO_CHANNEL, output_folder, task_folder
 
 TYPE_CHECKING = False  # As in typing, whose pages every fork would pay for.
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ _write = os.write
 _environment = os.environ._data  # type: ignore[attr-defined]
 _putenv = os.putenv
 _folder = ""
+_output = ""
 _supervisor = 0
 #: The limits that the zygote has, and so its children, as they travel.
 _inherited = b""
@@ -74,11 +75,13 @@ def announce(top: str, slot: int, limits: bytes) -> None:
 
     What is done here a child need not do, which would pay for it in page faults.
     """
-    global _folder, _supervisor, _inherited
+    global _folder, _output, _supervisor, _inherited
     _supervisor = os.getppid()
     _folder = task_folder(top, slot)
+    _output = output_folder(top, slot)
     for name in ("HOME", "TMPDIR", "PWD"):
         os.environ[name] = _folder
+    os.environ["SLIPWAY_OUTPUT"] = _output
     os.environ["USER"] = os.environ["LOGNAME"] = "task"
     hook()
     _inherited = b""
@@ -158,6 +161,7 @@ def serve() -> int:
         if body is None:
             return 0
     os.mkdir(_folder, 0o700)
+    os.mkdir(_output, 0o700)
     os.chdir(_folder)
     for name, value in env:
         _environment[name] = value

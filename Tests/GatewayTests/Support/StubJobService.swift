@@ -20,6 +20,7 @@ actor StubJobService: JobService {
     private var ending: (@Sendable (Job) -> JobOutcome)?
     private var failure: EngineError?
     private var logText: [UInt8] = []
+    private var files: [JobID: [String: [UInt8]]] = [:]
     private var keepsEventsOpen = false
     private(set) var eventReads = 0
     private var tenantEvents: [TenantEvent] = []
@@ -123,6 +124,49 @@ actor StubJobService: JobService {
         guard outcome.job.state.isTerminal else { throw EngineError(.notFinished, "The job has not ended yet.") }
         try await caller.room?(outcome.result?.bytes.count ?? 0)
         return outcome
+    }
+
+    /// Gives a job a file.
+    func leave(_ name: String, _ bytes: [UInt8], of id: JobID) { files[id, default: [:]][name] = bytes }
+
+    func artifacts(of id: JobID, tenant: TenantID) async throws -> [JobArtifact] {
+        guard try find(id, tenant).job.state.isTerminal else {
+            throw EngineError(.notFinished, "The job has not ended yet.")
+        }
+        return (files[id] ?? [:]).sorted { $0.key < $1.key }.map { name, bytes in
+            JobArtifact(
+                name: name, sizeBytes: bytes.count, sha256: String(repeating: "ab", count: 32),
+                mediaType: name.hasSuffix(".html") ? "text/html; charset=utf-8" : "application/octet-stream")
+        }
+    }
+
+    func artifact(_ name: String, of id: JobID, tenant: TenantID) async throws -> JobArtifact {
+        guard let artifact = try await artifacts(of: id, tenant: tenant).first(where: { $0.name == name }) else {
+            throw EngineError(.notFound, "No such file.")
+        }
+        return artifact
+    }
+
+    func content(
+        ofArtifact name: String, of id: JobID, tenant: TenantID, range: Range<Int>?
+    ) async throws -> ArtifactContent {
+        let artifact = try await artifact(name, of: id, tenant: tenant)
+        let wanted = range ?? 0..<artifact.sizeBytes
+        let pieces = Pieces(bytes: Array((files[id]?[name] ?? [])[wanted]))
+        return ArtifactContent(artifact: artifact, range: wanted) { await pieces.next() }
+    }
+
+    /// Hands out bytes three at a time.
+    private actor Pieces {
+        private var bytes: ArraySlice<UInt8>
+
+        init(bytes: [UInt8]) { self.bytes = bytes[...] }
+
+        func next() -> [UInt8]? {
+            guard !bytes.isEmpty else { return nil }
+            defer { bytes = bytes.dropFirst(3) }
+            return Array(bytes.prefix(3))
+        }
     }
 
     func logs(of id: JobID, tenant: TenantID, stream: LogStream, tail: Int?) async throws -> [UInt8] {

@@ -21,6 +21,12 @@ extension Configuration {
         public var logLimitBytes = Int.mebibytes(1)
         /// The largest result.
         public var resultLimitBytes = Int.mebibytes(64)
+        /// The files kept of what a task leaves in its output folder.
+        public var outputsMax = 1000
+        /// The largest of them.
+        public var outputFileLimitBytes = Int.gibibytes(1)
+        /// The bytes of all of them.
+        public var outputLimitBytes = Int.gibibytes(1)
         /// The largest payload as it is sent.
         public var payloadEncodedMaxBytes = Int.mebibytes(64)
         /// The largest payload after inflating.
@@ -86,6 +92,18 @@ extension Configuration.Jobs: ConfigurationSection {
             "result_limit", \.resultLimitBytes, .size(.kibibytes(1) ... .gibibytes(1)),
             "Largest result, pickled and before compression.",
             tune: "Raise it for large results, together with sandbox.memory.")
+        Field.value(
+            "outputs_max", \.outputsMax, .integer(0...100_000),
+            "Files kept of what a task leaves in $SLIPWAY_OUTPUT; further ones are left out. 0 keeps none.",
+            tune: "Raise it for tasks that write many small files; an archive of them costs less.")
+        Field.value(
+            "output_file_limit", \.outputFileLimitBytes, .size(0 ... .gibibytes(64)),
+            "Largest file kept; a larger one is left out.",
+            tune: "Lower it to keep single large files off the disk.")
+        Field.value(
+            "output_limit", \.outputLimitBytes, .size(0 ... .gibibytes(64)),
+            "Bytes of all files kept of one job; files beyond are left out.",
+            tune: "Raise it together with resources.tmp (sandbox.tmp), which is where tasks write them.")
         Field.value(
             "payload_encoded_max", \.payloadEncodedMaxBytes, .size(.kibibytes(1) ... .gibibytes(1)),
             "Largest payload as it is sent, compressed and in base64.",
