@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import io
+import random
 import sys
 import time
+from collections.abc import Iterator
 
 import pytest
 from gateway import Gateway
 
 import slipway
+from slipway import _ledger
 
 pytestmark = pytest.mark.live
 
@@ -34,6 +37,38 @@ def test_map_as_they_come_and_in_chunks(client: slipway.Client) -> None:
     found = client.map(pow, range(60), [2] * 60, ordered=False, chunksize=7)
     assert sorted(found) == [x * x for x in range(60)]
     assert list(client.starmap(divmod, [(7, 2), (9, 4)])) == [(3, 1), (2, 1)]
+
+
+def test_a_map_reads_no_further_than_it_has_room_for(
+    client: slipway.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_ledger, "HELD_BYTES", 20_000)
+    drawn = 0
+
+    def items() -> Iterator[int]:
+        nonlocal drawn
+        for number in range(1200):
+            drawn += 1
+            yield number
+
+    def large(number: int) -> bytes:
+        import random
+
+        return random.Random(number).randbytes(8000)
+
+    results = client.map(large, items())
+    values = [next(results)]
+    while list(client.jobs(state=["queued", "starting", "running"])):
+        time.sleep(0.1)
+    time.sleep(0.5)
+    before = drawn
+    assert before < 1200
+    # All that went out has ended and waits to be taken: nothing else goes out until there is room.
+    values += [next(results) for _ in range(before - 10)]
+    assert drawn == before
+    values += results
+    assert drawn == 1200
+    assert values == [random.Random(number).randbytes(8000) for number in range(1200)]
 
 
 def test_a_bar_is_drawn(

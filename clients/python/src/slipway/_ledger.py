@@ -9,6 +9,9 @@ from ._description import Description
 FIRST_BATCH = 100
 """Jobs in the first batch of a map, so that work begins while the next is pickled."""
 
+HELD_BYTES = 64 << 20
+"""Bytes of results that may wait to be taken before no more jobs go out."""
+
 _AHEAD = 10000
 _BUSY = 2000
 
@@ -33,12 +36,14 @@ class Ledger:
         self.complete = False
         self.pending: dict[int, Description] = {}
         self._ordered = ordered
-        self._ended: dict[int, Description] = {}
+        # Those that have ended and were not handed out, with the bytes of their results.
+        self._ended: dict[int, int] = {}
+        self._held = 0
 
     @property
     def wants_more(self) -> bool:
         """Whether another batch should go out: enough is to do, and little is waiting."""
-        if self.complete or len(self.pending) >= _AHEAD:
+        if self.complete or len(self.pending) >= _AHEAD or self._held >= HELD_BYTES:
             return False
         return len(self.pending) - len(self._ended) < _BUSY
 
@@ -55,15 +60,26 @@ class Ledger:
 
     def note(self, job: Description) -> None:
         """Take notice that a job has ended, or will not be heard of."""
-        if id(job) in self.pending:
-            self._ended[id(job)] = job
+        if id(job) in self.pending and id(job) not in self._ended:
+            size = self._ended[id(job)] = _size(job)
+            self._held += size
 
     def take(self) -> Description:
         """Hand out a job."""
         key = next(iter(self.pending if self._ordered else self._ended))
-        del self._ended[key]
+        self._held -= self._ended.pop(key)
         return self.pending.pop(key)
 
     def left(self) -> list[Description]:
         """Return the jobs that were not handed out and have not ended."""
         return [job for job in self.pending.values() if not job.ended]
+
+
+def _size(job: Description) -> int:
+    """Return about how many bytes the result takes that came with the end of a job."""
+    result = job.info.get("result")
+    if not isinstance(result, dict):
+        return 0
+    data = result.get("data")
+    # A value that came as JSON is not larger than what an event may hold.
+    return len(data) if isinstance(data, str) else len(str(result.get("value", "")))

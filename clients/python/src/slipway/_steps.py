@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+import ssl
 import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
@@ -158,9 +159,20 @@ def answered(
 
 def _passes(reply: Reply | Fault) -> bool:
     """Tell whether the same request may succeed later."""
-    if isinstance(reply, Fault) or reply.status in (408, 429, 502, 503, 504):
+    if isinstance(reply, Fault):
+        return not _is_distrust(reply.error)
+    if reply.status in (408, 429, 502, 503, 504):
         return True
     return reply.status == 409 and _slug(_problem(reply)) == "key-in-flight"
+
+
+def _is_distrust(error: BaseException | None) -> bool:
+    """Tell whether the other side's certificate was not accepted."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _problem(reply: Reply) -> Json:
@@ -188,6 +200,8 @@ def refusal(request: Request, reply: Reply | Fault, tries: int = 1) -> APIError:
     what = f"{request.method} {request.path}"
     if isinstance(reply, Fault):
         text = str(reply.error) or type(reply.error).__name__
+        if _is_distrust(reply.error):
+            text += "; name the authority's file in verify= or SSL_CERT_FILE"
         error = Unavailable(f"{what}: no answer after {tries} tries: {text}")
         error.__cause__ = reply.error
         return error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import os
 import socket
 import ssl
 import time
@@ -20,7 +21,7 @@ from ._version import __version__
 from .errors import ClientClosed
 
 T = TypeVar("T")
-Verify = ssl.SSLContext | bool
+Verify = ssl.SSLContext | bool | str | os.PathLike[str]
 _CONNECT_SECONDS = 10.0
 _STREAM_SECONDS = 60.0  # The gateway says something every 15 seconds.
 
@@ -36,10 +37,23 @@ def _settings(credentials: Credentials, verify: Verify) -> dict[str, Any]:
         "limits": httpx.Limits(
             max_connections=None, max_keepalive_connections=32, keepalive_expiry=30
         ),
-        "verify": verify,
+        "verify": _trusted(credentials.url, verify),
         # A proxy from the environment never leads to this machine's own gateway.
         "trust_env": not _is_loopback(credentials.url),
     }
+
+
+def _trusted(url: str, verify: Verify) -> ssl.SSLContext | bool:
+    """Return which certificates are accepted, in the form that httpx takes."""
+    if isinstance(verify, (ssl.SSLContext, bool)):
+        if verify is not True or not url.startswith("https:"):
+            return verify
+        # SSL_CERT_FILE and SSL_CERT_DIR hold for this machine's own gateway, too.
+        return httpx.create_ssl_context(trust_env=True)
+    path = os.fspath(verify)
+    if os.path.isdir(path):
+        return ssl.create_default_context(capath=path)
+    return ssl.create_default_context(cafile=path)
 
 
 def _is_loopback(url: str) -> bool:

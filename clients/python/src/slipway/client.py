@@ -44,7 +44,9 @@ class Client:
         For how long a request is tried again while the gateway is away or busy. A request
         that is sent again never runs a job a second time.
     verify
-        How certificates are checked: False, or an SSL context.
+        How certificates are checked: a file or a folder with the authorities to trust, an SSL
+        context, or False for not at all. By default ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` say,
+        else the authorities that httpx brings.
     """
 
     def __init__(
@@ -183,9 +185,9 @@ class Client:
     ) -> Iterator[Any]:
         """Call a function once for each item, many at a time; return an iterator of results.
 
-        Jobs go out in batches from this call on, up to 10,000 ahead of the results that were
-        taken. The first failure is raised where its result would stand, and ends the map;
-        that, or closing the iterator, cancels what has not ended.
+        Jobs go out in batches from this call on, up to 10,000 or 64 MiB of results ahead of
+        those that were taken. The first failure is raised where its result would stand, and
+        ends the map; that, or closing the iterator, cancels what has not ended.
 
         Parameters
         ----------
