@@ -180,6 +180,25 @@ package enum SocketAddress {
         return try checked(result, descriptor, "connect to \(path)")
     }
 
+    /// A port of this machine that listens; 0 takes one that is free.
+    package static func listen(port: Int) throws -> (descriptor: Int32, port: Int) {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        var reuse: Int32 = 1
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &reuse, socklen_t(MemoryLayout<Int32>.size))
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(port).bigEndian
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let result = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                Glibc.bind(descriptor, address, size) == 0 && Glibc.listen(descriptor, 64) == 0
+                    ? getsockname(descriptor, address, &size) : -1
+            }
+        }
+        return (try checked(result, descriptor, "listen at port \(port)"), Int(in_port_t(bigEndian: address.sin_port)))
+    }
+
     /// A unix socket that listens.
     package static func listen(path: String) throws -> Int32 {
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)

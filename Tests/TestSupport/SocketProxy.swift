@@ -5,18 +5,31 @@ import Synchronization
 package final class SocketProxy: Sendable {
     package let path: String
     private let target: String
+    /// The port that it listens at instead of the path: 0 before the first start, -1 for a path.
+    private let port: Mutex<Int>
     private let state = Mutex<(listener: Int32, connections: Set<Int32>)>((-1, []))
 
     package init(path: String, target: String) {
         self.path = path
         self.target = target
+        port = Mutex(-1)
     }
+
+    /// Relays a port of this machine, which stays the same when it is taken away and put back.
+    package init(portTo target: String) {
+        path = ""
+        self.target = target
+        port = Mutex(0)
+    }
+
+    /// The port, after the first start.
+    package var portNumber: Int { port.withLock { $0 } }
 
     deinit { stop() }
 
     /// Listens, and relays every connection on threads of its own.
     package func start() throws {
-        let listener = try SocketAddress.listen(path: path)
+        let listener = try listen()
         state.withLock { $0.listener = listener }
         Thread.detachNewThread { [weak self] in
             while true {
@@ -42,7 +55,16 @@ package final class SocketProxy: Sendable {
         shutdown(listener, Int32(SHUT_RDWR))
         close(listener)
         for descriptor in open { shutdown(descriptor, Int32(SHUT_RDWR)) }
-        unlink(path)
+        if portNumber < 0 { unlink(path) }
+    }
+
+    private func listen() throws -> Int32 {
+        if portNumber < 0 { return try SocketAddress.listen(path: path) }
+        return try port.withLock { number in
+            let made = try SocketAddress.listen(port: number)
+            number = made.port
+            return made.descriptor
+        }
     }
 
     private func relay(_ client: Int32) {

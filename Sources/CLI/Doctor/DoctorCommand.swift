@@ -56,7 +56,7 @@ struct DoctorCommand: AsyncParsableCommand {
         }
         do {
             let environment = ProcessInfo.processInfo.environment
-            let endpoint = try DockerEndpoint.resolve(configured: settings.docker.host, environment: environment)
+            let endpoint = try DockerEndpoint.resolve(settings.docker, environment: environment)
             if case .unix(let path) = endpoint.address, settings.runtime.default == .auto, settings.docker.host == nil,
                 environment["DOCKER_HOST"] == nil, !FileManager.default.fileExists(atPath: path)
             {
@@ -69,7 +69,7 @@ struct DoctorCommand: AsyncParsableCommand {
             let client = DockerClient(endpoint: endpoint, options: options)
             let findings = await EngineChecks(client: client, configuration: settings).findings()
             await client.shutdown()
-            return findings
+            return findings + TransportChecks(endpoint: endpoint, settings: settings.docker).findings()
         } catch {
             return [.fail("container engine", CommandExit(error)?.message ?? "\(error)", "change docker.host")]
         }

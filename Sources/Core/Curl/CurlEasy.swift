@@ -137,7 +137,9 @@ final class CurlEasy {
 
     private func lost(_ code: CURLcode) -> CurlError {
         let reason = failureText.isEmpty ? String(cString: curl_easy_strerror(code)) : failureText
-        return CurlError(.connectionLost, "the connection broke: \(reason)", systemError: systemError)
+        return CurlError(
+            CurlError.tellsOfTLS(reason) ? .tls : .connectionLost, "the connection broke: \(reason)",
+            systemError: systemError)
     }
 
     private func setBody(_ bytes: [UInt8]) throws(CurlError) {

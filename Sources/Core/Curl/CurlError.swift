@@ -41,4 +41,8 @@ package struct CurlError: Error, Sendable, Equatable, CustomStringConvertible {
 
     static let cancelled = CurlError(.cancelled, "the request was cancelled")
     static let closed = CurlError(.closed, "the HTTP transport was shut down")
+
+    /// Whether libcurl's words about a broken connection are those of a peer that refused it: in TLS 1.3 a client's
+    /// certificate is judged after the handshake, when the first bytes are read.
+    static func tellsOfTLS(_ words: String) -> Bool { words.contains("SSL") && words.contains("alert") }
 }

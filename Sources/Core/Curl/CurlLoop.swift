@@ -161,6 +161,7 @@ final class CurlLoop {
 
     private func failure(_ kind: CurlError.Kind, _ reason: String, _ easy: CurlEasy) -> CurlError {
         let text = easy.failureText
+        let kind = kind == .connectionLost && CurlError.tellsOfTLS(text) ? .tls : kind
         return CurlError(kind, text.isEmpty ? reason : text, systemError: easy.systemError)
     }
 

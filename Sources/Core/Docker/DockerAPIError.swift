@@ -39,7 +39,9 @@ struct DockerErrorMapper {
 
     /// An error status; `action` reads like "create container x".
     func refused(_ action: String, _ error: DockerAPIError) -> EngineError {
-        EngineError(.containerEngineError, "the container engine could not \(action): \(error.message)", cause: error)
+        plainToTLS(error)
+            ?? EngineError(
+                .containerEngineError, "the container engine could not \(action): \(error.message)", cause: error)
     }
 
     /// A body that is not what the API promises.
@@ -73,18 +75,17 @@ struct DockerErrorMapper {
         case .couldNotConnect:
             return EngineError(.containerEngineUnavailable, unreachable(error), cause: error)
         case .tls:
-            let hint = "check DOCKER_CERT_PATH and DOCKER_TLS_VERIFY"
-            return EngineError(
-                .containerEngineUnavailable,
-                "no trusted connection to the container engine at \(endpoint): \(error.message); \(hint)", cause: error)
+            return untrusted(error)
         case .timedOut:
             return EngineError(
                 .timeout, "the container engine at \(endpoint) did not \(action) in time: \(error.message)",
                 cause: error)
         case .connectionLost:
+            // In TLS 1.3 a client learns only by a broken connection that its certificate was refused.
+            let hint = endpoint.tls == nil ? "" : "; it may not accept this client (docker.tls_cert, docker.tls_key)"
             return EngineError(
                 .containerEngineUnavailable,
-                "the container engine at \(endpoint) broke off (\(action)): \(error.message)", cause: error)
+                "the container engine at \(endpoint) broke off (\(action)): \(error.message)\(hint)", cause: error)
         case .malformedResponse: return unreadable(action, error)
         case .responseTooLarge:
             return EngineError(

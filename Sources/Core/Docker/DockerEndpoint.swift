@@ -54,6 +54,19 @@ package struct DockerEndpoint: Sendable, Hashable, CustomStringConvertible {
         return try DockerEndpoint(parsing: text, tls: tls)
     }
 
+    /// The endpoint that a configuration names, with its certificates.
+    package static func resolve(
+        _ docker: Configuration.Docker, environment: [String: String]
+    ) throws -> DockerEndpoint {
+        let resolved = try resolve(configured: docker.host, environment: environment)
+        guard docker.tlsCA != nil || docker.tlsCert != nil else { return resolved }
+        return DockerEndpoint(
+            address: resolved.address,
+            tls: CurlTLS(
+                trustedCertificatesPath: docker.tlsCA, clientCertificatePath: docker.tlsCert,
+                clientKeyPath: docker.tlsKey))
+    }
+
     package var description: String {
         switch address {
         case .unix(let path): "unix://\(path)"

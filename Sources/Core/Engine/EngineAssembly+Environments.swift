@@ -3,8 +3,9 @@ extension EngineAssembly {
     func environmentStore(
         _ folders: EngineFolders, engineID: String, client: DockerClient?
     ) async throws -> EnvironmentStore {
-        let options = EnvironmentOptions(
+        var options = EnvironmentOptions(
             configuration: configuration, dataFolder: folders.data.path, engineID: engineID, environment: environment)
+        if let client { options.sharesFolders = configuration.docker.sharesFolders(with: client.endpoint) }
         var builders: [any EnvironmentBuilder] = [ProcessEnvironmentBuilder(options: options)]
         if let client {
             builders.append(DockerEnvironmentBuilder(client: client, options: options, logger: logger))

@@ -31,7 +31,8 @@ struct EngineAssembly {
                 heartbeatSeconds: configuration.runner.heartbeat.seconds,
                 reconnectSeconds: configuration.runner.redial.seconds, seccompProfile: try seccompProfile())
             options.oomScoreAdjustment = configuration.sandbox.oomScoreAdj
-            options.transport = transport(to: client.endpoint)
+            options.transport = configuration.docker.supervisorTransport(to: client.endpoint)
+            options.sharesFolders = configuration.docker.sharesFolders(with: client.endpoint)
             runtimes["docker"] = DockerRuntime(client: client, options: options, logger: logger)
         } else {
             // Only where it is the engine's own runtime: beside containers, a caller could leave them by naming it.
@@ -78,23 +79,7 @@ struct EngineAssembly {
     }
 
     private func endpoint() throws -> DockerEndpoint {
-        let resolved = try DockerEndpoint.resolve(configured: configuration.docker.host, environment: environment)
-        let docker = configuration.docker
-        guard docker.tlsCA != nil || docker.tlsCert != nil else { return resolved }
-        return DockerEndpoint(
-            address: resolved.address,
-            tls: CurlTLS(
-                trustedCertificatesPath: docker.tlsCA, clientCertificatePath: docker.tlsCert,
-                clientKeyPath: docker.tlsKey))
-    }
-
-    /// A socket is faster and survives more; it needs a file system that both sides see.
-    private func transport(to endpoint: DockerEndpoint) -> SupervisorTransport {
-        switch configuration.docker.transport {
-        case .unix: .unix
-        case .attach: .attach
-        case .auto: endpoint.isLocal ? .unix : .attach
-        }
+        try DockerEndpoint.resolve(configuration.docker, environment: environment)
     }
 
     /// `auto` takes Docker where its socket is, whether it answers at this moment or not: a job must not lose its

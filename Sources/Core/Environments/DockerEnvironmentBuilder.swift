@@ -44,6 +44,12 @@ package final class DockerEnvironmentBuilder: EnvironmentBuilder {
     package func path(of id: String) -> String { DockerRuntime.environmentsTarget + "/" + id }
 
     package func build(_ order: BuildOrder) async throws -> BuildResult {
+        guard options.sharesFolders else {
+            throw EngineError(
+                .dependency,
+                "requirements cannot be installed on a container engine that shares no folder with this machine "
+                    + "(docker.files): use an image that has \(order.requirements.joined(separator: ", "))")
+        }
         let own = order.image.digest.isEmpty ? order.image.reference : order.image.digest
         let image = options.builderImage ?? own
         let expected = image == own ? nil : try await interpreter(of: own, order)

@@ -50,6 +50,8 @@ package struct EnvironmentOptions: Sendable {
     package var buildPids = 512
     /// The user as whom packages' own code runs in builders; no sandbox uses it.
     package var buildUser = 65_530
+    /// Whether the container engine can mount folders of this machine.
+    package var sharesFolders = true
     /// How long a failed build is answered from memory.
     package var failureMemory = Duration.seconds(10)
 

@@ -2,6 +2,8 @@ import Foundation
 
 extension DockerRuntime {
     package func compileRunner(for imageID: String) async {
+        // The copies are folders of this machine.
+        guard options.sharesFolders else { return }
         do {
             guard let draft = try byteCode.stage(for: imageID) else { return }
             do {

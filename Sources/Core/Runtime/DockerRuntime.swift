@@ -27,6 +27,10 @@ package final class DockerRuntime: SandboxRuntime {
         package var oomScoreAdjustment = 0
         /// What carries the frames between the engine and the supervisors.
         package var transport = SupervisorTransport.unix
+        /// Whether containers can mount folders of this machine; where not, volumes hold what they need.
+        package var sharesFolders = true
+        /// The volume of the environments, where folders are not shared; nil when there are none.
+        package var environmentsVolume: String?
 
         package init(
             engineID: String, runnerFolder: String, environmentsFolder: String?, heartbeatSeconds: Double,
@@ -63,6 +67,7 @@ package final class DockerRuntime: SandboxRuntime {
     private let volumes = Mutex<[String: [String]]>([:])
     /// What supervisors wrote to standard error lately, where nobody else keeps it.
     let errorTails = Mutex<[SandboxID: ErrorTail]>([:])
+    private let runnerVolume: RunnerVolume
 
     package var transport: SupervisorTransport { options.transport }
 
@@ -71,6 +76,7 @@ package final class DockerRuntime: SandboxRuntime {
         self.options = options
         self.logger = logger
         byteCode = RunnerByteCode(runnerFolder: options.runnerFolder)
+        runnerVolume = RunnerVolume(client: client, engineID: options.engineID, logger: logger)
     }
 
     package func check() async throws { try await client.ping() }
@@ -89,6 +95,7 @@ package final class DockerRuntime: SandboxRuntime {
         let name = "slipway-\(specification.id)"
         var stream: (any SandboxStream)?
         do {
+            try await provideRunner(for: specification.sandboxClass.imageID)
             switch try await client.createContainer(name: name, container(for: specification)) {
             case .created(_, let warnings):
                 for warning in warnings where !warning.contains("swap limit") {
@@ -113,6 +120,7 @@ package final class DockerRuntime: SandboxRuntime {
         } catch {
             let lines = await diagnose(SandboxHandle(id: specification.id, reference: name))
             stream?.close()
+            await runnerVolume.doubt()
             forgetTail(of: specification.id)
             await discard(name)
             throw Self.explained(error, specification.sandboxClass.image, lines)
@@ -147,10 +155,21 @@ package final class DockerRuntime: SandboxRuntime {
     }
 
     package func leftovers() async throws -> [SandboxHandle] {
-        try await client.listContainers(labels: [Self.engineLabel: options.engineID]).compactMap { summary in
+        if !options.sharesFolders { await runnerVolume.reconcile() }
+        return try await client.listContainers(labels: [Self.engineLabel: options.engineID]).compactMap { summary in
             guard let text = summary.labels[Self.sandboxLabel], let id = SandboxID(text) else { return nil }
             return SandboxHandle(id: id, reference: summary.id)
         }
+    }
+
+    /// Brings the runner's files to an engine that cannot mount them from here.
+    private func provideRunner(for imageID: String) async throws {
+        guard !options.sharesFolders else { return }
+        var spec = ContainerSpec(image: imageID)
+        spec.entrypoint = ["python3"]
+        harden(&spec)
+        spec.networkMode = "none"
+        try await runnerVolume.provide(spec)
     }
 
     func discard(_ name: String) async {
@@ -227,16 +246,20 @@ package final class DockerRuntime: SandboxRuntime {
     }
 
     private func mounts(for specification: SandboxSpecification) -> [ContainerSpec.Mount] {
-        var mounts: [ContainerSpec.Mount] = [
-            .bind(
+        let runner: ContainerSpec.Mount =
+            options.sharesFolders
+            ? .bind(
                 source: byteCode.folder(for: specification.sandboxClass.imageID), target: Self.runnerTarget,
                 isReadOnly: true)
-        ]
+            : .volume(name: runnerVolume.name, target: Self.runnerTarget, isReadOnly: true)
+        var mounts = [runner]
         if transport == .unix {
             mounts.append(
                 .bind(source: specification.socketFolder, target: Self.socketTarget, isReadOnly: true))
         }
-        if let folder = options.environmentsFolder {
+        if let volume = options.environmentsVolume, !options.sharesFolders {
+            mounts.append(.volume(name: volume, target: Self.environmentsTarget, isReadOnly: true))
+        } else if let folder = options.environmentsFolder, options.sharesFolders {
             mounts.append(.bind(source: folder, target: Self.environmentsTarget, isReadOnly: true))
         }
         for mount in specification.sandboxClass.mounts {

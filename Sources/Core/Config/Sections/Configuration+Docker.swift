@@ -5,6 +5,8 @@ extension Configuration {
         public var host: String?
         /// How the engine speaks with its sandboxes.
         public var transport = Transport.auto
+        /// How files of this machine reach containers.
+        public var files = Files.auto
         /// The longest wait for a connection.
         public var connectTimeout = Duration.seconds(5)
         /// The longest wait for the answer to one request.
@@ -34,6 +36,16 @@ extension Configuration {
             case attach
         }
 
+        /// How the runner and the environments reach containers.
+        public enum Files: String, Sendable, CaseIterable {
+            /// `bind` for an engine behind a unix socket, `volume` for one that is reached over the network.
+            case auto
+            /// Folders of this machine are mounted.
+            case bind
+            /// Volumes of the engine are filled through its API.
+            case volume
+        }
+
         /// The section with every value at its default.
         public init() {}
 
@@ -56,6 +68,13 @@ extension Configuration.Docker: ConfigurationSection {
                 + "attach for tcp://.",
             tune: "Write attach where the Docker engine answers on a unix socket and runs in a virtual machine or "
                 + "another mount namespace, so that its containers cannot see sockets of this machine.")
+        Field.value(
+            "files", \.files, .choice,
+            "How the runner and installed requirements reach containers. bind: folders of this machine are mounted. "
+                + "volume: volumes of the engine are filled through its API. auto: bind for a unix:// address, volume "
+                + "for tcp://.",
+            tune: "Write volume where the Docker engine answers on a unix socket and cannot mount folders of this "
+                + "machine; bind for an engine on tcp:// that runs here.")
         Field.value(
             "connect_timeout", \.connectTimeout, .duration(.milliseconds(100) ... .minutes(5)),
             "Longest wait for a connection to the engine.",
