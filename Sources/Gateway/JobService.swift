@@ -60,6 +60,9 @@ package protocol JobService: Sendable {
     /// What is warm; counts are those of one tenant.
     func pools(for tenant: TenantID?) async -> [PoolStatus]
 
+    /// What a tenant may use, and what it uses now.
+    func usage(of tenant: TenantID) async -> TenantUsage
+
     /// Whether jobs can run.
     func readiness() async -> Readiness
 

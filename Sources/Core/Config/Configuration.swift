@@ -13,6 +13,10 @@ public struct Configuration: Sendable {
     public var sandbox = Sandbox()
     /// The most that one job may ask for.
     public var limits = Limits()
+    /// What all sandboxes together may take of the machine.
+    public var allocation = Allocation()
+    /// What the jobs of one tenant may take together.
+    public var tenants = Tenants()
     /// The pools of warm sandboxes.
     public var pools = Pools()
     /// The conversation with the runner in a sandbox.
@@ -49,6 +53,9 @@ extension Configuration: ConfigurationSection {
         Field.section("docker", \.docker, "How the Docker engine is reached.")
         Field.section("sandbox", \.sandbox, "What a sandbox is made of where the job or its pool class does not say.")
         Field.section("limits", \.limits, "The most that one job may ask for.")
+        Field.section(
+            "allocation", \.allocation, "What all sandboxes together may take of the machine: no more is started.")
+        Field.section("tenants", \.tenants, "What the running jobs of one tenant may take together.")
         Field.section("pools", \.pools, "The pools of warm sandboxes.")
         Field.section("runner", \.runner, "The conversation with the runner in each sandbox.")
         Field.section("environments", \.environments, "How sets of Python requirements are installed and kept.")
@@ -72,6 +79,13 @@ extension Configuration: ConfigurationSection {
             ("sandbox.tmp", sandbox.tmpBytes > limits.tmpBytes, "limits.tmp"),
             ("sandbox.shm", sandbox.shmBytes > limits.shmBytes, "limits.shm"),
             ("sandbox.open_files", sandbox.openFiles > limits.openFiles, "limits.open_files"),
+            ("sandbox.cpus", sandbox.cpus > (allocation.cpus ?? .infinity) * allocation.cpuFactor, "allocation.cpus"),
+            (
+                "sandbox.memory",
+                Double(sandbox.memoryBytes) > (allocation.memoryBytes.map(Double.init) ?? .infinity)
+                    * allocation.memoryFactor,
+                "allocation.memory"
+            ),
             ("jobs.default_timeout", jobs.defaultTimeout > limits.timeout, "limits.timeout"),
             ("jobs.inline_max", jobs.inlineMaxBytes > jobs.payloadEncodedMaxBytes, "jobs.payload_encoded_max"),
         ]

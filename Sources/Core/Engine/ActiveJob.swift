@@ -72,6 +72,10 @@ final class ActiveJob {
     var reference: TaskReference?
     /// Its place in the pool's queue.
     var request: RequestID?
+    /// The class of sandbox that it waits for, or runs in.
+    var sandboxClass: SandboxClass?
+    /// Where it will ask for a sandbox, as long as its tenant's limits keep it back.
+    var heldPlace: EngineCore.Place?
     /// Whether the next claim repeats the attempt, because its START never left.
     var repeatsAttempt = false
     /// Parts of a long result.

@@ -24,13 +24,18 @@ extension EngineCore {
 
     /// Asks the pool for a sandbox; a free one is granted within this call.
     func requestSandbox(_ job: ActiveJob, _ sandboxClass: SandboxClass, _ specialisation: Specialisation) {
+        guard admit(job, Place(sandboxClass: sandboxClass, specialisation: specialisation)) else { return }
         let request = RequestID(nextRequest)
         nextRequest += 1
         job.request = request
         job.environment = specialisation.environment
         job.phase = .waiting
+        job.sandboxClass = sandboxClass
         requests[request] = job
         tellPool(.request(request, sandboxClass, specialisation, priority: job.priority, weight: 1))
+        if let message = waitsFor(job) {
+            job.emit(.update(.queued, attempt: job.job.attempt, message: message, error: nil))
+        }
     }
 
     /// Gives a job its sandbox: claims it durably and sends START.

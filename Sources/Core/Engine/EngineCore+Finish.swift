@@ -290,6 +290,7 @@ extension EngineCore {
     /// Takes a job out of the engine's memory.
     func forget(_ job: ActiveJob) {
         guard jobs.removeValue(forKey: job.job.id) != nil else { return }
+        leaveTenant(job)
         let left = jobCounts[job.job.tenant, default: 1] - 1
         jobCounts[job.job.tenant] = left > 0 ? left : nil
     }

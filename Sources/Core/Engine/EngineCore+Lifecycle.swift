@@ -14,7 +14,9 @@ extension EngineCore {
                 noteRuntime(name, fault: (error as? EngineError)?.message ?? "\(error)")
             }
         }
+        async let isSized: Void = learnCapacity()
         await recover()
+        await isSized
         isRecovered = true
         recovered.succeed(())
         spawn { await $0.watch() }

@@ -23,7 +23,8 @@ extension EngineCore {
 
     private func place(of job: ActiveJob, _ image: ResolvedImage, environment: String?) -> Place {
         Place(
-            sandboxClass: job.plan.sandboxClass(image: image, ociRuntime: configuration.runtime.ociRuntime),
+            sandboxClass: job.plan.sandboxClass(
+                image: image, ociRuntime: configuration.runtime.ociRuntime, of: job.job.tenant),
             specialisation: Specialisation(
                 tenant: job.job.tenant, environment: environment, preload: job.plan.preload))
     }

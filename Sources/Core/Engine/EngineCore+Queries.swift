@@ -17,7 +17,7 @@ extension EngineCore {
     package func job(_ id: JobID, tenant: TenantID) async throws -> Job {
         if let job = jobs[id] {
             guard job.job.tenant == tenant, job.isInserted else { throw Self.noSuchJob }
-            return job.job
+            return snapshot(of: job)
         }
         guard let job = try await store.job(id, tenant: tenant) else { throw Self.noSuchJob }
         return job
@@ -30,7 +30,7 @@ extension EngineCore {
         if let job = jobs[id] {
             guard job.job.tenant == tenant, job.isInserted else { throw Self.noSuchJob }
             if limit > .zero, let outcome = try await end(of: job, upTo: limit, for: caller) { return outcome }
-            if job.phase != .ended { return JobOutcome(job: job.job, result: nil) }
+            if job.phase != .ended { return JobOutcome(job: snapshot(of: job), result: nil) }
         }
         return try await storedOutcome(id, tenant: tenant, for: caller)
     }

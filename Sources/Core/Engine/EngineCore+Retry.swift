@@ -45,6 +45,7 @@ extension EngineCore {
         let attempt = JobAttempt(id: job.job.id, attempt: job.job.attempt)
         job.flushText()
         job.phase = .backingOff
+        leaveTenant(job)
         job.reference = nil
         job.logOffsets = [:]
         job.runnerSequence = 0
@@ -117,6 +118,7 @@ extension EngineCore {
             }
             // The claim is not in the store: the row is queued as it was.
             job.phase = .backingOff
+            leaveTenant(job)
             job.reference = nil
             job.hostDeadline = nil
             job.job.state = .queued

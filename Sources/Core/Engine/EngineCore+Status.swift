@@ -64,8 +64,21 @@ extension EngineCore {
                     "slipway_sandboxes", ["image": status.image, "runtime": status.runtime, "state": state], count)
             }
         }
+        allocation(to: &text)
         text.gauge("slipway_ready", "Whether jobs can run: 1 or 0.", readiness().ready ? 1 : 0)
         return text.text
+    }
+}
+
+extension EngineCore {
+    /// What the sandboxes hold of the machine, beside what there is.
+    private func allocation(to text: inout MetricsText) {
+        let ledger = pool.ledger
+        text.gauge("slipway_allocated_millicpus", "Thousandths of cores that sandboxes hold.", ledger.milliCPUs)
+        text.gauge("slipway_allocated_memory_bytes", "Memory that sandboxes hold.", ledger.memoryBytes)
+        guard let capacity = ledger.capacity else { return }
+        text.gauge("slipway_capacity_millicpus", "Thousandths of cores to hand out.", capacity.milliCPUs)
+        text.gauge("slipway_capacity_memory_bytes", "Memory to hand out.", capacity.memoryBytes)
     }
 }
 

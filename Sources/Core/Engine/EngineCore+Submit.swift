@@ -122,8 +122,9 @@ extension EngineCore {
                 .queueFull, "the tenant has \(configuration.jobs.queueMax) unfinished jobs (jobs.queue_max)",
                 retryAfterSeconds: 1)
         }
-        let (stored, input) = try await pack(request.task.input)
         let plan = JobPlan(request, runtime: runtimeName, configuration: configuration)
+        try checkCapacity(for: plan, of: tenant)
+        let (stored, input) = try await pack(request.task.input)
         let job = ActiveJob(
             job: Job(
                 id: JobID(), tenant: tenant, name: request.name, kind: request.task.kind, handler: runtimeName,

@@ -151,7 +151,12 @@ extension EngineCore {
             spawn { core in
                 do {
                     try await runtime.check()
+                    let wasDown = core.runtimeFaults[name] != nil
                     core.noteRuntime(name, fault: nil)
+                    // An engine that was away may be back on a machine of another size.
+                    if name == core.defaultRuntime, wasDown || core.pool.ledger.capacity == nil {
+                        await core.learnCapacity()
+                    }
                 } catch {
                     core.noteRuntime(name, fault: (error as? EngineError)?.message ?? "\(error)")
                 }

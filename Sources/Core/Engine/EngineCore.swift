@@ -77,6 +77,12 @@ package actor EngineCore {
     /// Why the store does not take writes at present.
     var storeFault: EngineError?
     var counters = EngineCounters()
+    /// What the jobs of tenants with limits take.
+    var tenantLedger: TenantLedger
+    /// How large the machine is that runs the sandboxes, once it is known.
+    var hostSize: HostSize?
+    /// The devices that jobs may ask for.
+    var gpus: [GPUDevice] = []
 
     init(parts: EngineParts) {
         executor = parts.executor
@@ -92,7 +98,9 @@ package actor EngineCore {
         logger = parts.logger
         folders = parts.folders
         offload = parts.offload
-        pool = PoolMachine(policy: parts.policy)
+        pool = PoolMachine(capacity: nil, policy: parts.policy)
+        let tenants = parts.configuration.tenants
+        tenantLedger = TenantLedger { tenants.limits(of: $0) }
         userIDs = UserIDAllocator(range: parts.configuration.sandbox.userRange)
     }
 

@@ -29,6 +29,8 @@ package struct JobPlan: Sendable, Hashable, Codable {
     package var slots: Int?
     /// Modules that the class imports ahead, whoever the tenant is.
     package var poolPreload: [String]?
+    /// Graphics processors; nil for none.
+    package var gpus: ResourceRequest.GPUs?
 
     /// Fills in the configured defaults.
     package init(_ request: JobRequest, runtime: String, configuration: Configuration) {
@@ -50,6 +52,8 @@ package struct JobPlan: Sendable, Hashable, Codable {
         python = request.task.python
         handlerName = request.task.handlerName
         timeoutSeconds = (request.timeout ?? configuration.jobs.defaultTimeout).seconds
+        gpus = request.resources.gpus
+        gpus?.memoryBytes = request.resources.gpus?.memoryBytes ?? configuration.gpus.memoryLimitBytes
         let slots = configuration.pools.defaults.slots
         self.slots = slots > 1 ? slots : nil
         if let shape = configuration.poolShape(for: request, image: image, network: network) { fill(from: shape) }
@@ -91,12 +95,14 @@ package struct JobPlan: Sendable, Hashable, Codable {
     }
 
     /// What is fixed when a sandbox for this plan is created.
-    package func sandboxClass(image: ResolvedImage, ociRuntime: String?) -> SandboxClass {
+    package func sandboxClass(image: ResolvedImage, ociRuntime: String?, of tenant: TenantID = .default) -> SandboxClass
+    {
         SandboxClass(
             runtime: runtime, image: image.reference, imageID: image.digest, cpus: cpus, memoryBytes: memoryBytes,
             pids: pids, tmpBytes: tmpBytes, shmBytes: shmBytes, openFiles: openFiles, network: network,
             mounts: mounts.map { .init(source: $0.source, target: $0.target, writable: $0.writable) },
-            ociRuntime: ociRuntime, pool: pool, slots: slots ?? 1, preload: poolPreload ?? [])
+            ociRuntime: ociRuntime, gpus: gpuNeed(of: tenant), pool: pool, slots: slots ?? 1,
+            preload: poolPreload ?? [])
     }
 }
 

@@ -7,8 +7,9 @@ package struct RequestChecker: Sendable {
 
     init(configuration: Configuration, handlers: [String], runtimes: [String]) {
         var limits = RequestLimits()
-        limits.cpus = configuration.limits.cpus ?? Double(ProcessInfo.processInfo.activeProcessorCount)
-        limits.memoryBytes = configuration.limits.memoryBytes ?? Int(ProcessInfo.processInfo.physicalMemory)
+        // Without a limit here the capacity of the machine that runs the sandboxes is the limit.
+        limits.cpus = configuration.limits.cpus
+        limits.memoryBytes = configuration.limits.memoryBytes
         limits.pids = configuration.limits.pids
         limits.tmpBytes = configuration.limits.tmpBytes
         limits.shmBytes = configuration.limits.shmBytes

@@ -76,6 +76,8 @@ public struct Job: Sendable {
     public var usage: Usage?
     /// Why it failed.
     public var error: JobError?
+    /// What it waits for that the machine or its tenant's share lacks at present; nil when it waits for no such thing.
+    public var message: String?
     /// Whether somebody asked to cancel it.
     public var cancelRequested: Bool
     /// The labels that the submitter gave.

@@ -1,7 +1,7 @@
 /// What a job may use; nil takes the configured default.
 public struct ResourceRequest: Sendable, Equatable, Codable {
     /// Graphics processors that a job asks for.
-    public struct GPUs: Sendable, Equatable, Codable {
+    public struct GPUs: Sendable, Hashable, Codable {
         /// How many whole devices.
         public var count: Int?
         /// Particular device identifiers.

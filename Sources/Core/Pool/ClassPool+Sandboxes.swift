@@ -88,13 +88,15 @@ extension ClassPool {
     }
 
     mutating func adopt(
-        _ id: SandboxID, _ specialisation: Specialisation, leased: Bool, uses: Int, _ shared: inout PoolShared
+        _ id: SandboxID, _ specialisation: Specialisation, leased: Bool, uses: Int, grant: ResourceDemand? = nil,
+        _ shared: inout PoolShared
     ) {
         let state: PooledSandbox.State =
             leased ? .leased(specialisation, request: nil) : .specialising(specialisation, request: nil, start: .warm)
         var sandbox = PooledSandbox(
             id: id, sequence: shared.nextSequence(), createdAt: shared.now, state: state)
         sandbox.uses = uses
+        shared.ledger.adopt(id, grant ?? demand)
         insert(sandbox, &shared)
         if leased {
             waiting.hold(specialisation.tenant, weight: 1, now: shared.now)
@@ -122,7 +124,7 @@ extension ClassPool {
     }
 
     mutating func engineChanged(_ shared: inout PoolShared) {
-        guard isReachable(shared) else { return }
+        guard isReachable(shared) else { return enoughRoom(&shared) }
         failures = 0
         backoffUntil = nil
         settle(&shared)
@@ -154,6 +156,7 @@ extension ClassPool {
         if policy.maxUses > 0, sandbox.uses >= policy.maxUses { return .maxUses }
         if sandbox.isExpired(policy, now: shared.now) { return .maxAge }
         if live > policy.max { return .surplus }
+        if shouldYieldRoom(id, shared) { return .evicted }
         return shouldYield(tenant, shared) ? .fairShare : nil
     }
 

@@ -1,5 +1,5 @@
 extension ClassPool {
-    func status(for tenant: TenantID?, now: Double) -> PoolStatus {
+    func status(for tenant: TenantID?, now: Double, _ ledger: AllocationLedger) -> PoolStatus {
         var warm = 0
         var busy = 0
         for sandbox in sandboxes.values where tenant == nil || sandbox.tenant == tenant {
@@ -16,6 +16,6 @@ extension ClassPool {
             stem: count(.stem), starting: count(.starting), destroying: count(.destroying),
             waiting: tenant.map { waiting.waiting($0) } ?? waiting.count, max: policy.max, minIdle: policy.minIdle,
             hits: hits, destroyed: destroyed, lastError: lastError,
-            backoffSeconds: backoffUntil.flatMap { $0 > now ? $0 - now : nil })
+            backoffSeconds: backoffUntil.flatMap { $0 > now ? $0 - now : nil }, waitsFor: waitsFor(ledger))
     }
 }

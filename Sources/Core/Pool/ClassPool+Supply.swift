@@ -12,7 +12,9 @@ extension ClassPool {
 
     /// Stem cells to keep at this time.
     func stemsWanted(_ now: Double) -> Int {
-        isDeclared || lastRequestAt + policy.idleTTL > now ? policy.minIdle : 0
+        // A device that nobody uses is for whoever asks next, of whatever tenant.
+        guard sandboxClass.gpus == nil else { return 0 }
+        return isDeclared || lastRequestAt + policy.idleTTL > now ? policy.minIdle : 0
     }
 
     /// Hands out what is free and orders what is missing; does nothing when nothing changed.
@@ -24,7 +26,9 @@ extension ClassPool {
             }
             specialise(stem, for: next, &shared)
         }
+        if waiting.count <= count(.starting) || total >= policy.ceiling { enoughRoom(&shared) }
         guard canStart(shared) else {
+            enoughRoom(&shared)
             if let backoffUntil, isReachable(shared), !shared.isDraining, isShort(shared.now) {
                 shared.requestWake(at: backoffUntil)
             }
@@ -32,7 +36,7 @@ extension ClassPool {
         }
         while waiting.count > count(.starting), total < policy.ceiling, start(&shared) {}
         makeRoom(&shared)
-        while isShortOfStems(shared.now), total < policy.max, start(&shared) {}
+        while isShortOfStems(shared.now), total < policy.max, start(forStock: true, &shared) {}
     }
 
     /// Whether a request waits or stem cells are missing.
@@ -44,14 +48,16 @@ extension ClassPool {
 
     /// Whether a sandbox of this tenant, just released, is better replaced by one for another tenant.
     mutating func shouldYield(_ tenant: TenantID, _ shared: PoolShared) -> Bool {
-        guard waiting.count > 0, total >= policy.ceiling, count(.idle) == 0, canStart(shared),
+        guard waiting.count > 0, total >= policy.ceiling || shortSince != nil, count(.idle) == 0, canStart(shared),
             let needy = waiting.nextTenant(), needy != tenant
         else { return false }
         let coming = count(.starting) + count(.destroying)
         let needyHolds = waiting.held(by: needy)
-        let missing = min(waiting.share(of: needy, max: policy.max) - needyHolds, waiting.waiting(needy))
+        // Where the machine has no room for more, what there is is what is shared.
+        let most = shortSince == nil ? policy.max : min(policy.max, total)
+        let missing = min(waiting.share(of: needy, max: most) - needyHolds, waiting.waiting(needy))
         guard coming < missing, coming < policy.startingMax else { return false }
-        if waiting.held(by: tenant) + 1 > waiting.share(of: tenant, max: policy.max) { return true }
+        if waiting.held(by: tenant) + 1 > waiting.share(of: tenant, max: most) { return true }
         guard needyHolds == 0, let since = waiting.needySince(needy) else { return false }
         return since + Self.patience <= shared.now
     }
@@ -97,17 +103,26 @@ extension ClassPool {
         }
     }
 
-    /// Orders a start, unless too many are starting or it is another class's turn.
-    private mutating func start(_ shared: inout PoolShared) -> Bool {
-        guard shared.starting < policy.startingMax, shared.mayStart > 0 else {
+    /// Orders a start, unless too many are starting, it is another class's turn or the machine has no room.
+    ///
+    /// - Parameter forStock: Whether nobody waits for the sandbox; then it takes no room that somebody waits for.
+    private mutating func start(forStock: Bool = false, _ shared: inout PoolShared) -> Bool {
+        guard shared.starting < policy.startingMax, shared.mayStart > 0, !forStock || shared.shortClasses == 0 else {
             isBlocked = true
             return false
         }
+        let id = shared.makeID()
+        guard let devices = shared.ledger.reserve(id, demand) else {
+            isBlocked = true
+            if !forStock { lackRoom(&shared) }
+            return false
+        }
+        if !forStock { enoughRoom(&shared) }
         shared.mayStart -= 1
         let sandbox = PooledSandbox(
-            id: shared.makeID(), sequence: shared.nextSequence(), createdAt: shared.now, state: .starting)
+            id: id, sequence: shared.nextSequence(), createdAt: shared.now, state: .starting)
         insert(sandbox, &shared)
-        shared.actions.append(.start(sandbox.id, sandboxClass))
+        shared.actions.append(.start(sandbox.id, sandboxClass.granting(devices)))
         return true
     }
 }

@@ -13,6 +13,10 @@ struct ClassPool: Sendable {
 
     let sandboxClass: SandboxClass
     let policy: PoolRules
+    /// What each sandbox takes of the machine.
+    let demand: ResourceDemand
+    /// Since when a request of this class has waited for room on the machine.
+    var shortSince: Double?
     var isDeclared = false
     var isRetired = false
     /// Whether it wanted to start a sandbox and had to wait for its turn.
@@ -38,6 +42,7 @@ struct ClassPool: Sendable {
     init(_ sandboxClass: SandboxClass, _ policy: PoolRules) {
         self.sandboxClass = sandboxClass
         self.policy = policy
+        demand = sandboxClass.demand
     }
 
     var total: Int { sandboxes.count }
@@ -62,6 +67,7 @@ struct ClassPool: Sendable {
         guard let sandbox = sandboxes.removeValue(forKey: id) else { return }
         counts[sandbox.state.phase, default: 0] -= 1
         shared.forgotten.append(id)
+        shared.ledger.release(id)
         lastActivityAt = shared.now
     }
 
@@ -109,6 +115,7 @@ struct ClassPool: Sendable {
         }
         move(id, to: .destroying(reason, failures: 0, retryAt: nil), &shared)
         destroyed[reason.rawValue, default: 0] += 1
+        shared.ledger.leave(id)
         shared.actions.append(.destroy(id, reason))
     }
 

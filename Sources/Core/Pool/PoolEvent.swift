@@ -30,6 +30,8 @@ package enum PoolEvent: Sendable {
     case tick
     /// No more sandboxes: requests are refused, free sandboxes destroyed, leased ones after their lease.
     case drain
+    /// What all sandboxes together may take; while it is nil nothing starts.
+    case capacity(Capacity?)
     /// Whether the container engine answers; while it does not, only `process` sandboxes start.
     case enginesUp(Bool)
 }

@@ -4,29 +4,31 @@
 /// and does what it answers, in the answered order. Identical events give identical actions.
 package struct PoolMachine: Sendable {
     private let policy: @Sendable (SandboxClass) -> PoolRules
-    private var shared: PoolShared
-    private var pools: [ClassPool] = []
+    var shared: PoolShared
+    var pools: [ClassPool] = []
     private var slots: [SandboxClass: Int] = [:]
     private var freeSlots: [Int] = []
     private var slotOfSandbox: [SandboxID: Int] = [:]
     private var slotOfRequest: [RequestID: Int] = [:]
     /// Classes that want to start more sandboxes than may start at the same time, in the order of their turns.
-    private var blocked: [Int] = []
+    var blocked: [Int] = []
 
     /// Makes a machine without sandboxes.
     ///
     /// - Parameters:
     ///   - engineUp: Whether the container engine answers at present.
     ///   - waitingMax: The most requests that wait, over all classes; further ones are refused.
+    ///   - capacity: What all sandboxes together may take; nil as long as that is not known.
     ///   - makeID: Makes a new identifier for each sandbox.
     ///   - policy: The policy of a class, asked once when the class is first seen.
     package init(
-        engineUp: Bool = true, waitingMax: Int = 1_000_000,
+        engineUp: Bool = true, waitingMax: Int = 1_000_000, capacity: Capacity? = .unlimited,
         makeID: @escaping @Sendable () -> SandboxID = { SandboxID() },
         policy: @escaping @Sendable (SandboxClass) -> PoolRules
     ) {
         self.policy = policy
-        shared = PoolShared(isEngineUp: engineUp, waitingMax: waitingMax, makeID: makeID)
+        shared = PoolShared(
+            isEngineUp: engineUp, waitingMax: waitingMax, ledger: AllocationLedger(capacity: capacity), makeID: makeID)
     }
 
     /// Whether no sandbox is left and no request waits.
@@ -54,18 +56,22 @@ package struct PoolMachine: Sendable {
         case .removeFailed(let id, _): update(id) { $0.removeFailed(id, &$1) }
         case .adopted(let id, let sandboxClass, let specialisation, let leased, let uses):
             guard slotOfSandbox[id] == nil else { break }
-            update(slot(of: sandboxClass)) { $0.adopt(id, specialisation, leased: leased, uses: uses, &$1) }
+            update(slot(of: sandboxClass.withoutGrant)) {
+                $0.adopt(id, specialisation, leased: leased, uses: uses, grant: sandboxClass.demand, &$1)
+            }
         case .declare(let sandboxClass):
             update(slot(of: sandboxClass)) { $0.declare(&$1) }
         case .tick: tick()
         case .drain:
             shared.isDraining = true
             for slot in pools.indices { update(slot) { $0.drain(&$1) } }
+        case .capacity(let capacity): change(capacity)
         case .enginesUp(let isUp):
             shared.isEngineUp = isUp
             for slot in pools.indices { update(slot) { $0.engineChanged(&$1) } }
         }
         serveBlocked()
+        makeRoom()
         let actions = shared.actions
         shared.actions = []
         return actions
@@ -75,7 +81,7 @@ package struct PoolMachine: Sendable {
     ///
     /// - Parameter tenant: Counts only what belongs to this tenant, and what belongs to nobody.
     package func status(for tenant: TenantID? = nil, now: Double) -> [PoolStatus] {
-        pools.filter { !$0.isRetired }.map { $0.status(for: tenant, now: now) }
+        pools.filter { !$0.isRetired }.map { $0.status(for: tenant, now: now, shared.ledger) }
     }
 
     /// What every sandbox is doing, for tests and diagnosis.
@@ -86,7 +92,9 @@ package struct PoolMachine: Sendable {
     }
 
     /// The earliest time at which something has to be done without an event, for tests and diagnosis.
-    package var nextDeadline: Double? { pools.compactMap { $0.deadline(shared) }.min() }
+    package var nextDeadline: Double? {
+        (pools.compactMap { $0.deadline(shared) } + [roomDeadline].compactMap { $0 }).min()
+    }
 
     /// What does not agree in the machine's books, for tests; nil when all does.
     package func audit() -> String? {
@@ -96,7 +104,7 @@ package struct PoolMachine: Sendable {
         guard sandboxes == slotOfSandbox.count else { return "the index of sandboxes is wrong" }
         guard requests == slotOfRequest.count else { return "the index of requests is wrong" }
         guard starting == shared.starting else { return "\(shared.starting) counted as starting, it is \(starting)" }
-        return pools.lazy.compactMap { $0.audit() }.first
+        return pools.lazy.compactMap { $0.audit() }.first ?? auditRoom()
     }
 
     private mutating func request(
@@ -108,6 +116,7 @@ package struct PoolMachine: Sendable {
             return shared.reject(
                 id, .queueFull, "Too many jobs wait for a sandbox (\(shared.waitingMax)); submit again later.")
         }
+        if let reason = neverFits(sandboxClass) { return shared.reject(id, .limitExceeded, reason) }
         let request = WaitingRequest(
             id: id, specialisation: specialisation, priority: priority, weight: weight,
             sequence: shared.nextSequence())
@@ -115,7 +124,7 @@ package struct PoolMachine: Sendable {
     }
 
     /// Lets a class change itself, then follows what it did in the indexes.
-    private mutating func update(_ slot: Int, _ change: (inout ClassPool, inout PoolShared) -> Void) {
+    mutating func update(_ slot: Int, _ change: (inout ClassPool, inout PoolShared) -> Void) {
         change(&pools[slot], &shared)
         followUp(slot)
     }
@@ -148,14 +157,16 @@ package struct PoolMachine: Sendable {
     /// Hands free places for starting out to the classes that wait for one, one each in turn.
     private mutating func serveBlocked() {
         var misses = 0
+        claimRoom()
         while misses < blocked.count {
             let slot = blocked.removeFirst()
             let before = shared.starting
             pools[slot].isBlocked = false
-            shared.mayStart = 1
+            shared.mayStart = shared.claim.map { $0.slot == slot } ?? true ? 1 : 0
             update(slot) { $0.settle(&$1) }
             if shared.starting > before {
                 misses = 0
+                claimRoom()
             } else if pools[slot].isBlocked {
                 misses += 1
             }

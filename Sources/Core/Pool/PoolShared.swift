@@ -9,6 +9,12 @@ struct PoolShared: Sendable {
     var starting = 0
     /// How many sandboxes the class at hand may start now before it has to wait for its turn.
     var mayStart = Int.max
+    /// What the sandboxes take of the machine.
+    var ledger: AllocationLedger
+    /// Classes with requests that wait for room on the machine.
+    var shortClasses = 0
+    /// The class for which room is kept, with what one sandbox of it takes.
+    var claim: RoomClaim?
     /// The last wish for a tick that has not come yet.
     var wakeAt: Double?
     var actions: [PoolAction] = []
@@ -18,8 +24,11 @@ struct PoolShared: Sendable {
     var answered: [RequestID] = []
     private var sequence: UInt64 = 0
 
-    init(isEngineUp: Bool, waitingMax: Int, makeID: @escaping @Sendable () -> SandboxID) {
+    init(
+        isEngineUp: Bool, waitingMax: Int, ledger: AllocationLedger, makeID: @escaping @Sendable () -> SandboxID
+    ) {
         self.isEngineUp = isEngineUp
+        self.ledger = ledger
         self.waitingMax = waitingMax
         self.makeID = makeID
     }

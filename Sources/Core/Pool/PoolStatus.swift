@@ -64,4 +64,6 @@ public struct PoolStatus: Sendable, Codable, Equatable {
     public var backoffSeconds: Double?
     /// Modules of the class that its last stem cell could not import; such a module may yet come with an environment.
     public var preloadErrors: [PreloadError] = []
+    /// What the machine lacks at present for the requests that wait; nil when it lacks nothing.
+    public var waitsFor: String?
 }

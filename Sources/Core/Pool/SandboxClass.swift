@@ -44,6 +44,8 @@ package struct SandboxClass: Hashable, Sendable, Codable {
     package var mounts: [Mount]
     /// The OCI runtime (`runsc`); nil takes the container engine's default.
     package var ociRuntime: String?
+    /// Graphics processors; a class with any belongs to one tenant.
+    package var gpus: GPUNeed?
     /// The name under which the configuration declares the class; nil for a class that nobody declared.
     package var pool: String?
     /// Tasks that run in one sandbox at the same time, all of one tenant.
@@ -55,7 +57,7 @@ package struct SandboxClass: Hashable, Sendable, Codable {
     package init(
         runtime: String, image: String, imageID: String, cpus: Double, memoryBytes: Int, pids: Int, tmpBytes: Int,
         shmBytes: Int, openFiles: Int, network: String, mounts: [Mount] = [], ociRuntime: String? = nil,
-        pool: String? = nil, slots: Int = 1, preload: [String] = []
+        gpus: GPUNeed? = nil, pool: String? = nil, slots: Int = 1, preload: [String] = []
     ) {
         self.runtime = runtime
         self.image = image
@@ -69,6 +71,7 @@ package struct SandboxClass: Hashable, Sendable, Codable {
         self.network = network
         self.mounts = mounts
         self.ociRuntime = ociRuntime
+        self.gpus = gpus
         self.pool = pool
         self.slots = max(1, slots)
         self.preload = preload

@@ -81,6 +81,17 @@ package final class DockerRuntime: SandboxRuntime {
 
     package func check() async throws { try await client.ping() }
 
+    package func hostSize() async throws -> HostSize {
+        let info = try await client.info()
+        guard let cpus = info.cpuCount, let memory = info.memoryBytes, cpus > 0, memory > 0 else {
+            throw EngineError(
+                .containerEngineUnavailable,
+                "the container engine does not say how many processors and how much memory its machine has: set "
+                    + "allocation.cpus and allocation.memory")
+        }
+        return HostSize(cpus: Double(cpus), memoryBytes: Int(memory))
+    }
+
     package func resolve(image: String) async throws -> ResolvedImage {
         guard let details = try await client.inspectImage(image) else {
             throw EngineError(

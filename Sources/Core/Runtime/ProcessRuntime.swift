@@ -47,6 +47,8 @@ package final class ProcessRuntime: SandboxRuntime {
         }
     }
 
+    package func hostSize() async throws -> HostSize { CgroupLimits.ofThisProcess().bounding(.ofThisMachine) }
+
     package func resolve(image: String) async throws -> ResolvedImage {
         ResolvedImage(reference: "", digest: "")
     }

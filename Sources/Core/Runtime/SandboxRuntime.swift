@@ -12,6 +12,9 @@ package protocol SandboxRuntime: Sendable {
     /// Answers whether sandboxes can be started now; throws the reason why not.
     func check() async throws
 
+    /// Says how large the machine is on which sandboxes run.
+    func hostSize() async throws -> HostSize
+
     /// Finds an image and what identifies it; throws `.imageNotFound` when there is none.
     func resolve(image: String) async throws -> ResolvedImage
 

@@ -139,6 +139,10 @@ extension OpenAPI {
             "responses":{"200":{"description":"Pools.","content":{"application/json":{"schema":{"type":"object","required":["pools"],
               "properties":{"pools":{"type":"array","items":{"$ref":"#/components/schemas/Pool"}}}}}}},
               "401":{"$ref":"#/components/responses/Unauthorized"}}}},
+        "/v1/usage":{
+          "get":{"operationId":"getUsage","tags":["engine"],"summary":"What the tenant may use, and what it uses now; scope read.",
+            "responses":{"200":{"description":"Limits and use.","content":{"application/json":{"schema":{"$ref":"#/components/schemas/Usage"}}}},
+              "401":{"$ref":"#/components/responses/Unauthorized"}}}},
         "/metrics":{
           "get":{"operationId":"getMetrics","tags":["engine"],"summary":"Measurements for Prometheus; scope admin.",
             "responses":{"200":{"description":"Text format 0.0.4.","content":{"text/plain":{"schema":{"type":"string"}}}},

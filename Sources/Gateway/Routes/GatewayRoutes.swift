@@ -65,6 +65,7 @@ struct GatewayRoutes: Sendable {
         Declaration(.get, "/v1/jobs/{id}/events", .read) { $0.events },
         Declaration(.get, "/v1/events", .read) { $0.tenantEvents },
         Declaration(.get, "/v1/pools", .read) { $0.pools },
+        Declaration(.get, "/v1/usage", .read) { $0.usage },
         Declaration(.get, "/v1/admin/tenants", .admin) { $0.listTenants },
         Declaration(.post, "/v1/admin/tenants", .admin) { $0.addTenant },
         Declaration(.get, "/v1/admin/tenants/{tenant}", .admin) { $0.showTenant },
@@ -111,6 +112,12 @@ extension GatewayRoutes {
     @Sendable fileprivate func pools(_ call: Call) async throws -> Response {
         try call.allowQuery()
         return .json(StatusEncoder.bytes(await service.pools(for: call.principal.tenant)))
+    }
+
+    /// Says what the caller's tenant may use and what it uses: `GET /v1/usage`.
+    @Sendable fileprivate func usage(_ call: Call) async throws -> Response {
+        try call.allowQuery()
+        return .json(UsageEncoder.bytes(await service.usage(of: call.principal.tenant)))
     }
 
     /// Hands out measurements for Prometheus: `GET /metrics`.

@@ -29,6 +29,8 @@ package enum JobEncoder {
             writer.value(job.state.rawValue)
             writer.name("attempt")
             writer.value(job.attempt)
+            writer.name("message")
+            writer.value(job.message)
             writeTimes(job, to: &writer)
             writer.name("start")
             writer.value(job.start?.rawValue)

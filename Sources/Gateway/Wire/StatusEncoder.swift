@@ -60,6 +60,8 @@ enum StatusEncoder {
             }
             writer.name("destroyed")
             writer.object { writer in write(pool.destroyed.sorted { $0.key < $1.key }, to: &writer) }
+            writer.name("waits_for")
+            writer.value(pool.waitsFor)
             writer.name("last_error")
             writer.value(pool.lastError)
             writer.name("retry_in")

@@ -20,9 +20,9 @@ struct PoolBench {
     var requests: UInt64 = 0
     var actions: [PoolAction] = []
 
-    init(_ rules: PoolRules) {
+    init(_ rules: PoolRules, capacity: Capacity? = .unlimited) {
         let ids = SandboxIDSource(seed: 1)
-        machine = PoolMachine(makeID: { ids.next() }, policy: { _ in rules })
+        machine = PoolMachine(capacity: capacity, makeID: { ids.next() }, policy: { _ in rules })
     }
 
     /// Sends an event and keeps the actions, without the wishes for ticks.
@@ -33,12 +33,15 @@ struct PoolBench {
     }
 
     @discardableResult
-    mutating func ask(_ tenant: String, _ environment: String? = nil, priority: Int = 0, weight: Int = 1) -> RequestID {
+    mutating func ask(
+        _ tenant: String, _ environment: String? = nil, of sandboxClass: SandboxClass = Self.sandboxClass,
+        priority: Int = 0, weight: Int = 1
+    ) -> RequestID {
         requests += 1
         let id = RequestID(requests)
         guard let tenant = TenantID(tenant) else { return id }
         let specialisation = Specialisation(tenant: tenant, environment: environment)
-        send(.request(id, Self.sandboxClass, specialisation, priority: priority, weight: weight))
+        send(.request(id, sandboxClass, specialisation, priority: priority, weight: weight))
         return id
     }
 

@@ -17,6 +17,7 @@ extension PoolSimulation {
         case 93..<94: try engine(up: !isEngineUp)
         case 94..<96: try adopt()
         case 96..<97: try declare(random.below(classes.count))
+        case 97..<98: try resize()
         default: try send(.tick)
         }
     }
@@ -42,10 +43,11 @@ extension PoolSimulation {
     private mutating func ask() throws {
         requestCount += 1
         let id = RequestID(requestCount)
-        let specialisation = Specialisation(
-            tenant: tenants[random.below(tenants.count)], environment: [nil, "e1", "e2"][random.below(3)],
-            preload: random.chance(10) ? ["numpy"] : [])
         let number = random.below(classes.count)
+        let anyone = tenants[random.below(tenants.count)]
+        let specialisation = Specialisation(
+            tenant: owner(of: number) ?? anyone, environment: [nil, "e1", "e2"][random.below(3)],
+            preload: random.chance(10) ? ["numpy"] : [])
         outstanding[id] = Request(sandboxClass: number, specialisation: specialisation, askedAt: clock + 1)
         waitingIDs.append(id)
         try send(
@@ -109,7 +111,7 @@ extension PoolSimulation {
 
     private mutating func adopt() throws {
         let number = random.below(classes.count)
-        guard !isDraining, present(number).count < policies[number].max else { return }
+        guard !isDraining, present(number).count < policies[number].max, hasRoom(number) else { return }
         let id = ids.next()
         let specialisation = Specialisation(tenant: tenants[random.below(tenants.count)])
         let isLeased = random.chance(50)

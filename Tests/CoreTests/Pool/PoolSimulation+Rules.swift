@@ -58,7 +58,9 @@ extension PoolSimulation {
             let isShort =
                 pool.waiting > pool.starting
                 || (declared.contains(number) && pool.stem + pool.starting < min(1, pool.minIdle))
-            if mayStart, isShort, total < policy.max, starting < policy.startingMax {
+            if mayStart, isShort, total < policy.max, starting < policy.startingMax, hasRoom(number),
+                !pools.contains(where: { $0.waitsFor != nil })
+            {
                 throw violation("nothing starts although it is needed and allowed: \(pool)")
             }
         }

@@ -14,7 +14,9 @@ extension PoolSimulation {
     }
 
     private mutating func start(_ id: SandboxID, _ sandboxClass: SandboxClass) throws {
-        guard let number = classes.firstIndex(of: sandboxClass) else { throw violation("start of an unknown class") }
+        guard let number = classes.firstIndex(of: sandboxClass.withoutGrant) else {
+            throw violation("start of an unknown class")
+        }
         guard sandboxes[id] == nil else { throw violation("an identifier was used twice") }
         guard !isDraining else { throw violation("start while draining") }
         guard isEngineUp || sandboxClass.runtime == "process" else { throw violation("start while the engine is down") }
@@ -23,7 +25,9 @@ extension PoolSimulation {
         guard present(number).count < limit else { throw violation("start above max") }
         let starting = sandboxes.values.count { !$0.isConnected && !$0.isDoomed && !$0.isGone }
         guard starting < policy.startingMax else { throw violation("start above startingMax") }
-        sandboxes[id] = Sandbox(sandboxClass: number, orderedAt: clock)
+        let devices = sandboxClass.gpus?.granted ?? []
+        sandboxes[id] = Sandbox(sandboxClass: number, orderedAt: clock, devices: devices)
+        try checkRoom()
         known.append(id)
         let isLucky = isKind || random.chance(75)
         replies.append(isLucky ? .started(id) : .startFailed(id, reason: "no luck"))

@@ -25,6 +25,7 @@ struct PoolSimulation {
         var prepared: Specialisation?
         var lease: RequestID?
         var isLeased = false
+        var devices: [String] = []
     }
 
     struct Request {
@@ -59,15 +60,26 @@ struct PoolSimulation {
     var declared: Set<Int> = []
     var grants = 0
     var rejections = 0
+    /// Steps after which a request waited for room on the machine.
+    var waits = 0
+    /// What all sandboxes together may take.
+    var capacity: Capacity
 
-    init(seed: UInt64, isTracing: Bool) {
+    /// - Parameter isNarrow: Whether the machine has room for a few sandboxes only, which then differ in size.
+    init(seed: UInt64, isTracing: Bool, isNarrow: Bool = false) {
         var random = SimulationRandom(seed: seed)
-        let classes = (0..<4).map { number in
+        var classes = (0..<4).map { number in
             SandboxClass(
                 runtime: number == 3 ? "process" : "docker", image: "image-\(number)", imageID: "sha256:\(number)",
                 cpus: 1, memoryBytes: 1 << 28, pids: 64, tmpBytes: 1 << 24, shmBytes: 1 << 24, openFiles: 256,
                 network: "none")
         }
+        var capacity = Capacity.unlimited
+        if isNarrow {
+            Self.narrow(&classes, tenants, &random)
+            capacity = Self.narrowCapacity(&random)
+        }
+        self.capacity = capacity
         let startingMax = 1 + random.below(4)
         let policies = classes.map { _ in
             PoolRules(
@@ -84,7 +96,7 @@ struct PoolSimulation {
         self.ids = ids
         self.random = random
         self.isTracing = isTracing
-        machine = PoolMachine(makeID: { ids.next() }, policy: { table[$0] ?? fallback })
+        machine = PoolMachine(capacity: capacity, makeID: { ids.next() }, policy: { table[$0] ?? fallback })
     }
 
     /// Runs one history: chaos for `steps`, then good weather until nobody waits, then a drain until nothing is left.
@@ -102,6 +114,7 @@ struct PoolSimulation {
         try drain()
         try settle { $0.machine.isEmpty }
         guard sandboxes.values.allSatisfy(\.isGone) else { throw violation("a sandbox was left after the drain") }
+        guard machine.ledger.isEmpty else { throw violation("a drained pool still holds room on the machine") }
         guard timer == nil || machine.nextDeadline == nil else { throw violation("a drained pool still has timers") }
     }
 
@@ -114,6 +127,7 @@ struct PoolSimulation {
             if isTracing { note("    < \(action)") }
             try perform(action)
         }
+        if machine.status(now: now).contains(where: { $0.waitsFor != nil }) { waits += 1 }
         try check()
     }
 

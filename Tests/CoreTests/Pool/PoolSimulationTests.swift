@@ -32,6 +32,28 @@ import Testing
         #expect(rejections > 0)
     }
 
+    @Test func noHistoryHandsOutMoreThanThereIs() throws {
+        let environment = ProcessInfo.processInfo.environment
+        let steps = environment["SLIPWAY_SIMULATION_STEPS"].flatMap { Int($0) } ?? 50_000
+        var (grants, evictions, waits) = (0, 0, 0)
+        for seed in 1...UInt64(max(1, steps / Self.stepsOfHistory)) {
+            var history = PoolSimulation(seed: seed, isTracing: false, isNarrow: true)
+            do {
+                try history.run(steps: Self.stepsOfHistory)
+            } catch {
+                var again = PoolSimulation(seed: seed, isTracing: true, isNarrow: true)
+                #expect(throws: Never.self, "seed \(seed)") { try again.run(steps: Self.stepsOfHistory) }
+                Issue.record("seed \(seed) broke a rule: \(error)")
+                return
+            }
+            grants += history.grants
+            evictions += history.machine.status(now: history.now).reduce(0) { $0 + ($1.destroyed["evicted"] ?? 0) }
+            waits += history.waits
+        }
+        #expect(grants > steps / 40)
+        #expect(evictions > 0 && waits > 0, "the machine was never short of room")
+    }
+
     @Test func equalSeedsGiveEqualHistories() throws {
         var first = PoolSimulation(seed: 7, isTracing: true)
         var second = PoolSimulation(seed: 7, isTracing: true)

@@ -204,6 +204,12 @@ actor StubJobService: JobService {
         failure.map { Readiness(ready: false, reasons: [$0.message], containerEngine: "none") }
             ?? Readiness(ready: true, containerEngine: "docker 20.10.24")
     }
+    func usage(of tenant: TenantID) async -> TenantUsage {
+        var configuration = Configuration()
+        configuration.tenants.defaults.cpus = 4
+        configuration.tenants.defaults.running = 8
+        return TenantUsage.sample(tenant, configuration)
+    }
     func metricsText() async -> String { "slipway_jobs_total 3\n" }
 
     private func accept(
@@ -238,6 +244,20 @@ extension Job {
         Job(
             id: JobID(), tenant: tenant, name: name, kind: kind, handler: "docker", state: state,
             createdAt: Date(timeIntervalSince1970: 1_740_830_400))
+    }
+}
+
+extension TenantUsage {
+    static func sample(_ tenant: TenantID, _ configuration: Configuration) -> TenantUsage {
+        var usage = TenantUsage(
+            tenant: tenant, limits: configuration.tenants.limits(of: tenant), unfinishedMax: 100)
+        usage.running = 2
+        usage.waiting = 3
+        usage.cpus = 1.5
+        usage.memoryBytes = 1 << 30
+        usage.idleSandboxes = 1
+        usage.idleMemoryBytes = 1 << 29
+        return usage
     }
 }
 

@@ -1,0 +1,42 @@
+// Room on the machine: what a class does when there is none, and what it gives up for another.
+extension ClassPool {
+    /// Notes that a request waits for room.
+    mutating func lackRoom(_ shared: inout PoolShared) {
+        guard shortSince == nil else { return }
+        shortSince = shared.now
+        shared.shortClasses += 1
+        shared.requestWake(at: shared.now + PoolMachine.roomPatience)
+    }
+
+    /// Notes that no request waits for room any more.
+    mutating func enoughRoom(_ shared: inout PoolShared) {
+        guard shortSince != nil else { return }
+        shortSince = nil
+        shared.shortClasses -= 1
+    }
+
+    /// What the machine lacks for the requests that wait, in words.
+    func waitsFor(_ ledger: AllocationLedger) -> String? {
+        guard shortSince != nil, waiting.count > 0 else { return nil }
+        let shortage = ledger.shortage(for: demand)
+        return shortage.isNone ? nil : shortage.text
+    }
+
+    /// Whether a sandbox that was just released is better removed for a class that has waited for room too long.
+    func shouldYieldRoom(_ id: SandboxID, _ shared: PoolShared) -> Bool {
+        guard let claim = shared.claim, claim.sandboxClass != sandboxClass else { return false }
+        let shortage = shared.ledger.shortage(for: claim.demand, soon: true)
+        return !shortage.isNone && shared.ledger.helps(id, shortage, of: claim.demand)
+    }
+
+    /// The sandboxes that nobody holds, for what room they take: those that are to be kept ready come last.
+    var expendable: [(id: SandboxID, isKept: Bool, since: Double, sequence: UInt64)] {
+        sandboxes.values.compactMap { sandbox in
+            switch sandbox.state {
+            case .stem(let since): (sandbox.id, isDeclared && policy.minIdle > 0, since, sandbox.sequence)
+            case .idle(_, let since): (sandbox.id, false, since, sandbox.sequence)
+            case .starting, .specialising, .leased, .destroying: nil
+            }
+        }
+    }
+}
