@@ -25,13 +25,14 @@ let package = Package(
     ],
     targets: [
         .target(name: "CShimCurl", path: "Sources/CShims/CShimCurl", linkerSettings: [.linkedLibrary("curl")]),
+        .target(name: "CShimLinux", path: "Sources/CShims/CShimLinux"),
         .target(name: "CShimYAML", path: "Sources/CShims/CShimYAML", linkerSettings: [.linkedLibrary("yaml")]),
         .target(name: "CShimZlib", path: "Sources/CShims/CShimZlib", linkerSettings: [.linkedLibrary("z")]),
         .target(name: "CRunnerFiles", path: "Sources/RunnerFiles", exclude: ["builder", "slipway_runner"]),
         .target(
             name: "SlipwayCore",
             dependencies: [
-                "CShimCurl", "CShimYAML", "CShimZlib", "CRunnerFiles",
+                "CShimCurl", "CShimLinux", "CShimYAML", "CShimZlib", "CRunnerFiles",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),

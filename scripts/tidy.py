@@ -14,6 +14,7 @@ CODE = {".swift", ".py", ".c", ".h", ".sh", ""}
 # Each C module is imported in a few files of one folder only: module -> (folder, most files).
 C_MODULES = {
     "CShimCurl": ("Sources/Core/Curl/", 6),
+    "CShimLinux": ("Sources/Core/Network/", 1),
     "CShimYAML": ("Sources/Core/Config/YAML/", 2),
     "CShimZlib": ("Sources/Core/Payload/", 3),
     "CRunnerFiles": ("Sources/Core/", 2),

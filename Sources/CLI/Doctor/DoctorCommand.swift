@@ -42,6 +42,7 @@ struct DoctorCommand: AsyncParsableCommand {
         var findings: [Finding] = [.ok("configuration", common.configurationPath ?? "the defaults")]
         findings += await engineFindings(settings)
         findings += HostChecks(configuration: settings).findings()
+        findings += await NetworkChecks(configuration: settings).findings()
         if deep {
             let logger = common.logger(settings, level: .critical)
             findings.append(await SandboxCheck(configuration: settings, logger: logger).finding())

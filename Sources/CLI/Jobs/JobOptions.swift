@@ -20,7 +20,7 @@ struct JobOptions: ParsableArguments {
     @Option(name: .long, help: ArgumentHelp("Memory, such as 512m or 2g.", valueName: "size"))
     var memory: String?
 
-    @Option(name: .long, help: ArgumentHelp("Network: none or bridge.", valueName: "mode"))
+    @Option(name: .long, help: ArgumentHelp("Network: none, egress, host_gateway or bridge.", valueName: "mode"))
     var network: String?
 
     @Option(name: .long, help: ArgumentHelp("End the task after this time, such as 30s or 5m.", valueName: "time"))

@@ -11,6 +11,8 @@ public struct Configuration: Sendable {
     public var docker = Docker()
     /// What a sandbox is made of where the job does not say.
     public var sandbox = Sandbox()
+    /// What sandboxes reach besides themselves.
+    public var network = Network()
     /// The most that one job may ask for.
     public var limits = Limits()
     /// What all sandboxes together may take of the machine.
@@ -52,6 +54,7 @@ extension Configuration: ConfigurationSection {
         Field.section("runtime", \.runtime, "Which runtime makes sandboxes.")
         Field.section("docker", \.docker, "How the Docker engine is reached.")
         Field.section("sandbox", \.sandbox, "What a sandbox is made of where the job or its pool class does not say.")
+        Field.section("network", \.network, "What sandboxes reach besides themselves.")
         Field.section("limits", \.limits, "The most that one job may ask for.")
         Field.section(
             "allocation", \.allocation, "What all sandboxes together may take of the machine: no more is started.")

@@ -46,6 +46,7 @@ private struct HostConfigBody: Encodable {
     private enum Key: String, CodingKey {
         case networkMode = "NetworkMode"
         case extraHosts = "ExtraHosts"
+        case nameServers = "Dns"
         case mounts = "Mounts"
         case tmpfs = "Tmpfs"
         case readOnlyRoot = "ReadonlyRootfs"
@@ -72,6 +73,7 @@ private struct HostConfigBody: Encodable {
         try object.encodeIfPresent(spec.networkMode, forKey: .networkMode)
         try object.encode(spec.hasReadOnlyRoot, forKey: .readOnlyRoot)
         try object.encode(unlessEmpty: spec.extraHosts, forKey: .extraHosts)
+        try object.encode(unlessEmpty: spec.nameServers, forKey: .nameServers)
         try object.encode(unlessEmpty: spec.mounts.map(MountBody.init), forKey: .mounts)
         if !spec.tmpfs.isEmpty { try object.encode(spec.tmpfs, forKey: .tmpfs) }
         try object.encode(unlessEmpty: spec.addedCapabilities, forKey: .addedCapabilities)

@@ -85,6 +85,8 @@ package struct ContainerSpec: Sendable {
     package var networkMode: String?
     /// Lines for `/etc/hosts`, as `name:address`.
     package var extraHosts: [String] = []
+    /// The name servers; empty for those of the engine.
+    package var nameServers: [String] = []
     package var mounts: [Mount] = []
     /// Target to mount options, such as `/tmp` to `size=64m,mode=1777`.
     package var tmpfs: [String: String] = [:]

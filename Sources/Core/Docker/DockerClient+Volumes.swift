@@ -84,9 +84,15 @@ package struct NetworkDetails: Sendable, Decodable {
     package let name: String
     package let driver: String?
     package let isInternal: Bool?
+    package let hasIPv6: Bool?
     package let labels: [String: String]?
     package let options: [String: String]?
     package let addressing: Addressing?
+    /// The containers that run in it, by their ids; only where one network is asked for.
+    package let containers: [String: Member]?
+
+    /// A container that runs in a network; only its id is used.
+    package struct Member: Sendable, Decodable {}
 
     /// Address ranges of a network.
     package struct Addressing: Sendable, Decodable {
@@ -110,8 +116,10 @@ package struct NetworkDetails: Sendable, Decodable {
         case name = "Name"
         case driver = "Driver"
         case isInternal = "Internal"
+        case hasIPv6 = "EnableIPv6"
         case labels = "Labels"
         case options = "Options"
         case addressing = "IPAM"
+        case containers = "Containers"
     }
 }

@@ -33,7 +33,9 @@ struct EngineAssembly {
             options.oomScoreAdjustment = configuration.sandbox.oomScoreAdj
             options.transport = configuration.docker.supervisorTransport(to: client.endpoint)
             options.sharesFolders = configuration.docker.sharesFolders(with: client.endpoint)
-            runtimes["docker"] = DockerRuntime(client: client, options: options, logger: logger)
+            options.nameServers = configuration.network.egress.dns
+            runtimes["docker"] = DockerRuntime(
+                client: client, options: options, networks: egressNetworks(client, engineID), logger: logger)
         } else {
             // Only where it is the engine's own runtime: beside containers, a caller could leave them by naming it.
             runtimes["process"] = ProcessRuntime(
@@ -93,6 +95,13 @@ struct EngineAssembly {
             let isNamed = configuration.docker.host != nil || environment["DOCKER_HOST"] != nil
             return isNamed || FileManager.default.fileExists(atPath: path) ? "docker" : "process"
         }
+    }
+
+    /// The networks of the mode `egress`, where some job could ask for it.
+    private func egressNetworks(_ client: DockerClient, _ engineID: String) -> EgressNetworks? {
+        guard configuration.network.modes(besides: configuration.sandbox.network).contains(.egress) else { return nil }
+        return EgressNetworks(
+            client: client, engineID: engineID, settings: configuration.network.egress, logger: logger)
     }
 
     private func seccompProfile() throws -> String? {

@@ -13,6 +13,7 @@ extension EngineCore {
             } catch {
                 noteRuntime(name, fault: (error as? EngineError)?.message ?? "\(error)")
             }
+            await runtime.prepare()
         }
         async let isSized: Void = learnCapacity()
         await recover()
@@ -77,6 +78,7 @@ extension EngineCore {
             guard (try? await Task.sleep(for: .milliseconds(5))) != nil else { break }
         }
         for sandbox in sandboxes.values { sandbox.link?.close() }
+        for runtime in runtimes.values { await runtime.close() }
         for job in jobs.values {
             job.directTask?.cancel()
             for follower in job.followers.values { follower.finish() }

@@ -21,11 +21,13 @@ extension EngineCore {
     /// Resolves every declared class and tells the pool; false when an image is not there.
     private func declarePools(_ missing: inout Set<String>) async -> Bool {
         var isComplete = true
-        for plan in declaredPlans() {
+        // What belongs to one tenant is not kept for everybody.
+        for plan in declaredPlans() where !plan.isOfOneTenant {
             do {
                 let image = try await resolveImage(of: plan)
                 missing.remove(plan.image)
-                tellPool(.declare(plan.sandboxClass(image: image, ociRuntime: configuration.runtime.ociRuntime)))
+                let ociRuntime = configuration.runtime.ociRuntime
+                tellPool(.declare(plan.sandboxClass(image: image, ociRuntime: ociRuntime, tenant: .default)))
             } catch {
                 isComplete = false
                 guard missing.insert(plan.image).inserted else { continue }

@@ -117,6 +117,7 @@ extension EngineCore {
                     + "ask the operator about runtime.trusted_tenants_only")
         }
         try validator.check(request)
+        try checkNetwork(of: request, runtimeName)
         guard jobCounts[tenant, default: 0] + others < configuration.jobs.queueMax else {
             throw EngineError(
                 .queueFull, "the tenant has \(configuration.jobs.queueMax) unfinished jobs (jobs.queue_max)",

@@ -13,6 +13,7 @@ extension EngineCore {
             }
             rounds += 1
             if rounds % 60 == 0 { await removeLeftovers([]) }
+            if rounds % 5 == 0 { for runtime in runtimes.values { spawn { _ in await runtime.maintain() } } }
             checkJobs()
             checkSandboxes()
             checkRuntimes(all: rounds % 5 == 0)

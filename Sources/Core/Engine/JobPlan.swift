@@ -82,6 +82,9 @@ package struct JobPlan: Sendable, Hashable, Codable {
         preload = shape.preload + preload.filter { !shape.preload.contains($0) }
     }
 
+    /// Whether what is fixed about its sandbox belongs to its tenant: then there are no stem cells for everybody.
+    package var isOfOneTenant: Bool { network == Configuration.Sandbox.NetworkMode.egress.rawValue }
+
     /// The plan as it rests in the job store.
     package func encoded() throws -> [UInt8] {
         let encoder = JSONEncoder()
@@ -102,7 +105,7 @@ package struct JobPlan: Sendable, Hashable, Codable {
             pids: pids, tmpBytes: tmpBytes, shmBytes: shmBytes, openFiles: openFiles, network: network,
             mounts: mounts.map { .init(source: $0.source, target: $0.target, writable: $0.writable) },
             ociRuntime: ociRuntime, gpus: gpuNeed(of: tenant), pool: pool, slots: slots ?? 1,
-            preload: poolPreload ?? [])
+            preload: poolPreload ?? [], tenant: isOfOneTenant ? tenant.description : nil)
     }
 }
 

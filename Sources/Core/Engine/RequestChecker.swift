@@ -19,7 +19,8 @@ package struct RequestChecker: Sendable {
         limits.images = configuration.sandbox.imageAllow
         limits.defaultImage = configuration.sandbox.image
         limits.mounts = configuration.sandbox.mountAllow
-        limits.networks = ["none", configuration.sandbox.network.rawValue]
+        limits.networks = Set(
+            configuration.network.modes(besides: configuration.sandbox.network).map(\.rawValue))
         limits.handlers = Set(runtimes + ["direct"])
         limits.taskHandlers = Set(handlers)
         limits.secrets = Set(configuration.secrets.keys)

@@ -81,7 +81,10 @@ package struct PoolMachine: Sendable {
     ///
     /// - Parameter tenant: Counts only what belongs to this tenant, and what belongs to nobody.
     package func status(for tenant: TenantID? = nil, now: Double) -> [PoolStatus] {
-        pools.filter { !$0.isRetired }.map { $0.status(for: tenant, now: now, shared.ledger) }
+        pools.filter { pool in
+            // A class of one tenant is nobody else's business.
+            !pool.isRetired && (tenant == nil || [nil, tenant?.description].contains(pool.sandboxClass.tenant))
+        }.map { $0.status(for: tenant, now: now, shared.ledger) }
     }
 
     /// What every sandbox is doing, for tests and diagnosis.

@@ -52,12 +52,14 @@ package struct SandboxClass: Hashable, Sendable, Codable {
     package var slots: Int
     /// Modules that are imported before the sandbox has a tenant.
     package var preload: [String]
+    /// The only tenant whose jobs it may run, where what is fixed belongs to one, such as its network; nil otherwise.
+    package var tenant: String?
 
     /// Makes a class.
     package init(
         runtime: String, image: String, imageID: String, cpus: Double, memoryBytes: Int, pids: Int, tmpBytes: Int,
         shmBytes: Int, openFiles: Int, network: String, mounts: [Mount] = [], ociRuntime: String? = nil,
-        gpus: GPUNeed? = nil, pool: String? = nil, slots: Int = 1, preload: [String] = []
+        gpus: GPUNeed? = nil, pool: String? = nil, slots: Int = 1, preload: [String] = [], tenant: String? = nil
     ) {
         self.runtime = runtime
         self.image = image
@@ -75,6 +77,7 @@ package struct SandboxClass: Hashable, Sendable, Codable {
         self.pool = pool
         self.slots = max(1, slots)
         self.preload = preload
+        self.tenant = tenant
     }
 
     /// Hashes what tells most classes apart; a lookup stands in the way of every job.

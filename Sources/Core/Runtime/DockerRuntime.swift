@@ -31,6 +31,8 @@ package final class DockerRuntime: SandboxRuntime {
         package var sharesFolders = true
         /// The volume of the environments, where folders are not shared; nil when there are none.
         package var environmentsVolume: String?
+        /// The name servers of sandboxes of the mode `egress`; empty for the engine's own.
+        package var nameServers: [String] = []
 
         package init(
             engineID: String, runnerFolder: String, environmentsFolder: String?, heartbeatSeconds: Double,
@@ -63,6 +65,8 @@ package final class DockerRuntime: SandboxRuntime {
     let options: Options
     let logger: Logger
     let byteCode: RunnerByteCode
+    /// The networks of the mode `egress`; nil where no job may ask for it.
+    let networks: EgressNetworks?
     /// Paths of each image that its maker declared as volumes.
     private let volumes = Mutex<[String: [String]]>([:])
     /// What supervisors wrote to standard error lately, where nobody else keeps it.
@@ -71,8 +75,9 @@ package final class DockerRuntime: SandboxRuntime {
 
     package var transport: SupervisorTransport { options.transport }
 
-    package init(client: DockerClient, options: Options, logger: Logger) {
+    package init(client: DockerClient, options: Options, networks: EgressNetworks? = nil, logger: Logger) {
         self.client = client
+        self.networks = networks
         self.options = options
         self.logger = logger
         byteCode = RunnerByteCode(runnerFolder: options.runnerFolder)
@@ -105,9 +110,11 @@ package final class DockerRuntime: SandboxRuntime {
     package func start(_ specification: SandboxSpecification) async throws -> StartedSandbox {
         let name = "slipway-\(specification.id)"
         var stream: (any SandboxStream)?
+        let network = try await joinNetwork(specification.sandboxClass)
         do {
             try await provideRunner(for: specification.sandboxClass.imageID)
-            switch try await client.createContainer(name: name, container(for: specification)) {
+            let spec = try container(for: specification, in: network)
+            switch try await client.createContainer(name: name, spec) {
             case .created(_, let warnings):
                 for warning in warnings where !warning.contains("swap limit") {
                     logger.debug("the container engine warns", metadata: ["warning": "\(warning)"])
@@ -125,6 +132,7 @@ package final class DockerRuntime: SandboxRuntime {
             guard details.state.status == .running, details.state.processID > 0 else {
                 throw EngineError(.startFailed, "the container ended at once: \(Self.reason(details.state))")
             }
+            try await entered(network, details.state.processID)
             return StartedSandbox(
                 handle: SandboxHandle(id: specification.id, reference: details.id), peer: details.state.processID,
                 stream: stream)
@@ -134,6 +142,7 @@ package final class DockerRuntime: SandboxRuntime {
             await runnerVolume.doubt()
             forgetTail(of: specification.id)
             await discard(name)
+            await leave(network)
             throw Self.explained(error, specification.sandboxClass.image, lines)
         }
     }
@@ -197,7 +206,9 @@ package final class DockerRuntime: SandboxRuntime {
     }
 
     /// What a container of a sandbox is made with: the hardening of the product stands here.
-    private func container(for specification: SandboxSpecification) -> ContainerSpec {
+    private func container(
+        for specification: SandboxSpecification, in network: EgressNetworks.Network?
+    ) throws -> ContainerSpec {
         let kind = specification.sandboxClass
         let arguments = SupervisorArguments(
             sandbox: specification.id.description,
@@ -217,7 +228,7 @@ package final class DockerRuntime: SandboxRuntime {
             Self.engineLabel: options.engineID, Self.sandboxLabel: specification.id.description,
             Self.poolLabel: kind.image,
         ]
-        spec.networkMode = kind.network
+        connect(&spec, kind, network)
         spec.mounts = mounts(for: specification)
         // Empty files take kernel memory that no size bounds, and are as many as inodes allow.
         let inodes = max(1024, kind.tmpBytes / Self.bytesPerInode)

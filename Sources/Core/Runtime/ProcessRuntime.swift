@@ -53,6 +53,11 @@ package final class ProcessRuntime: SandboxRuntime {
         ResolvedImage(reference: "", digest: "")
     }
 
+    package func refusal(ofNetwork mode: String) -> String? {
+        mode == Configuration.Sandbox.NetworkMode.none.rawValue
+            ? nil : "local processes have the host's network: a mode of their own needs the docker runtime"
+    }
+
     package func start(_ specification: SandboxSpecification) async throws -> StartedSandbox {
         guard let interpreter = interpreter() else {
             try await check()

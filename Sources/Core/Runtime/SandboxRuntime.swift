@@ -38,6 +38,18 @@ package protocol SandboxRuntime: Sendable {
 
     /// Makes later sandboxes of an image start faster, where that can be done; failures are only logged.
     func compileRunner(for imageID: String) async
+
+    /// Why sandboxes of a network mode cannot be had; nil where they can.
+    func refusal(ofNetwork mode: String) -> String?
+
+    /// Sets up what sandboxes need besides themselves, such as networks; what cannot be had is refused later.
+    func prepare() async
+
+    /// Looks after what was set up; asked every few seconds.
+    func maintain() async
+
+    /// Removes what was set up, as far as no sandbox uses it.
+    func close() async
 }
 
 extension SandboxRuntime {
@@ -51,6 +63,15 @@ extension SandboxRuntime {
 
     /// Does nothing: the runner's files are used as they are.
     package func compileRunner(for imageID: String) async {}
+
+    /// Has nothing to set up.
+    package func prepare() async {}
+
+    /// Has nothing to look after.
+    package func maintain() async {}
+
+    /// Has nothing to remove.
+    package func close() async {}
 }
 
 /// An image that exists.

@@ -36,7 +36,9 @@ package struct JobRequestValidator {
         }
         ResourceValidator(limits: limits, faults: faults).check(request.resources)
         if let network = request.network, !limits.networks.contains(network) {
-            faults.add("/network", "not-allowed", "The network mode must be one of \(listed(limits.networks))")
+            faults.add(
+                "/network", "not-allowed",
+                "The network mode must be one of \(listed(limits.networks)); the operator lists them in network.allow")
         }
         if !request.mounts.isEmpty { MountValidator(limits: limits, faults: faults).check(request.mounts) }
         checkTimes(request)

@@ -78,7 +78,15 @@ struct BadFile: Sendable, CustomTestStringConvertible {
         BadFile("data:\n  directory: /a/../b\n", 2, 14, "data.directory", "needs an absolute path"),
         BadFile("sandbox:\n  env_deny: [OK, 1A]\n", 2, 18, "sandbox.env_deny[1]", "environment variable"),
         BadFile("sandbox:\n  image: 'a b'\n", 2, 10, "sandbox.image", "needs an image"),
-        BadFile("sandbox:\n  network: host\n", 2, 12, "sandbox.network", "none, bridge"),
+        BadFile("sandbox:\n  network: host\n", 2, 12, "sandbox.network", "none, egress"),
+        BadFile("network:\n  allow: [none, host]\n", 2, 17, "network.allow[1]", "needs one of none, egress"),
+        BadFile("network:\n  egress: {allow: [10.0.0.1/8]}\n", 2, 20, "network.egress.allow[0]", "10.1.0.0/16"),
+        BadFile("network:\n  egress: {dns: [fd00::1]}\n", 2, 18, "network.egress.dns[0]", "IPv4 address"),
+        BadFile("network:\n  host_ports: [{name: a}]\n", 2, 16, "network.host_ports[0].port", "is missing"),
+        BadFile("network:\n  allow: [host_gateway]\n", 2, 10, "network.allow", "host_ports is empty"),
+        BadFile(
+            "network:\n  host_ports: [{name: a, port: 1}, {name: b, port: 1}]\n", 2, 52,
+            "network.host_ports[1].port", "stands twice"),
         BadFile("environments:\n  ca_bundle: mine\n", 2, 14, "environments.ca_bundle", "auto, none"),
         // what does not fit together
         BadFile("pools:\n  defaults:\n    min_idle: 9\n", 3, 15, "pools.defaults.min_idle", "must not exceed max (4)"),

@@ -36,6 +36,10 @@ extension Configuration {
         public enum NetworkMode: String, Sendable, CaseIterable {
             /// Only the sandbox's own loopback.
             case none
+            /// Public addresses, by a network of the tenant's own; see the section `network`.
+            case egress
+            /// The host's ports that `network.host_ports` names, and nothing else.
+            case hostGateway = "host_gateway"
             /// The Docker engine's default bridge: the internet, the host and other containers can be reached.
             case bridge
         }
@@ -60,8 +64,10 @@ extension Configuration.Sandbox: ConfigurationSection {
             "Group ids for the environments: a sandbox reads those of its tenant only.")
         Field.value(
             "network", \.network, .choice,
-            "Network of a sandbox. none: its own loopback only. bridge: Docker's default bridge.",
-            tune: "bridge lets tasks reach the internet, the host and each other: for trusted tasks only.")
+            "Network of jobs that name none. none: the sandbox's own loopback only. egress: public addresses only. "
+                + "host_gateway: the ports of network.host_ports only. bridge: Docker's default bridge.",
+            tune: "Leave it at none and list what jobs may ask for in network.allow. bridge lets tasks reach the host, "
+                + "private networks and each other: for trusted tasks only.")
         Field.value(
             "cpus", \.cpus, .number(0.01...1024),
             "Processors that a sandbox may use, also in part.",

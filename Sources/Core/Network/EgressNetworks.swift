@@ -1,0 +1,309 @@
+import Foundation
+import Logging
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// The networks of the mode `egress`: one for each tenant, with the firewall rules that close it.
+///
+/// The container engine makes the networks and keeps their containers from each other; what it cannot do, keeping them
+/// from the host and from private addresses, is done by rules of the packet filter, which are set before the first
+/// network is made, compared with what was set before every start, and tried out from inside every sandbox.
+package actor EgressNetworks {
+    /// A tenant's network that exists.
+    package struct Network: Sendable, Hashable {
+        /// What containers name it by.
+        package var id: String
+        /// The host's address in it.
+        package var gateway: String
+        package var tenant: String
+    }
+
+    /// The label that names the tenant of a network.
+    package static let tenantLabel = "slipway.tenant"
+    /// How long a network without sandboxes stays.
+    private static let idleTime = Duration.seconds(30)
+    private static let probeLimit = Duration.seconds(3)
+
+    private let client: DockerClient
+    private let engineID: String
+    private let rules: EgressRules
+    private let logger: Logger
+    private var filter: PacketFilter?
+    /// The rules as the kernel showed them when they had been set.
+    private var expected: [String] = []
+    /// Sandboxes that are being started, by tenant: their networks must stay.
+    private var holds: [String: Int] = [:]
+    private var lastUses: [String: ContinuousClock.Instant] = [:]
+    private var lastStep: Task<Void, Never>?
+    private nonisolated let refusal = Mutex<String?>("it has not been set up yet")
+
+    package init(
+        client: DockerClient, engineID: String, settings: Configuration.Network.Egress, logger: Logger
+    ) {
+        self.client = client
+        self.engineID = engineID
+        self.logger = logger
+        let servers = settings.dns.isEmpty ? NameServers.ofHost() : settings.dns
+        rules = EgressRules(engineID: engineID, allow: settings.allow, nameServers: servers)
+    }
+
+    /// Why the mode cannot be had at present; nil where it can.
+    package nonisolated var fault: String? { refusal.withLock { $0 } }
+
+    /// Sets the rules and sees whether the container engine's bridges are of this machine's network.
+    package func prepare() async {
+        await step { networks in
+            do {
+                try await networks.ensureRules()
+                if networks.fault != nil { try await networks.tryBridge() }
+                networks.note(nil)
+            } catch {
+                networks.note((error as? EngineError)?.message ?? "\(error)")
+            }
+        }
+    }
+
+    /// Gives the network of a tenant, made where it is missing, with its rules in place; `release` ends the hold on it.
+    package func acquire(tenant: String) async throws -> Network {
+        holds[tenant, default: 0] += 1
+        do {
+            return try await step { networks in
+                try await networks.ensureRules()
+                let network = try await networks.ensureNetwork(of: tenant)
+                networks.note(nil)
+                return network
+            }
+        } catch {
+            release(tenant: tenant)
+            if let failure = error as? EngineError, failure.code == .notSupported { note(failure.message) }
+            throw error
+        }
+    }
+
+    /// Ends a hold: the sandbox runs, or it does not start any more.
+    package func release(tenant: String) {
+        holds[tenant, default: 1] -= 1
+        if holds[tenant] == 0 { holds[tenant] = nil }
+        lastUses[tenant] = .now
+    }
+
+    /// Tries from inside a sandbox what must fail, and sees that it was the rules that stopped it.
+    ///
+    /// - Throws: `.startFailed` when the host can be reached or the packets did not meet the rules.
+    package func verify(_ network: Network, processID: Int32) async throws {
+        guard let filter else { throw EngineError(.startFailed, "the firewall rules are not set") }
+        let listener = try ProbeListener(address: network.gateway)
+        let probe = NetworkProbe(processID: processID)
+        let targets = [
+            (address: network.gateway, port: listener.port, drop: EgressRules.host),
+            (address: "169.254.169.254", port: 80, drop: EgressRules.linkLocal),
+        ]
+        for target in targets where !rules.opens(target.address) {
+            guard let place = rules.rules.firstIndex(where: { $0.drops == target.drop }) else { continue }
+            let rules = rules
+            let before = try await filter.counters(rules)
+            let outcome = try await probe.connect(
+                to: target.address, port: target.port, limit: Self.probeLimit,
+                isEnough: { try await Self.hasCounted(filter, rules, place, since: before) })
+            let isCounted = try await Self.hasCounted(filter, rules, place, since: before)
+            guard outcome == .silent, isCounted else {
+                throw EngineError(
+                    .startFailed,
+                    outcome == .connected
+                        ? "a sandbox of the network mode egress could reach \(target.address), so it was removed"
+                        : "the firewall rules of the network mode egress do not see the sandbox's packets (\(outcome))")
+            }
+        }
+    }
+
+    /// Sets rules again that somebody removed, and removes networks that nobody uses.
+    package func maintain() async {
+        await step { networks in
+            do {
+                let all = try await networks.own()
+                guard !all.isEmpty || networks.fault != nil else { return }
+                try await networks.ensureRules()
+                networks.note(nil)
+                for network in all { try await networks.removeIfUnused(network, after: Self.idleTime) }
+            } catch {
+                networks.noteFailedMaintenance(error)
+            }
+        }
+    }
+
+    /// Removes the networks without sandboxes, and the rules when no network is left.
+    package func close() async {
+        await step { networks in
+            do {
+                for network in try await networks.own() { try await networks.removeIfUnused(network, after: .zero) }
+                guard try await networks.own().isEmpty else { return }
+                try await networks.filter?.remove(networks.rules)
+            } catch {
+                networks.logger.warning(
+                    "networks or firewall rules could not be removed", metadata: ["reason": "\(error)"])
+            }
+        }
+    }
+
+    // MARK: Steps
+
+    /// Runs one piece of work after the one before it, since each leaves the actor while tools run.
+    private func step<Value: Sendable>(
+        _ body: @escaping @Sendable (isolated EgressNetworks) async throws -> Value
+    ) async throws -> Value {
+        let earlier = lastStep
+        let work = Task {
+            await earlier?.value
+            return try await body(self)
+        }
+        lastStep = Task { _ = await work.result }
+        return try await work.value
+    }
+
+    private func step(_ body: @escaping @Sendable (isolated EgressNetworks) async -> Void) async {
+        let earlier = lastStep
+        let work = Task {
+            await earlier?.value
+            await body(self)
+        }
+        lastStep = work
+        await work.value
+    }
+
+    private func ensureRules() async throws {
+        let filter = try filter ?? PacketFilter()
+        self.filter = filter
+        if !expected.isEmpty {
+            if try await filter.listing(rules) == expected { return }
+            logger.warning("the firewall rules of the network mode egress were changed and are set again")
+        }
+        try await filter.apply(rules)
+        let listing = try await filter.listing(rules)
+        guard listing.contains(where: { $0.hasSuffix("-j \(rules.chain)") }),
+            try await filter.counters(rules).count == rules.rules.count
+        else {
+            throw EngineError(.notSupported, "the firewall rules were set, and the kernel does not show them")
+        }
+        expected = listing
+    }
+
+    private func ensureNetwork(of tenant: String) async throws -> Network {
+        let name = "slipway-\(engineID.prefix(8))-\(tenant)"
+        let interface = rules.interface(of: tenant)
+        let spec = NetworkSpec(
+            name: name, labels: [DockerRuntime.engineLabel: engineID, Self.tenantLabel: tenant],
+            options: Self.options(interface: interface))
+        var found = try await client.inspectNetwork(name)
+        if found == nil {
+            try await create(spec)
+            found = try await client.inspectNetwork(name)
+            logger.info("made a network", metadata: ["network": "\(name)", "tenant": "\(tenant)"])
+        }
+        guard let details = found, details.labels?[DockerRuntime.engineLabel] == engineID,
+            spec.options.allSatisfy({ details.options?[$0.key] == $0.value }), details.hasIPv6 != true,
+            let gateway = details.addressing?.configurations?.compactMap(\.gateway).first
+        else {
+            throw EngineError(
+                .startFailed, "the network \(name) exists and is not as the mode egress needs it: remove it")
+        }
+        try checkInterface(interface)
+        lastUses[tenant] = .now
+        // Docker writes the prefix behind the gateway's address in some releases.
+        let address = gateway.split(separator: "/").first.map(String.init) ?? gateway
+        return Network(id: details.id, gateway: address, tenant: tenant)
+    }
+
+    private func create(_ spec: NetworkSpec) async throws {
+        do {
+            try await client.createNetwork(spec)
+        } catch let error as EngineError where error.message.contains("address pool") {
+            throw EngineError(
+                .startFailed,
+                "the container engine has no range of addresses left for the network of a tenant: enlarge "
+                    + "default-address-pools in its daemon.json, or remove networks that nobody uses", cause: error)
+        }
+    }
+
+    /// Rules for interfaces of this machine say nothing about an engine that makes its bridges elsewhere.
+    private func checkInterface(_ interface: String) throws {
+        // Asked by a socket: /sys may show another network than the one that this process is in.
+        guard if_nametoindex(interface) != 0 else {
+            throw EngineError(
+                .notSupported,
+                "the container engine makes its networks on another machine, or the engine runs in a container with a "
+                    + "network of its own: run it on the container engine's machine, or with its network")
+        }
+    }
+
+    /// Makes a network for a moment, to find out before the first job whether it would be of use.
+    private func tryBridge() async throws {
+        let tenant = ".check"
+        do {
+            let network = try await ensureNetwork(of: tenant)
+            try await client.removeNetwork(network.id)
+        } catch {
+            try await client.removeNetwork("slipway-\(engineID.prefix(8))-\(tenant)")
+            throw error
+        }
+    }
+
+    private func own() async throws -> [NetworkDetails] {
+        try await client.listNetworks(labels: [DockerRuntime.engineLabel: engineID])
+            .filter { $0.labels?[Self.tenantLabel] != nil }
+    }
+
+    private func removeIfUnused(_ network: NetworkDetails, after idle: Duration) async throws {
+        guard let tenant = network.labels?[Self.tenantLabel] else { return }
+        let isRecent = lastUses[tenant].map { ContinuousClock.now - $0 < idle } ?? false
+        guard !isRecent, holds[tenant] == nil else { return }
+        guard let details = try await client.inspectNetwork(network.id), details.containers?.isEmpty != false else {
+            return
+        }
+        // A sandbox may have come while the engine was asked.
+        guard holds[tenant] == nil else { return }
+        if try await client.removeNetwork(network.id) {
+            lastUses[tenant] = nil
+            logger.info("removed a network", metadata: ["network": "\(network.name)", "tenant": "\(tenant)"])
+        }
+    }
+
+    // MARK: Helpers
+
+    private static func hasCounted(
+        _ filter: PacketFilter, _ rules: EgressRules, _ place: Int, since before: [Int]
+    ) async throws -> Bool {
+        let now = try await filter.counters(rules)
+        return now.indices.contains(place) && before.indices.contains(place) && now[place] > before[place]
+    }
+
+    private static func options(interface: String) -> [String: String] {
+        [
+            "com.docker.network.bridge.name": interface, "com.docker.network.bridge.enable_icc": "false",
+            "com.docker.network.bridge.enable_ip_masquerade": "true",
+        ]
+    }
+
+    private func note(_ fault: String?) {
+        let before = refusal.withLock { value in
+            defer { value = fault }
+            return value
+        }
+        guard before != fault else { return }
+        if let fault {
+            logger.error("the network mode egress cannot be had", metadata: ["reason": "\(fault)"])
+        } else {
+            logger.notice("the network mode egress can be had", metadata: ["rules": "\(rules.chain)"])
+        }
+    }
+
+    private func noteFailedMaintenance(_ error: any Error) {
+        if let failure = error as? EngineError, failure.code == .notSupported {
+            note(failure.message)
+        } else {
+            logger.warning("networks could not be looked after", metadata: ["reason": "\(error)"])
+        }
+    }
+}

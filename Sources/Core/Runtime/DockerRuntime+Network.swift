@@ -1,0 +1,47 @@
+extension DockerRuntime {
+    private typealias Mode = Configuration.Sandbox.NetworkMode
+
+    package func refusal(ofNetwork mode: String) -> String? {
+        if mode == Mode.hostGateway.rawValue { return "it is not part of this release" }
+        guard mode == Mode.egress.rawValue else { return nil }
+        guard let networks else { return "it is not in network.allow" }
+        return networks.fault
+    }
+
+    package func prepare() async { await networks?.prepare() }
+
+    package func maintain() async { await networks?.maintain() }
+
+    package func close() async { await networks?.close() }
+
+    /// Holds the network of a sandbox that is about to be made; nil where its mode needs none.
+    func joinNetwork(_ kind: SandboxClass) async throws -> EgressNetworks.Network? {
+        guard kind.network == Mode.egress.rawValue else { return nil }
+        guard let networks, let tenant = kind.tenant else {
+            throw EngineError(.startFailed, "the network mode egress is not set up: add it to network.allow")
+        }
+        return try await networks.acquire(tenant: tenant)
+    }
+
+    /// Sets what a container is connected to.
+    func connect(_ spec: inout ContainerSpec, _ kind: SandboxClass, _ network: EgressNetworks.Network?) {
+        if let network {
+            spec.networkMode = network.id
+            spec.nameServers = options.nameServers
+        } else {
+            spec.networkMode = kind.network
+        }
+    }
+
+    /// Verifies that a sandbox that runs is closed in as its network promises.
+    func entered(_ network: EgressNetworks.Network?, _ processID: Int32) async throws {
+        guard let network, let networks else { return }
+        try await networks.verify(network, processID: processID)
+        await networks.release(tenant: network.tenant)
+    }
+
+    /// Gives up the hold of a sandbox that did not start.
+    func leave(_ network: EgressNetworks.Network?) async {
+        if let network { await networks?.release(tenant: network.tenant) }
+    }
+}
