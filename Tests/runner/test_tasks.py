@@ -301,6 +301,24 @@ def test_nothing_of_a_task_is_in_the_next(sandbox: Host) -> None:
     assert sandbox.run(look).value() == [False, False, False, [], False]
 
 
+def test_descriptors_share_nothing_with_the_next(sandbox: Host) -> None:
+    code = (
+        "import fcntl, os\n"
+        "def main(plant):\n"
+        "    fcntl.flock(0, fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
+        "    found = [os.get_blocking(fd) for fd in range(3)]\n"
+        "    for fd in range(3):\n"
+        "        if plant: os.set_blocking(fd, False)\n"
+        "    if plant: fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())\n"
+        "    return found + [fcntl.fcntl(0, fcntl.F_GETOWN), os.read(0, 1) == b'']\n"
+    )
+    for plant in (True, True, False, False):
+        result = sandbox.run(code, plant)
+        found = result.value()
+        assert found[:3] + found[4:] == [True] * 4
+        assert plant or found[3] == 0
+
+
 def test_timeout_and_cancel_kill_the_tree(sandbox: Host) -> None:
     code = (
         "import os, signal, time\n"

@@ -117,6 +117,8 @@ def prepare(uid: int, fds: List[int], highest: int) -> None:
     """Take the descriptors and the uid of a task."""
     control_fd, out, err = fds
     os.setsid()
+    # Of its own: the flags and locks of an open file are shared by all who inherit it.
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(out, 1)
     os.dup2(err, 2)
     os.dup2(control_fd, CONTROL, False)
