@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import random
-import secrets
 import signal
-import struct
 import sys
 import time
 from pathlib import Path
@@ -294,60 +291,6 @@ def test_frames_may_be_split_anywhere() -> None:
         for byte in b"".join(sent):
             host.connection.sendall(bytes((byte,)))  # type: ignore[union-attr]
         assert host.finish(job).value() == "üüü"
-
-
-def mutate(data: bytes, dice: random.Random) -> bytes:
-    """Return `data` with a few bytes changed, cut, doubled or swapped."""
-    changed = bytearray(data)
-    for _ in range(dice.randint(1, 4)):
-        place = dice.randrange(len(changed) or 1)
-        action = dice.randrange(5)
-        if action == 0 and changed:
-            changed[place] ^= 1 << dice.randrange(8)
-        elif action == 1:
-            del changed[place : place + dice.randint(1, 20)]
-        elif action == 2:
-            changed[place:place] = dice.randbytes(dice.randint(1, 20))
-        elif action == 3 and len(changed) >= 12:
-            struct.pack_into(
-                ">I", changed, dice.choice((4, 8)), dice.choice((0, 1 << 16, 1 << 31))
-            )
-        else:
-            changed[place:place] = changed[place : place + 30]
-    return bytes(changed)
-
-
-def test_fuzzed_streams_are_refused_or_whole() -> None:
-    """The reader either raises Violation or yields frames that encode back."""
-    dice = random.Random(7)
-    header = {"job": "job_1", "attempt": 1, "nonce": secrets.token_hex(16), "u": "é"}
-    good = frames.encode(frames.ACK, header, b"body") * 2
-    outcomes = {"refused": 0, "taken": 0}
-    for _ in range(20_000):
-        data = mutate(good, dice)
-        reader = frames.Reader(frames.FROM_HOST)
-        try:
-            for start in range(0, len(data), 50):
-                for kind, fields, body in reader.feed(data[start : start + 50]):
-                    assert kind in frames.FROM_HOST and type(fields) is dict
-                    assert len(body) <= frames.MAX_BODY
-            outcomes["taken"] += 1
-        except frames.Violation:
-            outcomes["refused"] += 1
-    assert min(outcomes.values()) > 100
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_fuzzed_supervisor_neither_crashes_nor_obeys(seed: int) -> None:
-    """After garbage the supervisor says FAULT violation, or waits for more bytes."""
-    dice = random.Random(seed)
-    with process_sandbox() as host:
-        nonce = {"job": "job_f", "attempt": 1, "nonce": secrets.token_hex(16)}
-        good = frames.encode(frames.ACK, nonce) + frames.encode(
-            frames.SHUTDOWN, {"x": nonce}
-        )
-        host.connection.sendall(b"\x02" + mutate(good, dice))  # type: ignore[union-attr]
-        assert faulted(host)["code"] == "violation"
 
 
 def test_every_file_is_embedded() -> None:

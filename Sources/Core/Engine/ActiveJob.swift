@@ -31,6 +31,8 @@ final class ActiveJob {
 
     /// Inputs above this size are read again from the store when they are needed.
     static let inputKeptBytes = 65_536
+    /// The most bytes of the events of one attempt; a runner sends no more (`docs/runner.md`).
+    static let eventsLimitBytes = 1_048_576
 
     /// What readers see.
     var job: Job
@@ -88,6 +90,9 @@ final class ActiveJob {
     var events: [EventRecord] = []
     /// Bytes of output seen for each stream, to skip what a reconnected supervisor repeats.
     var logOffsets: [LogStream: Int] = [:]
+    /// Bytes of output of the attempt that were kept, by stream, and of its events.
+    var logBytes: [LogStream: Int] = [:]
+    var eventBytes = 0
     /// The last event number of the runner that was taken.
     var runnerSequence = 0
     /// Text of each stream that ends within a character.

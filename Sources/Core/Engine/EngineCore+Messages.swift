@@ -169,13 +169,16 @@ extension EngineCore {
     private func appendLog(_ job: ActiveJob, _ stream: LogStream, offset: Int, skipped: Int, _ bytes: ByteBuffer) {
         let seen = job.logOffsets[stream, default: 0]
         let end = offset + bytes.readableBytes
-        guard end > seen else { return }
+        // A runner cuts output to its head and tail; what one sends beyond that is not kept.
+        let room = configuration.jobs.logLimitBytes + Frame.pieceLimitBytes - job.logBytes[stream, default: 0]
+        guard end > seen, room > 0 else { return }
         var assembler = job.assemblers[stream] ?? TextAssembler()
         var text = ""
         if offset > seen, skipped > 0 {
             text = assembler.finish() + "\n[... \(offset - seen) bytes left out ...]\n"
         }
-        let fresh = bytes.readableBytesView.dropFirst(max(0, seen - offset))
+        let fresh = bytes.readableBytesView.dropFirst(max(0, seen - offset)).prefix(room)
+        job.logBytes[stream, default: 0] += fresh.count + text.utf8.count
         text += assembler.append(fresh)
         job.assemblers[stream] = assembler
         job.logOffsets[stream] = end
@@ -183,8 +186,11 @@ extension EngineCore {
     }
 
     private func appendEvent(_ job: ActiveJob, sequence: Int, _ bytes: ByteBuffer) {
-        guard sequence > job.runnerSequence, job.events.count < configuration.jobs.eventsMax + 1000 else { return }
+        guard sequence > job.runnerSequence, job.events.count < configuration.jobs.eventsMax + 1000,
+            job.eventBytes + bytes.readableBytes <= ActiveJob.eventsLimitBytes
+        else { return }
         job.runnerSequence = sequence
+        job.eventBytes += bytes.readableBytes
         guard let content = EventContent(emitted: Array(bytes.readableBytesView)) else { return }
         job.emit(content)
     }

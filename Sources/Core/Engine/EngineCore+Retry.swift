@@ -48,6 +48,8 @@ extension EngineCore {
         leaveTenant(job)
         job.reference = nil
         job.logOffsets = [:]
+        job.logBytes = [:]
+        job.eventBytes = 0
         job.runnerSequence = 0
         job.resultParts = []
         job.outputs = nil

@@ -30,6 +30,17 @@ package struct Frame: Sendable {
 
         /// Whether the supervisor sends frames of this kind.
         package var isFromSupervisor: Bool { rawValue >= 0x80 }
+
+        /// The most bytes that a body of this kind has: 0 where there is none.
+        package var bodyLimitBytes: Int {
+            switch self {
+            case .start, .input, .resultPart, .result: Frame.bodyLimitBytes
+            case .log, .event: Frame.pieceLimitBytes
+            case .welcome, .configure, .cancel, .acknowledge, .shutdown, .call, .hello, .ready, .clean, .heartbeat,
+                .fault:
+                0
+            }
+        }
     }
 
     /// What the bytes of a frame did wrong.
@@ -61,6 +72,8 @@ package struct Frame: Sendable {
     package static let headerLimitBytes = 65_536
     /// The largest body in bytes; longer inputs and results travel in several frames.
     package static let bodyLimitBytes = 1_048_576
+    /// The most bytes of output, or of an event, in one frame.
+    package static let pieceLimitBytes = 65_536
 
     /// What the frame says.
     package var kind: Kind
@@ -89,7 +102,7 @@ package struct Frame: Sendable {
         guard let kind = Kind(rawValue: rawKind) else { throw .kind(rawKind) }
         guard reserved == 0 else { throw .reserved(reserved) }
         guard (2...UInt32(headerLimitBytes)).contains(headerLength) else { throw .headerLength(headerLength) }
-        guard bodyLength <= UInt32(bodyLimitBytes) else { throw .bodyLength(bodyLength) }
+        guard bodyLength <= UInt32(kind.bodyLimitBytes) else { throw .bodyLength(bodyLength) }
         guard buffer.readableBytes >= prefixBytes + Int(headerLength) + Int(bodyLength) else { return nil }
         buffer.moveReaderIndex(forwardBy: prefixBytes)
         guard let header = buffer.readSlice(length: Int(headerLength)),

@@ -47,10 +47,10 @@ package struct HeaderFields {
 
     func seconds(_ name: String) throws(Frame.Violation) -> Double? {
         switch members[name] {
-        case .integer(let value)?: return Double(value)
-        case .number(let value)? where value.isFinite: return value
+        case .integer(let value)? where value >= 0: return Double(value)
+        case .number(let value)? where value.isFinite && value >= 0: return value
         case nil, .null?: return nil
-        default: throw .header("\(name) is not a number")
+        default: throw .header("\(name) is not a duration in seconds")
         }
     }
 
@@ -71,9 +71,8 @@ package struct HeaderFields {
     }
 
     func strings(_ name: String) throws(Frame.Violation) -> [String] {
-        guard case .array(let values)? = members[name] else { return [] }
         var texts: [String] = []
-        for value in values {
+        for value in try array(name) {
             guard case .string(let text) = value else { throw .header("\(name) holds something else than strings") }
             texts.append(text)
         }
@@ -81,18 +80,28 @@ package struct HeaderFields {
     }
 
     func objects(_ name: String) throws(Frame.Violation) -> [HeaderFields] {
-        guard case .array(let values)? = members[name] else { return [] }
         var fields: [HeaderFields] = []
-        for value in values {
+        for value in try array(name) {
             guard case .object(let members) = value else { throw .header("\(name) holds something else than objects") }
             fields.append(HeaderFields(members: members))
         }
         return fields
     }
 
+    private func array(_ name: String) throws(Frame.Violation) -> [JSONValue] {
+        switch members[name] {
+        case .array(let values)?: return values
+        case nil, .null?: return []
+        default: throw .header("\(name) is not an array")
+        }
+    }
+
     func reference() throws(Frame.Violation) -> TaskReference {
-        TaskReference(
-            job: try string("job"), attempt: try integer("attempt", in: 1...1_000_000), nonce: try string("nonce"))
+        let (job, nonce) = (try string("job"), try string("nonce"))
+        guard (1...TaskReference.jobLimitBytes).contains(job.utf8.count), TaskReference.isNonce(nonce) else {
+            throw .header("job or nonce is malformed")
+        }
+        return TaskReference(job: job, attempt: try integer("attempt", in: 1...1_000_000), nonce: nonce)
     }
 
     func references(_ name: String) throws(Frame.Violation) -> [TaskReference] {

@@ -95,10 +95,6 @@ package enum RunnerMessage: Sendable {
     /// Decodes a frame from a supervisor.
     package init(_ frame: Frame) throws(Frame.Violation) {
         guard frame.kind.isFromSupervisor else { throw .kind(frame.kind.rawValue) }
-        if frame.kind == .heartbeat {
-            self = .heartbeat
-            return
-        }
         let fields = try HeaderFields(Array(frame.header.readableBytesView))
         switch frame.kind {
         case .hello: self = .hello(try Self.hello(fields))
@@ -131,7 +127,10 @@ package enum RunnerMessage: Sendable {
             self = .fault(
                 code: try fields.string("code"), message: try fields.string("message"),
                 unstarted: try fields.references("unstarted"))
-        case .heartbeat, .welcome, .configure, .start, .input, .cancel, .acknowledge, .shutdown, .call:
+        case .heartbeat:
+            _ = (try fields.seconds("uptime"), try fields.optionalInteger("busy", in: 0...1024))
+            self = .heartbeat
+        case .welcome, .configure, .start, .input, .cancel, .acknowledge, .shutdown, .call:
             throw .kind(frame.kind.rawValue)
         }
     }

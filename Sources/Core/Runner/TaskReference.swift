@@ -15,6 +15,14 @@ package struct TaskReference: Hashable, Sendable {
         self.nonce = nonce
     }
 
+    /// The most bytes of a job's identifier on the channel.
+    static let jobLimitBytes = 128
+
+    /// Whether a text has the shape of a nonce.
+    static func isNonce(_ text: String) -> Bool {
+        text.utf8.count == 32 && text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
+    }
+
     /// Draws a new nonce.
     package static func makeNonce() -> String {
         var generator = SystemRandomNumberGenerator()

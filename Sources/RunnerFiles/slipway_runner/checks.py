@@ -22,9 +22,20 @@ RLIMITS = ("nofile", "nproc", "core", "fsize")
 def text(header: Dict[str, Any], name: str, limit: int = 4096) -> str:
     """Return a string field without NUL, at most `limit` characters."""
     value = header.get(name)
-    if type(value) is not str or len(value) > limit or "\0" in value:
+    if type(value) is not str or len(value) > limit or not _is_plain(value):
         raise Violation("%s is not a string of at most %d characters" % (name, limit))
     return value
+
+
+def _is_plain(value: str) -> bool:
+    """Whether the kernel and the zygote can be told: no NUL, no half characters."""
+    if "\0" in value:
+        return False
+    try:
+        value.isascii() or value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def integer(
@@ -46,7 +57,7 @@ def seconds(header: Dict[str, Any], name: str) -> Optional[float]:
     value = header.get(name)
     if value is None:
         return None
-    if type(value) not in (int, float) or not math.isfinite(value) or value < 0:
+    if type(value) not in (int, float) or not 0 <= value < math.inf:
         raise Violation("%s is not a duration in seconds" % name)
     return float(min(value, 1e9))
 
@@ -57,12 +68,8 @@ def environment(header: Dict[str, Any], name: str) -> Dict[str, str]:
     if type(value) is not dict:
         raise Violation("%s is not an object" % name)
     for key, item in value.items():
-        if type(item) is not str or not key or "=" in key or "\0" in key + item:
+        if type(item) is not str or not key or "=" in key or not _is_plain(key + item):
             raise Violation("%s has an entry that no environment can hold" % name)
-        try:
-            (key + item).encode("utf-8")
-        except UnicodeEncodeError:
-            raise Violation("%s has an entry that is not Unicode" % name) from None
     return value
 
 
@@ -72,7 +79,7 @@ def strings(header: Dict[str, Any], name: str) -> List[str]:
     if type(value) is not list:
         raise Violation("%s is not an array" % name)
     for item in value:
-        if type(item) is not str or not item or "\0" in item:
+        if type(item) is not str or not item or not _is_plain(item):
             raise Violation("%s holds something that is not a string" % name)
     return value
 
@@ -98,6 +105,14 @@ def keys(header: Dict[str, Any], name: str) -> List[Key]:
             raise Violation("%s holds something that is not an object" % name)
         found.append(key(item))
     return found
+
+
+def cancel(header: Dict[str, Any]) -> Tuple[Key, str]:
+    """Return whom CANCEL names, and why: the outcome that RESULT will have."""
+    reason = header.get("reason", "cancelled")
+    if reason not in ("cancelled", "timeout"):
+        raise Violation("reason is neither cancelled nor timeout")
+    return key(header), reason
 
 
 def rlimits(header: Dict[str, Any]) -> Dict[str, int]:

@@ -324,10 +324,8 @@ class Supervisor:
         return job
 
     def _cancel(self, header: Dict[str, Any]) -> None:
-        reason = header.get("reason", "cancelled")
-        if reason not in ("cancelled", "timeout"):
-            raise Violation("reason is neither cancelled nor timeout")
-        job = self._known(checks.key(header))
+        key, reason = checks.cancel(header)
+        job = self._known(key)
         if job is None or job.result is not None:
             return
         for slot in self.slots:

@@ -49,6 +49,8 @@ FROM_SUPERVISOR = frozenset(
         OUTPUTS,
     )
 )
+#: Types whose frames carry a body.
+WITH_BODY = frozenset((START, INPUT, LOG, EVENT, RESULT_PART, RESULT))
 
 Frame = Tuple[int, Dict[str, Any], bytes]
 
@@ -159,6 +161,8 @@ class Reader:
             raise Violation("type 0x%02x is not allowed here" % kind)
         if reserved:
             raise Violation("reserved bits are set")
+        if body and kind not in WITH_BODY:
+            raise Violation("type 0x%02x carries no body" % kind)
         if header > MAX_HEADER or body > MAX_BODY:
             raise Violation("frame too long: %d + %d bytes" % (header, body))
         self._wanted = PREFIX.size + header + body

@@ -1,4 +1,5 @@
 import SlipwayCore
+import TestSupport
 
 // What happens to the pool: jobs, replies in any order, faults.
 extension PoolSimulation {

@@ -1,5 +1,6 @@
 import Foundation
 import SlipwayCore
+import TestSupport
 
 /// A rule of the pool that a simulated history broke.
 struct PoolViolation: Error, CustomStringConvertible {
