@@ -7,32 +7,11 @@ extension Live {
     /// A server that is killed, and what it still knows afterwards.
     @Suite("Crashes of the server", .serialized, .enabled("no container engine answers", hasContainers))
     struct ServerCrashTests {
-        private func makeServer(_ more: String = "", transport: String = "auto") throws -> (RunningServer, Ledger) {
-            let folder = try TemporaryFolder()
-            let ledger = try Ledger(below: folder)
-            let server = try RunningServer(
-                yaml: """
-                      transport: \(transport)
-                    sandbox:
-                      mount_allow: ["\(ledger.folder)"]
-                    pools:
-                      defaults:
-                        max: 2
-                    jobs:
-                      drain_timeout: 3s
-
-                    """ + more, alongside: folder)
-            return (server, ledger)
+        private func makeServer(transport: String = "auto") throws -> (RunningServer, Ledger) {
+            try KillSeries.makeServer(transport: transport)
         }
 
-        /// The server's last moments: it ends in order, its store is sound, and nothing of it is left.
-        private func checkEnd(_ server: RunningServer) async throws {
-            #expect(try await server.stop() == 0, "\(server.log.suffix(2000))")
-            #expect(try await server.integrity() == "ok")
-            let left = try await ContainerEngine.containers(of: server.engineID())
-            #expect(left.map(\.names) == [], "containers were left over")
-            #expect(ProcessList.commandLines(containing: server.folder.path) == [])
-        }
+        private func checkEnd(_ server: RunningServer) async throws { try await KillSeries.checkEnd(server) }
 
         private func submit(_ server: RunningServer, _ body: String) async throws -> String {
             let response = try await server.client.send("POST", "/v1/jobs", body: body)
@@ -52,40 +31,10 @@ extension Live {
             }
         }
 
-        @Test("kill -9 under load: nothing accepted is lost, nothing ends twice or starts twice")
+        @Test("20 times kill -9 under load: nothing accepted is lost, nothing ends twice or starts twice")
         func killsUnderLoad() async throws {
-            let kills = ProcessInfo.processInfo.environment["SLIPWAY_KILLS"].flatMap { Int($0) } ?? 20
             let (server, ledger) = try makeServer()
-            try await server.start()
-            let load = KillLoad(server, ledger)
-            let callers = Task { await load.run(callers: 4) }
-            for _ in 0..<kills {
-                try await Task.sleep(for: .milliseconds(Int64.random(in: 50...1200)))
-                try await server.kill()
-                try await server.start()
-                try await load.look()
-            }
-            load.finish()
-            await callers.value
-            try await waitUntil("every accepted job has ended", within: .seconds(90)) {
-                try await load.look()
-                return load.unfinished().isEmpty
-            }
-            #expect(load.contradictions == [])
-            #expect(load.accepted.count > kills, "there was hardly any load")
-            #expect(load.keys.values.allSatisfy { $0.count == 1 }, "a key got two jobs")
-            var completed = 0
-            let starts = try ledger.starts()
-            for (id, promise) in load.accepted {
-                let began = starts[id] ?? [:]
-                #expect(began.values.allSatisfy { $0 == 1 }, "an attempt of \(id) began twice: \(began)")
-                #expect(began.count <= promise.maxAttempts, "\(id): \(began)")
-                if load.end(of: id).hasPrefix("completed") {
-                    completed += 1
-                    #expect(!began.isEmpty, "\(id) completed and never began")
-                }
-            }
-            #expect(completed > load.accepted.count / 2, "most jobs should complete between the kills")
+            try await KillSeries.run(20, of: server, ledger)
             try await checkEnd(server)
         }
 

@@ -1,0 +1,46 @@
+import SlipwayCore
+import TestSupport
+import Testing
+
+extension Trait where Self == ConditionTrait {
+    /// A long version of a test on live containers.
+    static var soak: Self { .enabled("a long version; make soak runs it") { Soak.isOn() && hasContainers() } }
+}
+
+extension Live {
+    /// Promise 6: no sandbox serves two tenants, and no task sees anything of an earlier one.
+    @Suite("Tenants in turn", .serialized, .enabled("no container engine answers", hasContainers))
+    struct TenantMixTests {
+        @Test("200 tasks of 5 tenants on 3 sandboxes: none is shared, nothing is seen of earlier tasks")
+        func mix() async throws { try await TenantMixing.run(tasks: 200) }
+    }
+
+    /// The long version of ``TenantMixTests``.
+    @Suite(.serialized, .soak) struct TenantMixSoakTests {
+        @Test("10,000 tasks of 5 tenants on 3 sandboxes")
+        func mix() async throws {
+            let report = try await TenantMixing.run(tasks: Soak.count(10_000))
+            Soak.report(
+                "\(report.tasks) tasks of 5 tenants: \(report.plants) left traces, \(report.looks) looked, "
+                    + "\(report.sandboxes) sandboxes, each of one tenant, nothing seen")
+        }
+    }
+}
+
+private enum TenantMixing {
+    @discardableResult
+    static func run(tasks: Int) async throws -> TenantMix.Report {
+        let engine = try await TestEngine.start("docker") {
+            $0.pools.defaults.max = 3
+            $0.sandbox.tmpBytes = 32 << 20
+        }
+        let mix = TenantMix(engine, tasks: tasks, seed: Soak.seed(6))
+        let report = try await mix.run(callers: 8)
+        for fault in await mix.faults { Issue.record("\(fault)") }
+        // A run in which hardly anything happened would find nothing.
+        #expect(report.looks > tasks / 3 && report.plants > tasks / 3, "\(report)")
+        #expect(report.sandboxes >= TenantMix.tenants.count && report.sandboxes < tasks, "\(report)")
+        #expect(try await engine.shutdown() == [])
+        return report
+    }
+}
