@@ -11,8 +11,12 @@ extension Live {
     /// Promise 6: no sandbox serves two tenants, and no task sees anything of an earlier one.
     @Suite("Tenants in turn", .serialized, .enabled("no container engine answers", hasContainers))
     struct TenantMixTests {
-        @Test("200 tasks of 5 tenants on 3 sandboxes: none is shared, nothing is seen of earlier tasks")
-        func mix() async throws { try await TenantMixing.run(tasks: 200) }
+        @Test(
+            "tasks of 5 tenants on 3 sandboxes: none is shared, nothing is seen of earlier tasks",
+            arguments: [(Configuration.Docker.Transport.unix, 150), (.attach, 50)])
+        func mix(_ transport: Configuration.Docker.Transport, tasks: Int) async throws {
+            try await TenantMixing.run(tasks: tasks, over: transport)
+        }
     }
 
     /// The long version of ``TenantMixTests``.
@@ -29,8 +33,11 @@ extension Live {
 
 private enum TenantMixing {
     @discardableResult
-    static func run(tasks: Int) async throws -> TenantMix.Report {
+    static func run(
+        tasks: Int, over transport: Configuration.Docker.Transport = .auto
+    ) async throws -> TenantMix.Report {
         let engine = try await TestEngine.start("docker") {
+            $0.docker.transport = transport
             $0.pools.defaults.max = 3
             $0.sandbox.tmpBytes = 32 << 20
         }
