@@ -62,6 +62,21 @@ package protocol JobService: Sendable {
 
     /// What a tenant may use, and what it uses now.
     func usage(of tenant: TenantID) async -> TenantUsage
+    /// The environments of a tenant.
+    func environments(tenant: TenantID) async -> [EnvironmentStatus]
+
+    /// One environment of a tenant, by its id or key.
+    func environment(_ name: String, tenant: TenantID) async throws -> EnvironmentStatus
+
+    /// Installs what jobs like this one will need.
+    func buildEnvironment(
+        for request: JobRequest, tenant: TenantID, waitingUpTo limit: Duration
+    ) async throws -> EnvironmentStatus
+
+    /// Removes environments of a tenant that nothing uses.
+    func pruneEnvironments(
+        tenant: TenantID, ids: [String]?, unusedFor: Duration?
+    ) async throws -> [EnvironmentStatus]
 
     /// Whether jobs can run.
     func readiness() async -> Readiness

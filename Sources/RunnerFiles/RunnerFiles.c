@@ -132,6 +132,18 @@ const size_t slipway_runner_file_count = sizeof files / sizeof files[0];
 static const unsigned char builder_build_py[] = {
 #embed "builder/build.py"
 };
+static const unsigned char builder_installers_py[] = {
+#embed "builder/installers.py"
+};
+static const unsigned char builder_output_py[] = {
+#embed "builder/output.py"
+};
+static const unsigned char builder_project_py[] = {
+#embed "builder/project.py"
+};
+static const unsigned char builder_record_py[] = {
+#embed "builder/record.py"
+};
 static const unsigned char builder_interpreter_py[] = {
 #embed "builder/interpreter.py"
 };
@@ -153,9 +165,13 @@ static const unsigned char builder_worker_py[] = {
 
 static const struct slipway_runner_file builder_files[] = {
     {"build.py", builder_build_py, sizeof builder_build_py},
+    {"installers.py", builder_installers_py, sizeof builder_installers_py},
     {"interpreter.py", builder_interpreter_py, sizeof builder_interpreter_py},
     {"main.py", builder_main_py, sizeof builder_main_py},
+    {"output.py", builder_output_py, sizeof builder_output_py},
+    {"project.py", builder_project_py, sizeof builder_project_py},
     {"reach.py", builder_reach_py, sizeof builder_reach_py},
+    {"record.py", builder_record_py, sizeof builder_record_py},
     {"seal.py", builder_seal_py, sizeof builder_seal_py},
     {"verdict.py", builder_verdict_py, sizeof builder_verdict_py},
     {"worker.py", builder_worker_py, sizeof builder_worker_py},

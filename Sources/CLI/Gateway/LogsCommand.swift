@@ -14,7 +14,7 @@ struct LogsCommand: AsyncParsableCommand {
     @Flag(name: .shortAndLong, help: "Go on until the job ends.")
     var follow = false
 
-    @Option(name: .long, help: "Only this stream, to standard output: stdout, stderr, or all of both.")
+    @Option(name: .long, help: "Only this stream, to standard output: stdout, stderr, all of both, or build.")
     var stream: LogStream?
 
     @Option(name: .long, help: ArgumentHelp("Only so many lines from the end.", valueName: "lines"))

@@ -22,6 +22,7 @@ final class EventPrinter {
         switch event["type"]?.string {
         case "log":
             guard let data = event["data"]?.stringBytes else { return }
+            if event["stream"]?.string == LogStream.build.rawValue { return showBuild(data) }
             progress.hide(endsLine: data.last == 0x0A)
             if event["stream"]?.string == LogStream.stdout.rawValue, !keepsOutput {
                 try Console.out(data)
@@ -37,6 +38,20 @@ final class EventPrinter {
         default:
             break
         }
+    }
+
+    /// Shows what an installer says: on a terminal its last line, elsewhere all of it.
+    func showBuild(_ data: [UInt8]) {
+        let lines = String(decoding: data, as: UTF8.self).split(whereSeparator: \.isNewline).map { line in
+            Table.printable(String(line)).trimmingCharacters(in: .whitespaces)
+        }.filter { !$0.isEmpty }
+        guard progress.isActive else {
+            for line in lines { Console.error("build: \(line)\n") }
+            return
+        }
+        guard let last = lines.last else { return }
+        // How it ended stays to be read.
+        if last.hasPrefix("Installed ") { progress.leave("slipway: \(last)") } else { progress.show(last) }
     }
 
     private func update(_ event: JSONNode) {

@@ -58,7 +58,9 @@ struct JobDraft {
         var request = JobRequest(task: TaskSpec(kind: kind, input: .plain(task.serialized())))
         request.name = name
         request.image = options.image
-        request.requirements = try options.requirementLines
+        request.requirements = try options.installs.lines
+        request.project = options.installs.projectPath
+        request.indexURL = options.installs.indexUrl
         request.env = try options.environment
         request.secrets = options.secret
         request.labels = try options.labels
@@ -71,7 +73,8 @@ struct JobDraft {
 
     /// The job as the body of `POST /v1/jobs`; what is not said is left to the gateway.
     func body() throws -> [UInt8] {
-        var members: [String: JSONValue] = ["task": task]
+        var members = try options.installs.members()
+        members["task"] = task
         members["name"] = name.map(JSONValue.string)
         members["image"] = options.image.map(JSONValue.string)
         members["network"] = options.network.map(JSONValue.string)
@@ -80,8 +83,7 @@ struct JobDraft {
         resources["cpus"] = options.cpus.map(JSONValue.number)
         resources["memory"] = options.memory.map(JSONValue.string)
         if !resources.isEmpty { members["resources"] = .object(resources) }
-        let lists = [("requirements", try options.requirementLines), ("secrets", options.secret)]
-        for (key, items) in lists where !items.isEmpty { members[key] = .array(items.map(JSONValue.string)) }
+        if !options.secret.isEmpty { members["secrets"] = .array(options.secret.map(JSONValue.string)) }
         let maps = [("env", try options.environment), ("labels", try options.labels)]
         for (key, pairs) in maps where !pairs.isEmpty { members[key] = .object(pairs.mapValues(JSONValue.string)) }
         return JSONValue.object(members).serialized()

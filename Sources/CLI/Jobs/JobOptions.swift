@@ -4,12 +4,7 @@ import SlipwayCore
 
 /// The options that say what a job runs and with what, alike for `run` and `submit`.
 struct JobOptions: ParsableArguments {
-    @Option(
-        name: [.customShort("r"), .customLong("requirement")],
-        help: ArgumentHelp(
-            "Install this Python requirement first; of a name that ends with .txt, the lines of that file. Repeatable.",
-            valueName: "req"))
-    var requirements: [String] = []
+    @OptionGroup var installs: RequirementOptions
 
     @Option(name: .long, help: "Run in this container image.")
     var image: String?
@@ -91,19 +86,6 @@ struct JobOptions: ParsableArguments {
     /// The labels of `--label`.
     var labels: [String: String] {
         get throws { try Self.pairs(label, "--label") }
-    }
-
-    /// The requirements, those of files included.
-    var requirementLines: [String] {
-        get throws {
-            try requirements.flatMap { item -> [String] in
-                guard item.hasSuffix(".txt") else { return [item] }
-                let text = String(decoding: try LocalFile.read(item), as: UTF8.self)
-                return text.split(whereSeparator: \.isNewline).map {
-                    $0.prefix { $0 != "#" }.trimmingCharacters(in: .whitespaces)
-                }.filter { !$0.isEmpty }
-            }
-        }
     }
 
     private static func pairs(_ items: [String], _ option: String) throws -> [String: String] {

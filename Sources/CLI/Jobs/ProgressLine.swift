@@ -12,7 +12,8 @@ final class ProgressLine: Sendable {
         var isAtLineStart = true
     }
 
-    private let isActive: Bool
+    /// Whether anything is written at all.
+    let isActive: Bool
     private let began = ContinuousClock.now
     private let state = Mutex(State())
 
@@ -36,6 +37,12 @@ final class ProgressLine: Sendable {
             state.text = ""
             state.isAtLineStart = endsLine
         }
+    }
+
+    /// Writes a line that stays, above the place of the line that changes.
+    func leave(_ text: String) {
+        hide(endsLine: true)
+        Console.error(text + "\n")
     }
 
     /// Keeps the time of the line current until the task is cancelled.

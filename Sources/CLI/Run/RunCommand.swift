@@ -37,6 +37,9 @@ struct RunCommand: AsyncParsableCommand {
             settings.sandbox.network = mode
         }
         let request = try draft.request()
+        // The same goes for where requirements come from.
+        settings.environments.projectAllow += [request.project].compactMap(\.self)
+        settings.environments.indexAllow += [request.indexURL].compactMap(\.self)
         let interrupts = Interrupts()
         let progress = ProgressLine()
         progress.show("starting the engine")

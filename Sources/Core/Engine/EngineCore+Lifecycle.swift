@@ -38,10 +38,7 @@ extension EngineCore {
                 try await store.perform(
                     .forgetKeys(before: Date() - configuration.data.idempotencyRetention.seconds))
                 if old.count == 1000 { continue }
-                let used = Set(
-                    sandboxes.values.compactMap { $0.specialisation?.environment }
-                        + jobs.values.compactMap(\.environment))
-                try await environments?.maintain(keeping: used)
+                try await maintainEnvironments()
                 try await Task.sleep(for: .seconds(60))
             } catch is CancellationError {
                 return

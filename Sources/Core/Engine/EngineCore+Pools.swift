@@ -27,7 +27,7 @@ extension EngineCore {
                 let image = try await resolveImage(of: plan)
                 missing.remove(plan.image)
                 let ociRuntime = configuration.runtime.ociRuntime
-                tellPool(.declare(plan.sandboxClass(image: image, ociRuntime: ociRuntime, tenant: .default)))
+                tellPool(.declare(plan.sandboxClass(image: image, ociRuntime: ociRuntime, of: .default)))
             } catch {
                 isComplete = false
                 guard missing.insert(plan.image).inserted else { continue }

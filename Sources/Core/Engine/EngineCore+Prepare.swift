@@ -10,8 +10,11 @@ extension EngineCore {
 
     /// The place of a job whose image is known and whose environment is installed; nil when either must be awaited.
     func readyPlace(of job: ActiveJob) -> Place? {
-        guard let image = images.fresh(runtime: job.plan.runtime, reference: job.plan.image) else { return nil }
-        let need = need(of: job, image)
+        guard let image = images.fresh(runtime: job.plan.runtime, reference: job.plan.image),
+            // What a source tree holds is found out anew for each job.
+            job.plan.project == nil
+        else { return nil }
+        let need = need(of: job.plan, job.job.tenant, isCallable: job.job.kind == .callable, image, project: nil)
         guard need.isNone else {
             guard let environments, let key = environments.installed(need) else { return nil }
             return place(of: job, image, environment: key)
@@ -29,11 +32,27 @@ extension EngineCore {
                 tenant: job.job.tenant, environment: environment, preload: job.plan.preload))
     }
 
-    private func need(of job: ActiveJob, _ image: ResolvedImage) -> EnvironmentNeed {
-        let lacks = environments != nil && images.lacksCloudpickle(image)
+    private func need(
+        of plan: JobPlan, _ tenant: TenantID, isCallable: Bool, _ image: ResolvedImage, project: ProjectTree?
+    ) -> EnvironmentNeed {
+        let installs = !plan.requirements.isEmpty || project != nil
+        let lacks = isCallable && images.lacksCloudpickle(image)
+        // What is installed anyway serves callables too, whatever is known of the image by now: the builder looks.
         return EnvironmentNeed(
-            tenant: job.job.tenant, runtime: job.plan.runtime, image: image, requirements: job.plan.requirements,
-            needsCloudpickle: lacks && (job.job.kind == .callable || !job.plan.requirements.isEmpty))
+            tenant: tenant, runtime: plan.runtime, image: image, requirements: plan.requirements,
+            needsCloudpickle: environments != nil && (installs || lacks), indexURL: plan.indexURL, project: project)
+    }
+
+    /// What a plan needs installed; its source tree is read.
+    func need(
+        of plan: JobPlan, tenant: TenantID, isCallable: Bool, _ image: ResolvedImage
+    ) async throws -> EnvironmentNeed {
+        var tree: ProjectTree?
+        if let project = plan.project {
+            let allowed = configuration.environments.projectAllow
+            tree = try await offload.runIfActive { try ProjectAllowance.read(project, allowed: allowed) }
+        }
+        return need(of: plan, tenant, isCallable: isCallable, image, project: tree)
     }
 
     /// Finds the image and installs the environment of a job, then looks for its sandbox.
@@ -41,16 +60,12 @@ extension EngineCore {
         guard let job = jobs[id], job.phase == .preparing else { return }
         do {
             let image = try await resolveImage(of: job.plan)
-            let need = need(of: job, image)
+            let isCallable = job.job.kind == .callable
+            let need = try await need(of: job.plan, tenant: job.job.tenant, isCallable: isCallable, image)
             var environment: String?
             if !need.isNone {
-                guard let environments else {
-                    throw EngineError(.dependency, "this runtime installs no requirements")
-                }
-                let group = try await groupID(of: job.job.tenant)
-                job.emit(
-                    .update(.queued, attempt: job.job.attempt, message: "installing the environment", error: nil))
-                environment = try await environments.provide(need, groupID: group)
+                environment = environments?.installed(need)
+                if environment == nil { environment = try await provideEnvironment(need, for: job) }
             }
             guard jobs[id] === job, job.phase == .preparing else { return }
             let place =

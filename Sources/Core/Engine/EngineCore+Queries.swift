@@ -145,7 +145,7 @@ extension EngineCore {
     private static func output(_ records: [EventRecord], stream: LogStream, tail: Int?) -> [UInt8] {
         var bytes: [UInt8] = []
         for record in records {
-            guard case .log(let source, let text) = record.content, stream == .all || stream == source else {
+            guard case .log(let source, let text) = record.content, stream.includes(source) else {
                 continue
             }
             bytes.append(contentsOf: text.utf8)

@@ -113,6 +113,8 @@ extension EngineCore {
             tellPool(.specialiseFailed(id, reason: "the sandbox is gone"))
             return
         }
+        sandbox.preparing = specialisation
+        defer { sandbox.preparing = nil }
         do {
             let path = try specialisation.environment.map { [try environmentPath(of: $0, in: sandbox)] } ?? []
             let group = sandbox.userIDs.isEmpty ? nil : try await groupID(of: specialisation.tenant)

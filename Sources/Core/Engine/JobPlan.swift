@@ -15,6 +15,10 @@ package struct JobPlan: Sendable, Hashable, Codable {
     package var network: String
     package var mounts: [JobRequest.Mount]
     package var requirements: [String]
+    /// The package index of this job alone.
+    package var indexURL: String?
+    /// The folder of a source tree to install.
+    package var project: String?
     package var preload: [String]
     package var env: [String: String]
     package var secrets: [String]
@@ -46,6 +50,8 @@ package struct JobPlan: Sendable, Hashable, Codable {
         network = request.network ?? sandbox.network.rawValue
         mounts = request.mounts
         requirements = request.requirements
+        indexURL = request.indexURL
+        project = request.project
         preload = request.preload
         env = request.env
         secrets = request.secrets

@@ -21,6 +21,8 @@ package struct RequestChecker: Sendable {
         limits.mounts = configuration.sandbox.mountAllow
         limits.networks = Set(
             configuration.network.modes(besides: configuration.sandbox.network).map(\.rawValue))
+        limits.indexes = configuration.environments.indexAllow
+        limits.projects = configuration.environments.projectAllow
         limits.handlers = Set(runtimes + ["direct"])
         limits.taskHandlers = Set(handlers)
         limits.secrets = Set(configuration.secrets.keys)

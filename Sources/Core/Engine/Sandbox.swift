@@ -24,6 +24,8 @@ final class Sandbox {
     var preloadErrors: [RunnerMessage.PreloadError] = []
     /// The tenant and environment that it was prepared for.
     var specialisation: Specialisation?
+    /// What it is being prepared for at this moment.
+    var preparing: Specialisation?
     /// The job that runs in it.
     var job: ActiveJob?
     /// The attempt that has sent its result and is not verified clean yet.

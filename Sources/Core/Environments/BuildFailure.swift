@@ -15,6 +15,9 @@ struct BuildFailure {
         case timeout
         case tooLarge = "too_large"
         case noPip = "no_pip"
+        case noUV = "no_uv"
+        case project
+        case changed
         case mismatch
         case failed
         case `internal`
@@ -27,6 +30,7 @@ struct BuildFailure {
     var lines: [String] = []
     var python = ""
     var image = ""
+    var installer = "pip"
 
     init(_ kind: Kind, _ requirements: [String], detail: String = "", lines: [String] = []) {
         self.kind = kind
@@ -44,13 +48,14 @@ struct BuildFailure {
         lines = result.lines ?? []
         python = result.interpreter.map { "Python \($0.version)" } ?? "this Python"
         self.image = image
+        installer = result.installer ?? "pip"
     }
 
     /// The error that the job gets.
     var error: EngineError {
         let names = requirements.prefix(10).joined(separator: ", ") + (requirements.count > 10 ? ", ..." : "")
         var text = "cannot install \(names): \(reason). \(remedy)"
-        if !lines.isEmpty { text += "\npip's last lines:\n" + lines.map { "  " + $0 }.joined(separator: "\n") }
+        if !lines.isEmpty { text += "\n\(installer)'s last lines:\n" + lines.map { "  " + $0 }.joined(separator: "\n") }
         return EngineError(.dependency, text)
     }
 
@@ -65,15 +70,18 @@ struct BuildFailure {
             "\(culprit.isEmpty ? "a package" : culprit) has no wheel for \(python) and could not be compiled"
         case .offline:
             (culprit.isEmpty ? "" : "\(culprit) is not in environments.find_links, and ")
-                + "no package index can be reached (\(detail.isEmpty ? "see pip's lines" : detail))"
+                + "no package index can be reached (\(detail.isEmpty ? "see the lines below" : detail))"
         case .certificate: "the index's certificate is not trusted"
         case .disk: "the disk is full"
         case .memory: "the builder ran out of memory"
         case .timeout: "it took longer than environments.build_timeout"
         case .tooLarge: "it is larger than environments.max_total" + (detail.isEmpty ? "" : " (\(detail))")
         case .noPip: "the image \"\(image)\" has no pip"
+        case .noUV: "the builder has no uv, and environments.installer is uv"
+        case .project: "the project cannot be installed: \(detail)"
+        case .changed: "the project changed while it was installed"
         case .mismatch: "the builder's image does not match the job's: \(detail)"
-        case .failed: "pip failed" + (detail.isEmpty ? "" : " (\(detail))")
+        case .failed: "\(installer) failed" + (detail.isEmpty ? "" : " (\(detail))")
         case .internal: "the builder failed (\(detail))"
         }
     }
@@ -83,7 +91,7 @@ struct BuildFailure {
         case .missing:
             "Check the name and the version; for packages of your own set environments.index_url or "
                 + "environments.extra_index_urls."
-        case .conflict: "Loosen or remove one of the versions that pip names."
+        case .conflict: "Loosen or remove one of the versions that \(installer) names."
         case .python: "Use another version of the package, or an image with another Python."
         case .invalid: "Write it as pip reads it, such as numpy==2.1.* or requests>=2."
         case .hash: "Correct the hashes, or find out who changed the package."
@@ -100,7 +108,10 @@ struct BuildFailure {
         case .noPip, .mismatch:
             "Name an image of the same Python and C library, with pip, as environments.builder_image, or use an image "
                 + "that has the packages."
-        case .failed: "See pip's lines."
+        case .noUV: "Name an image with uv as environments.builder_image, or set environments.installer to auto or pip."
+        case .project: "Correct its pyproject.toml."
+        case .changed: "Submit the job again."
+        case .failed: "See its lines."
         case .internal: "The engine's log says more."
         }
     }

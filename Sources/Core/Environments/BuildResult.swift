@@ -9,6 +9,7 @@ package struct Interpreter: Sendable, Codable, Equatable {
     /// Such as `glibc 2.36`.
     package var libc: String
     package var pip: Bool
+    package var cloudpickle: Bool?
 }
 
 /// What the builder's program answers, in `result.json`.
@@ -16,6 +17,9 @@ package struct BuildResult: Sendable, Decodable {
     package var ok: Bool
     package var interpreter: Interpreter?
     package var versions: [String: String]?
+    package var packages: [EnvironmentPackage]?
+    /// What installed them: `pip` or `uv`.
+    package var installer: String?
     package var bytes: Int?
     package var log: String?
     /// Why it failed: one of `BuildFailure.Kind`.

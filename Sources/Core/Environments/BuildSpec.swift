@@ -11,6 +11,11 @@ struct BuildSpec: Encodable {
     var mode: Mode
     var target = ""
     var requirements: [String] = []
+    var additions: [String] = []
+    var isHashed = false
+    var onlyWheels = false
+    var installer = Configuration.Environments.Installer.auto.rawValue
+    var project: String?
     var expected: Interpreter?
     var user: Int?
     var group: Int?
@@ -27,7 +32,10 @@ struct BuildSpec: Encodable {
     var names: [String] = []
 
     enum CodingKeys: String, CodingKey {
-        case mode, target, requirements, expected, user, group, cache, proxy, timeout, workers, names
+        case mode, target, requirements, additions, installer, project
+        case expected, user, group, cache, proxy, timeout, workers, names
+        case isHashed = "hashed"
+        case onlyWheels = "only_wheels"
         case indexURL = "index_url"
         case extraIndexURLs = "extra_index_urls"
         case findLinks = "find_links"
@@ -43,8 +51,17 @@ struct BuildSpec: Encodable {
         mode = .build
         target = order.target
         requirements = order.requirements
+        additions = order.additions
+        isHashed = order.isHashed
+        project = order.project?.path
+        installer = options.installer.rawValue
         group = order.groupID
-        indexURL = options.indexURL
+        indexURL = order.indexURL ?? options.indexURL
+        if order.usesSharedCache(options) {
+            // What others will be given from this cache comes from the index as it is, and no code of a package runs.
+            onlyWheels = true
+            installer = Configuration.Environments.Installer.pip.rawValue
+        }
         extraIndexURLs = options.extraIndexURLs
         findLinks = options.findLinks
         noIndex = options.network == "none"
@@ -62,5 +79,12 @@ struct BuildSpec: Encodable {
             FileManager.default.createFile(
                 atPath: path, contents: try JSONEncoder().encode(self), attributes: [.posixPermissions: 0o600])
         else { throw EngineError(.storage, "cannot write \(path)") }
+    }
+}
+
+extension BuildOrder {
+    /// Whether the build may use the cache that all tenants share.
+    func usesSharedCache(_ options: EnvironmentOptions) -> Bool {
+        options.pipCache == .shared && isHashed && project == nil
     }
 }

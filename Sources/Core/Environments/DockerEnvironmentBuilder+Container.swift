@@ -7,10 +7,18 @@ extension DockerEnvironmentBuilder {
     static let linksTarget = "/opt/slipway/links"
     static let bundleTarget = "/opt/slipway/ca.crt"
     static let cacheTarget = "/cache"
+    static let projectTarget = "/opt/slipway/project"
 
     /// The volume that holds pip's cache of one tenant.
     package static func cacheVolume(engineID: String, tenant: TenantID) -> String {
         "slipway-pip-\(engineID.filter { $0 != "-" }.prefix(12))-\(tenant)"
+    }
+
+    /// The volume that holds pip's cache of requirements with hashes, of all tenants.
+    ///
+    /// No tenant's name has a dot.
+    package static func sharedCacheVolume(engineID: String) -> String {
+        "slipway-pip-\(engineID.filter { $0 != "-" }.prefix(12)).shared"
     }
 
     /// What a builder's container is made with: the hardening of builders stands here.

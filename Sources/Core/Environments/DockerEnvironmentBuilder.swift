@@ -99,12 +99,19 @@ package final class DockerEnvironmentBuilder: EnvironmentBuilder {
         var mounts: [ContainerSpec.Mount] = [
             .bind(source: order.target, target: Self.buildTarget, isReadOnly: false)
         ]
-        if options.pipCache {
-            let name = Self.cacheVolume(engineID: options.engineID, tenant: order.tenant)
+        if options.pipCache != .none {
+            let name =
+                order.usesSharedCache(options)
+                ? Self.sharedCacheVolume(engineID: options.engineID)
+                : Self.cacheVolume(engineID: options.engineID, tenant: order.tenant)
             try await client.createVolume(
                 name: name, labels: [DockerRuntime.engineLabel: options.engineID, Self.roleLabel: "pip-cache"])
             mounts.append(.volume(name: name, target: Self.cacheTarget, isReadOnly: false))
             spec.cache = Self.cacheTarget
+        }
+        if let project = order.project {
+            mounts.append(.bind(source: project.path, target: Self.projectTarget, isReadOnly: true))
+            spec.project = Self.projectTarget
         }
         if let bundle = options.caBundle {
             guard FileManager.default.fileExists(atPath: bundle) else {

@@ -29,10 +29,31 @@ package struct BuildOrder: Sendable {
     package var tenant: TenantID
     package var image: ResolvedImage
     package var requirements: [String]
+    /// What the engine adds by itself where the image lacks it; it has no hashes.
+    package var additions: [String]
+    /// Whether every requirement has a hash, and everything that is installed is checked against one.
+    package var isHashed: Bool
+    /// The package index of this build alone; nil for the configured one.
+    package var indexURL: String?
+    /// The source tree to install, if any.
+    package var project: ProjectTree?
     /// The group that may read the result.
     package var groupID: Int
     /// The host's folder to fill; exists and is empty.
     package var target: String
     /// The host's folder of the specification and the result; exists and is empty.
     package var work: String
+
+    init(_ key: EnvironmentKey, _ need: EnvironmentNeed, groupID: Int, target: String, work: String) {
+        tenant = need.tenant
+        image = need.image
+        requirements = key.own
+        additions = key.additions
+        isHashed = key.isHashed
+        indexURL = need.indexURL
+        project = need.project
+        self.groupID = groupID
+        self.target = target
+        self.work = work
+    }
 }

@@ -24,6 +24,47 @@ package struct EnvironmentManifest: Sendable, Codable, Equatable {
     package var buildSeconds: Double
     /// The last lines of the installer.
     package var log: String
+    /// Every installed package with what is known about where it came from; nil in old manifests.
+    package var packages: [EnvironmentPackage]?
+    /// What installed it: `pip` or `uv`; nil in old manifests.
+    package var installer: String?
+    /// The folder of the source tree that it holds, if any.
+    package var project: String?
+
+    /// Describes what was built for a need.
+    init(
+        id: String, key: EnvironmentKey, need: EnvironmentNeed, engine: String, groupID: Int, result: BuildResult,
+        buildSeconds: Double
+    ) {
+        self.id = id
+        self.key = key.text
+        self.engine = engine
+        tenant = need.tenant.description
+        runtime = need.runtime
+        image = need.image.reference
+        imageDigest = need.image.digest
+        self.groupID = groupID
+        requirements = key.requirements
+        versions = result.versions ?? [:]
+        isOpen = key.isOpen
+        createdAt = Date()
+        lastUsedAt = createdAt
+        bytes = result.bytes ?? 0
+        self.buildSeconds = buildSeconds
+        log = String((result.log ?? "").suffix(16_384))
+        packages = result.packages
+        installer = result.installer
+        project = need.project?.path
+    }
+
+    /// What was done, in one line.
+    var summary: String {
+        let names = versions.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+        let text = names.prefix(8).joined(separator: ", ") + (names.count > 8 ? " and \(names.count - 8) more" : "")
+        let seconds = (buildSeconds * 10).rounded() / 10
+        let size = bytes < 1 << 20 ? "\(bytes >> 10) KiB" : "\(Double(bytes * 10 >> 20) / 10) MiB"
+        return "Installed \(text.isEmpty ? "nothing" : text) in \(seconds) s (\(size))"
+    }
 
     /// 1 for the first of its key, one more for each that replaced it.
     var generation: Int { id.split(separator: "-").dropFirst().first.flatMap { Int($0) } ?? 1 }

@@ -18,8 +18,10 @@ package struct EnvironmentOptions: Sendable {
     package var fallbackImage: String
     /// The interpreter of builds without containers, a path or a name on PATH.
     package var python: String
-    /// Whether pip keeps a cache between builds.
-    package var pipCache: Bool
+    /// What installs requirements.
+    package var installer: Configuration.Environments.Installer
+    /// Whose downloads are kept between builds.
+    package var pipCache: Configuration.Environments.PipCache
     /// The package index; nil for pip's own default.
     package var indexURL: String?
     /// Further package indexes.
@@ -72,6 +74,7 @@ package struct EnvironmentOptions: Sendable {
         builderImage = section.builderImage
         fallbackImage = configuration.sandbox.image
         python = configuration.runtime.python
+        installer = section.installer
         pipCache = section.pipCache
         indexURL = section.indexURL
         extraIndexURLs = section.extraIndexURLs

@@ -6,48 +6,58 @@ extension EnvironmentStore {
 
     /// Waits for a build, and starts it when nobody did.
     func join(
-        _ key: EnvironmentKey, _ need: EnvironmentNeed, _ groupID: Int, _ waiter: Int,
-        _ continuation: CheckedContinuation<String, any Error>
+        _ key: EnvironmentKey, _ need: EnvironmentNeed, _ groupID: Int, _ waiter: Waiter
     ) {
         let outcome: Result<String, EngineError>? = state.withLock { state in
             if state.isClosed { return .failure(EngineError(.draining, "the engine is shutting down")) }
-            if state.builds[key.text] != nil {
-                state.builds[key.text]?.waiters[waiter] = continuation
+            if let build = state.builds[key.text] {
+                state.builds[key.text]?.waiters[waiter.number] = waiter.continuation
+                if let listener = waiter.listener { build.log.listen(waiter.number, listener) }
                 return nil
             }
             if let failure = state.failures[key.text], failure.at.duration(to: .now) < options.failureMemory {
                 return .failure(failure.error)
             }
             state.failures[key.text] = nil
-            var build = Build()
-            build.waiters[waiter] = continuation
-            build.task = Task { await self.run(key, need, groupID) }
+            var build = Build(key: key, need: need)
+            let log = build.log
+            build.waiters[waiter.number] = waiter.continuation
+            if let listener = waiter.listener { log.listen(waiter.number, listener) }
+            build.task = Task { await self.run(key, need, groupID, log) }
             state.builds[key.text] = build
             return nil
         }
-        if let outcome { continuation.resume(with: outcome) }
+        if let outcome { waiter.continuation.resume(with: outcome) }
     }
 
     /// Stops waiting; the build goes on for the others, and for those who come later.
     func leave(_ key: EnvironmentKey, _ waiter: Int) {
-        let continuation = state.withLock { $0.builds[key.text]?.waiters.removeValue(forKey: waiter) }
+        let continuation = state.withLock { state in
+            state.builds[key.text]?.log.forget(waiter)
+            return state.builds[key.text]?.waiters.removeValue(forKey: waiter)
+        }
         continuation?.resume(throwing: EngineError(.cancelled, "no longer waiting for the environment"))
     }
 
-    private func run(_ key: EnvironmentKey, _ need: EnvironmentNeed, _ groupID: Int) async {
-        await enter()
+    private func run(_ key: EnvironmentKey, _ need: EnvironmentNeed, _ groupID: Int, _ log: BuildLog) async {
+        await enter(log)
         let outcome: Result<String, EngineError>
         do {
-            outcome = .success(try await install(key, need, groupID))
+            outcome = .success(try await install(key, need, groupID, log))
         } catch {
-            outcome = failed(key, error)
+            outcome = failed(key, need, error, log)
         }
         exit()
-        let waiters = state.withLock { $0.builds.removeValue(forKey: key.text)?.waiters ?? [:] }
+        let waiters = state.withLock { state in
+            if case .success(let id) = outcome { state.handedAt[id] = .now }
+            return state.builds.removeValue(forKey: key.text)?.waiters ?? [:]
+        }
         for waiter in waiters.values { waiter.resume(with: outcome) }
     }
 
-    private func install(_ key: EnvironmentKey, _ need: EnvironmentNeed, _ groupID: Int) async throws -> String {
+    private func install(
+        _ key: EnvironmentKey, _ need: EnvironmentNeed, _ groupID: Int, _ log: BuildLog
+    ) async throws -> String {
         if state.withLock({ $0.isClosed }) { throw EngineError(.draining, "the engine is shutting down") }
         guard let builder = builders[need.runtime] else {
             throw EngineError(.dependency, "the runtime \(need.runtime) installs no requirements")
@@ -66,18 +76,20 @@ extension EnvironmentStore {
             let work = try DockerEnvironmentBuilder.makeWork(below: options.workFolder)
             // Only a few small files; what stays is removed at the next start.
             defer { try? FileManager.default.removeItem(atPath: work) }
-            let result = try await builder.build(
-                BuildOrder(
-                    tenant: need.tenant, image: need.image, requirements: key.requirements, groupID: groupID,
-                    target: target, work: work))
+            let order = BuildOrder(key, need, groupID: groupID, target: target, work: work)
+            let tail = BuildLogTail(path: "\(work)/\(BuildLogTail.fileName)", log: log)
+            let result = try await tail.follow { try await builder.build(order) }
+            if let project = need.project {
+                // Somebody may have gone on working: the key would stand for what is not there.
+                let now = try await Task.detached { try ProjectTree.read(project.path) }.value
+                guard now == project else { throw BuildFailure(.changed, key.requirements).error }
+            }
             let manifest = EnvironmentManifest(
-                id: id, key: key.text, engine: options.engineID, tenant: need.tenant.description,
-                runtime: need.runtime, image: need.image.reference, imageDigest: need.image.digest,
-                groupID: groupID, requirements: key.requirements, versions: result.versions ?? [:],
-                isOpen: key.isOpen, createdAt: Date(), lastUsedAt: Date(), bytes: result.bytes ?? 0,
-                buildSeconds: started.duration(to: .now).seconds, log: String((result.log ?? "").suffix(16_384)))
+                id: id, key: key, need: need, engine: options.engineID, groupID: groupID, result: result,
+                buildSeconds: started.duration(to: .now).seconds)
             try await folder.publish(draft, as: manifest)
             publish(manifest)
+            log.append("\(manifest.summary)\n")
             return id
         } catch {
             await discard([draft, id])
@@ -100,7 +112,9 @@ extension EnvironmentStore {
             ])
     }
 
-    private func failed(_ key: EnvironmentKey, _ error: any Error) -> Result<String, EngineError> {
+    private func failed(
+        _ key: EnvironmentKey, _ need: EnvironmentNeed, _ error: any Error, _ log: BuildLog
+    ) -> Result<String, EngineError> {
         let failure =
             error as? EngineError
             ?? (error is CancellationError
@@ -117,16 +131,19 @@ extension EnvironmentStore {
             }
             if failure.code == .dependency {
                 if state.failures.count >= 256 { state.failures = [:] }
-                state.failures[key.text] = (failure, .now)
+                state.failures[key.text] = Failure(key: key, need: need, error: failure, log: log.text)
             }
             return .failure(failure)
         }
     }
 
     /// Waits until fewer builds run than may.
-    private func enter() async {
+    private func enter(_ log: BuildLog) async {
         await withCheckedContinuation { continuation in
             let enters = state.withLock { state in
+                if state.running >= options.buildsMax {
+                    log.append("Waiting for \(state.running + state.line.count) other builds\n")
+                }
                 guard state.running >= options.buildsMax else {
                     state.running += 1
                     return true

@@ -32,8 +32,46 @@ extension EnvironmentStore {
     package func prune(
         olderThan: Duration? = nil, maxTotalBytes: Int? = nil, keeping: Set<String> = []
     ) async -> [EnvironmentManifest] {
-        let victims = state.withLock { state in
-            let victims = Self.victims(state, olderThan, maxTotalBytes, keeping)
+        let victims = retire(
+            Retirement(olderThan: olderThan, maxTotalBytes: maxTotalBytes, handover: .zero), keeping: keeping)
+        await discard(victims.map(\.id))
+        return victims
+    }
+
+    /// Which environments may go.
+    package struct Retirement: Sendable {
+        /// Only those of this tenant.
+        package var tenant: TenantID?
+        /// Only these.
+        package var ids: Set<String>?
+        /// Those that were not used for this long.
+        package var olderThan: Duration?
+        /// More, until all together are no larger than this.
+        package var maxTotalBytes: Int?
+        /// None that somebody was given so lately that no sandbox may hold it yet.
+        package var handover: Duration
+
+        package init(
+            tenant: TenantID? = nil, ids: Set<String>? = nil, olderThan: Duration? = nil, maxTotalBytes: Int? = nil,
+            handover: Duration = .seconds(5)
+        ) {
+            self.tenant = tenant
+            self.ids = ids
+            self.olderThan = olderThan
+            self.maxTotalBytes = maxTotalBytes
+            self.handover = handover
+        }
+    }
+
+    /// Takes environments out of use, at once, so that whoever knows which are used can decide without a gap.
+    ///
+    /// Their folders stay until `discard` removes them.
+    package func retire(_ rule: Retirement, keeping: Set<String>) -> [EnvironmentManifest] {
+        state.withLock { state in
+            let now = ContinuousClock.now
+            state.handedAt = state.handedAt.filter { $0.value.duration(to: now) < .seconds(60) }
+            let handed = Set(state.handedAt.filter { $0.value.duration(to: now) < rule.handover }.keys)
+            let victims = Self.victims(state, rule, keeping.union(handed))
             for victim in victims {
                 state.replaced[victim.id] = nil
                 state.extended[victim.id] = nil
@@ -41,18 +79,18 @@ extension EnvironmentStore {
             }
             return victims
         }
-        await discard(victims.map(\.id))
-        return victims
     }
 
-    /// Keeps the store within its configured size and notes when environments were used last.
-    package func maintain(keeping: Set<String>) async throws {
-        try await reconcile()
-        await prune(maxTotalBytes: options.maxTotalBytes, keeping: keeping)
+    /// Whether all environments together are larger than they may be.
+    package var isTooLarge: Bool {
+        state.withLock { state in
+            (Array(state.current.values) + Array(state.replaced.values)).reduce(0) { $0 + $1.bytes }
+                > options.maxTotalBytes
+        }
     }
 
     /// Removes folders of the root with their manifests.
-    func discard(_ names: [String]) async {
+    package func discard(_ names: [String]) async {
         guard !names.isEmpty else { return }
         // The manifest goes first: a folder without one is never used.
         let manifests = names.filter { !$0.hasSuffix(".json") }.map { $0 + ".json" }
@@ -75,15 +113,18 @@ extension EnvironmentStore {
     }
 
     private static func victims(
-        _ state: State, _ olderThan: Duration?, _ maxTotalBytes: Int?, _ keeping: Set<String>
+        _ state: State, _ rule: Retirement, _ keeping: Set<String>
     ) -> [EnvironmentManifest] {
         let all = (Array(state.current.values) + Array(state.replaced.values)).sorted { $0.lastUsedAt < $1.lastUsedAt }
         var total = all.reduce(0) { $0 + $1.bytes }
-        let limit = olderThan.map { Date(timeIntervalSinceNow: -$0.seconds) }
+        let limit = rule.olderThan.map { Date(timeIntervalSinceNow: -$0.seconds) }
         return all.filter { manifest in
-            guard !keeping.contains(manifest.id), state.builds[manifest.key] == nil else { return false }
-            let isOld = limit.map { manifest.lastUsedAt < $0 } ?? false
-            let isTooMuch = maxTotalBytes.map { total > $0 } ?? false
+            guard !keeping.contains(manifest.id), state.builds[manifest.key] == nil,
+                rule.tenant.map({ $0.description == manifest.tenant }) ?? true,
+                rule.ids.map({ $0.contains(manifest.id) }) ?? true
+            else { return false }
+            let isOld = limit.map { manifest.lastUsedAt <= $0 } ?? false
+            let isTooMuch = rule.maxTotalBytes.map { total > $0 } ?? false
             guard isOld || isTooMuch else { return false }
             total -= manifest.bytes
             return true

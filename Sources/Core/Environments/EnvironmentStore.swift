@@ -9,8 +9,29 @@ import Synchronization
 package final class EnvironmentStore: EnvironmentProvider {
     /// One build and those who wait for it.
     struct Build {
+        let key: EnvironmentKey
+        let need: EnvironmentNeed
+        let startedAt = Date()
+        let log = BuildLog()
         var waiters: [Int: CheckedContinuation<String, any Error>] = [:]
         var task: Task<Void, Never>?
+    }
+
+    /// A build that failed.
+    struct Failure {
+        let key: EnvironmentKey
+        let need: EnvironmentNeed
+        let error: EngineError
+        let log: String
+        let at = ContinuousClock.now
+        let date = Date()
+    }
+
+    /// Somebody who waits for a build.
+    struct Waiter {
+        let number: Int
+        let continuation: CheckedContinuation<String, any Error>
+        let listener: BuildLog.Listener?
     }
 
     struct State {
@@ -23,7 +44,9 @@ package final class EnvironmentStore: EnvironmentProvider {
         /// Until when an environment of open ranges serves although it could not be resolved again.
         var extended: [String: Date] = [:]
         var builds: [String: Build] = [:]
-        var failures: [String: (error: EngineError, at: ContinuousClock.Instant)] = [:]
+        var failures: [String: Failure] = [:]
+        /// When an environment was handed to somebody who has no sandbox yet that holds it.
+        var handedAt: [String: ContinuousClock.Instant] = [:]
         var leftovers: [String] = []
         var running = 0
         var line: [CheckedContinuation<Void, Never>] = []
@@ -75,11 +98,14 @@ package final class EnvironmentStore: EnvironmentProvider {
                 isFresh(found, state)
             else { return nil }
             state.current[key.text]?.lastUsedAt = Date()
+            state.handedAt[found.id] = .now
             return found.id
         }
     }
 
-    package func provide(_ need: EnvironmentNeed, groupID: Int) async throws -> String {
+    package func provide(
+        _ need: EnvironmentNeed, groupID: Int, listener: BuildLog.Listener?
+    ) async throws -> String {
         if let id = installed(need) { return id }
         let waiter = state.withLock { state in
             state.nextWaiter += 1
@@ -93,7 +119,7 @@ package final class EnvironmentStore: EnvironmentProvider {
         }
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
-                join(key, need, groupID, waiter, continuation)
+                join(key, need, groupID, Waiter(number: waiter, continuation: continuation, listener: listener))
                 if Task.isCancelled { leave(key, waiter) }
             }
         } onCancel: {
@@ -115,7 +141,7 @@ package final class EnvironmentStore: EnvironmentProvider {
         for task in tasks { await task.value }
     }
 
-    private func key(of need: EnvironmentNeed, _ state: inout State) -> EnvironmentKey? {
+    func key(of need: EnvironmentNeed, _ state: inout State) -> EnvironmentKey? {
         if let known = state.keys[need] { return known }
         guard let builder = builders[need.runtime] else { return nil }
         let key = EnvironmentKey(need, identity: builder.identity(of: need.image), options: options)

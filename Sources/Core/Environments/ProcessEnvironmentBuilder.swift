@@ -38,8 +38,9 @@ package final class ProcessEnvironmentBuilder: EnvironmentBuilder {
     package func build(_ order: BuildOrder) async throws -> BuildResult {
         var spec = BuildSpec(order, options: options)
         spec.group = nil
-        if options.pipCache {
-            let cache = "\(options.cacheFolder)/\(order.tenant)"
+        if options.pipCache != .none {
+            let owner = order.usesSharedCache(options) ? ".shared" : order.tenant.description
+            let cache = "\(options.cacheFolder)/\(owner)"
             try FileManager.default.createDirectory(
                 atPath: cache, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
             spec.cache = cache

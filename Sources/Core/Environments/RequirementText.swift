@@ -1,6 +1,9 @@
+import Foundation
+
 /// A requirement in a form that is the same for every way to write it, as far as that is cheap to tell.
 ///
-/// `Num_Py >=2 , <3` and `num-py<3,>=2` are one. Texts that are not understood stay as they are, trimmed.
+/// `Num_Py >=2 , <3` and `num-py<3,>=2` are one. Texts that are not understood stay as they are, trimmed. Hashes
+/// (`--hash=sha256:...`) follow the requirement, in a fixed order.
 package struct RequirementText: Sendable, Hashable {
     /// The package's name as indexes compare it (PEP 503); empty when the text starts with none.
     package let name: String
@@ -8,15 +11,23 @@ package struct RequirementText: Sendable, Hashable {
     package let text: String
     /// Whether it allows exactly one version.
     package let isPinned: Bool
+    /// Whether what is installed for it is checked against hashes.
+    package let isHashed: Bool
 
     package init(_ raw: String) {
-        let trimmed = Self.trim(raw[...])
-        let named = trimmed.prefix(while: Self.isNameCharacter)
+        let whole = Self.trim(raw[...])
+        let named = whole.prefix(while: Self.isNameCharacter)
         name = Self.normalised(named)
-        var rest = Self.trim(trimmed[named.endIndex...])
-        // Addresses and hashes are compared as they were written.
+        let words = whole.split(whereSeparator: \.isWhitespace)
+        let hashes = Set(words.filter { $0.hasPrefix(Self.hashOption) }).sorted()
+        isHashed = !hashes.isEmpty
+        let first = whole.range(of: " " + Self.hashOption)?.lowerBound ?? whole.endIndex
+        let trimmed = Self.trim(whole[..<first])
+        let ending = hashes.map { " \($0)" }.joined()
+        var rest = named.isEmpty ? "" : Self.trim(trimmed[named.endIndex...])
+        // Addresses, and options that are no hashes, are compared as they were written.
         guard !named.isEmpty, !rest.hasPrefix("@"), !rest.contains("--") else {
-            text = String(trimmed)
+            text = String(whole)
             isPinned = false
             return
         }
@@ -36,8 +47,11 @@ package struct RequirementText: Sendable, Hashable {
         isPinned = limits.contains { $0.hasPrefix("===") || ($0.hasPrefix("==") && !$0.hasSuffix("*")) }
         text =
             name + (extras.isEmpty ? "" : "[\(extras.joined(separator: ","))]") + limits.joined(separator: ",")
-            + (marker.isEmpty ? "" : "; \(marker)")
+            + (marker.isEmpty ? "" : "; \(marker)") + ending
     }
+
+    /// What a hash begins with.
+    private static let hashOption = "--hash="
 
     /// Every requirement once, in a fixed order.
     package static func normalised(_ all: [String]) -> [RequirementText] {

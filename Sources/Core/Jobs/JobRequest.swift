@@ -41,6 +41,12 @@ public struct JobRequest: Sendable {
     public var image: String?
     /// Python requirements as pip reads them.
     public var requirements: [String] = []
+    /// The package index for them, which must match `environments.index_allow`; nil takes the configured one.
+    public var indexURL: String?
+    /// A folder of the engine's machine with a Python project to install, for development.
+    ///
+    /// It must lie below `environments.project_allow`.
+    public var project: String?
     /// Environment variables of the task.
     public var env: [String: String] = [:]
     /// Names of configured secrets that the task gets as environment variables.

@@ -101,7 +101,9 @@ package enum RunnerMessage: Sendable {
         case .ready: self = .ready(try Self.ready(fields))
         case .log:
             let name = try fields.string("stream")
-            guard let stream = LogStream(rawValue: name), stream != .all else { throw .header("stream is unknown") }
+            guard let stream = LogStream(rawValue: name), stream == .stdout || stream == .stderr else {
+                throw .header("stream is unknown")
+            }
             self = .log(
                 try fields.reference(), stream: stream, offset: try fields.integer("offset", in: Self.sizes),
                 skipped: try fields.optionalInteger("skipped", in: Self.sizes) ?? 0, frame.body)

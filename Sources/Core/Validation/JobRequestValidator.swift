@@ -30,6 +30,7 @@ package struct JobRequestValidator {
         }
         if let image = request.image { checkImage(image) }
         if !request.requirements.isEmpty { checkRequirements(request.requirements) }
+        InstallationValidator(limits: limits, faults: faults).check(request)
         if !request.env.isEmpty { EnvironmentValidator(limits: limits, faults: faults).check(request.env) }
         for (place, secret) in request.secrets.enumerated() where !limits.secrets.contains(secret) {
             faults.add("/secrets/\(place)", "unknown-secret", "No secret of this name is configured")

@@ -16,14 +16,14 @@ struct MountValidator {
         var targets: Set<String> = []
         for (place, mount) in mounts.enumerated() {
             let pointer = "/mounts/\(place)"
-            if !isCleanPath(mount.source) {
+            if !PathRules.isClean(mount.source) {
                 faults.add(pointer + "/source", "invalid", "The source must be an absolute path without . and ..")
-            } else if !limits.mounts.contains(where: { isInside(mount.source, $0) }) {
+            } else if !limits.mounts.contains(where: { PathRules.isInside(mount.source, $0) }) {
                 faults.add(pointer + "/source", "not-allowed", "The folder is not on the list of allowed mounts")
             }
-            if !isCleanPath(mount.target) || mount.target == "/" {
+            if !PathRules.isClean(mount.target) || mount.target == "/" {
                 faults.add(pointer + "/target", "invalid", "The target must be an absolute path without . and ..")
-            } else if Self.reserved.contains(where: { isInside(mount.target, $0) || isInside($0, mount.target) }) {
+            } else if Self.reserved.contains(where: { Self.overlaps(mount.target, $0) }) {
                 faults.add(pointer + "/target", "not-allowed", "The target lies in a folder of the system")
             } else if !targets.insert(mount.target).inserted {
                 faults.add(pointer + "/target", "invalid", "Another mount has the same target")
@@ -31,18 +31,7 @@ struct MountValidator {
         }
     }
 
-    private func isCleanPath(_ path: String) -> Bool {
-        guard path.hasPrefix("/"), path.utf8.count <= 4096 else { return false }
-        guard !path.unicodeScalars.contains(where: { Characters.isControl($0) || $0 == ":" || $0 == "," }) else {
-            return false
-        }
-        if path == "/" { return true }
-        return path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
-            .allSatisfy { !$0.isEmpty && $0 != "." && $0 != ".." && $0.utf8.count <= 255 }
-    }
-
-    private func isInside(_ path: String, _ folder: String) -> Bool {
-        let folder = folder.hasSuffix("/") ? String(folder.dropLast()) : folder
-        return path == folder || path.hasPrefix(folder + "/")
+    private static func overlaps(_ path: String, _ other: String) -> Bool {
+        PathRules.isInside(path, other) || PathRules.isInside(other, path)
     }
 }

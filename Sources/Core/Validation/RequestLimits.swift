@@ -24,6 +24,10 @@ package struct RequestLimits: Sendable {
     package var defaultImage: String?
     /// Folders of the host that may be mounted, each with all below it.
     package var mounts: [String] = []
+    /// Package indexes that jobs may name; `*` stands for any characters.
+    package var indexes: [String] = []
+    /// Folders of the host whose projects may be installed, each with all below it.
+    package var projects: [String] = []
     /// Network modes that may be asked for.
     package var networks: Set<String> = ["none"]
     /// Handlers that may be named.

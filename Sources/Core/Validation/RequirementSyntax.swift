@@ -1,7 +1,10 @@
+import Foundation
+
 /// The syntax of Python requirements (PEP 508), so far that nothing else can be smuggled to pip as one.
 ///
-/// A requirement is a name with optional extras, version limits and an environment marker. Options, paths and line
-/// breaks are refused; addresses too unless they are allowed.
+/// A requirement is a name with optional extras, version limits and an environment marker. One with an exact version
+/// may be followed by hashes, `--hash=sha256:...`; other options, paths and line breaks are refused; addresses too
+/// unless they are allowed.
 struct RequirementSyntax {
     /// Why a text is no requirement.
     struct Fault: Error {
@@ -10,12 +13,17 @@ struct RequirementSyntax {
     }
 
     private static let archives = [".whl", ".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".egg"]
+    /// Hashes that indexes offer and installers check, with the length of each in hexadecimal digits.
+    private static let hashLengths = ["sha256": 64, "sha384": 96, "sha512": 128]
+    private static let hashesMax = 200
     private var rest: Substring.UTF8View
+    private var isExact = false
 
     /// Checks one requirement.
     static func check(_ text: String, allowsURLs: Bool) throws(Fault) {
-        guard (1...1000).contains(text.utf8.count) else {
-            throw Fault(code: "out-of-range", detail: "A requirement has 1 to 1000 characters")
+        let end = text.range(of: " --hash=")?.lowerBound ?? text.endIndex
+        guard (1...1000).contains(text[..<end].utf8.count), text.utf8.count <= 32_768 else {
+            throw Fault(code: "out-of-range", detail: "A requirement has 1 to 1000 characters, and hashes after them")
         }
         guard text.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) else {
             throw Fault(code: "invalid-requirement", detail: "A requirement is one line of printable ASCII")
@@ -23,8 +31,28 @@ struct RequirementSyntax {
         if text.hasPrefix("-") {
             throw Fault(code: "invalid-requirement", detail: "Options of pip cannot be given as requirements")
         }
-        var syntax = RequirementSyntax(rest: Substring(text).utf8)
+        var syntax = RequirementSyntax(rest: text[..<end].utf8)
         try syntax.parse(allowsURLs: allowsURLs)
+        if end < text.endIndex {
+            guard syntax.isExact else {
+                throw syntax.invalid("has a hash, and so needs an exact version such as ==1.2.3")
+            }
+            try syntax.checkHashes(text[end...])
+        }
+    }
+
+    private func checkHashes(_ text: Substring) throws(Fault) {
+        let words = text.split(separator: " ")
+        guard words.count <= Self.hashesMax else { throw invalid("has more than \(Self.hashesMax) hashes") }
+        for word in words {
+            let parts = word.dropFirst("--hash=".count).split(separator: ":", omittingEmptySubsequences: false)
+            guard word.hasPrefix("--hash="), parts.count == 2, let length = Self.hashLengths[String(parts[0])],
+                parts[1].utf8.count == length,
+                parts[1].utf8.allSatisfy({ Characters.isDigit($0) || (97...102).contains($0) })
+            else {
+                throw invalid("has a bad hash at '\(word.prefix(30))'; it looks like --hash=sha256: and 64 digits")
+            }
+        }
     }
 
     private mutating func parse(allowsURLs: Bool) throws(Fault) {
@@ -55,7 +83,11 @@ struct RequirementSyntax {
         skipSpaces()
         if skip(";") { try parseMarker() }
         guard rest.isEmpty else {
-            throw invalid("has something after its end, starting with '\(Substring(rest).prefix(20))'")
+            let what = Substring(rest).prefix(20)
+            guard !what.hasPrefix("-") else {
+                throw invalid("has the option '\(what)'; of pip's options only --hash is allowed")
+            }
+            throw invalid("has something after its end, starting with '\(what)'")
         }
     }
 
@@ -72,7 +104,8 @@ struct RequirementSyntax {
     private mutating func parseVersions() throws(Fault) {
         repeat {
             skipSpaces()
-            guard ["===", "==", "~=", "!=", "<=", ">=", "<", ">"].contains(where: { skip($0) }) else {
+            let isEqual = ["===", "=="].contains { skip($0) }
+            guard isEqual || ["~=", "!=", "<=", ">=", "<", ">"].contains(where: { skip($0) }) else {
                 throw invalid("needs a comparison such as ==1.2 after the name")
             }
             skipSpaces()
@@ -80,6 +113,7 @@ struct RequirementSyntax {
             guard let first = version.utf8.first, isAlphanumeric(first) else {
                 throw invalid("lacks a version after a comparison")
             }
+            if isEqual, !version.contains("*") { isExact = true }
             skipSpaces()
         } while skip(",")
     }

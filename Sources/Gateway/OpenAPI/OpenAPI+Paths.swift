@@ -103,7 +103,7 @@ extension OpenAPI {
           "parameters":[{"$ref":"#/components/parameters/id"}],
           "get":{"operationId":"getLogs","tags":["jobs"],"summary":"The output of a task; scope read.",
             "parameters":[
-              {"name":"stream","in":"query","schema":{"enum":["stdout","stderr","all"],"default":"all"}},
+              {"name":"stream","in":"query","schema":{"enum":["stdout","stderr","all","build"],"default":"all"}},
               {"name":"follow","in":"query","description":"Stream until the job has ended.","schema":{"type":"boolean","default":false}},
               {"name":"tail","in":"query","description":"The last lines only; not with follow.","schema":{"type":"integer","minimum":0,"maximum":1000000}}],
             "responses":{"200":{"description":"Text as the task wrote it.","content":{"text/plain":{"schema":{"type":"string"}}}},
@@ -143,6 +143,7 @@ extension OpenAPI {
           "get":{"operationId":"getUsage","tags":["engine"],"summary":"What the tenant may use, and what it uses now; scope read.",
             "responses":{"200":{"description":"Limits and use.","content":{"application/json":{"schema":{"$ref":"#/components/schemas/Usage"}}}},
               "401":{"$ref":"#/components/responses/Unauthorized"}}}},
+        \#(environmentPaths)
         "/metrics":{
           "get":{"operationId":"getMetrics","tags":["engine"],"summary":"Measurements for Prometheus; scope admin.",
             "responses":{"200":{"description":"Text format 0.0.4.","content":{"text/plain":{"schema":{"type":"string"}}}},

@@ -61,6 +61,7 @@ extension OpenAPI {
           "name":{"type":["string","null"],"minLength":1,"maxLength":255},
           "handler":{"type":["string","null"]},"image":{"type":["string","null"]},
           "requirements":{"type":["array","null"],"maxItems":200,"items":{"type":"string"}},
+          "index_url":{"type":["string","null"]},"project":{"type":["string","null"]},
           "env":{"type":["object","null"],"maxProperties":256,"additionalProperties":{"type":"string"}},
           "secrets":{"type":["array","null"],"items":{"type":"string"}},
           "resources":{"type":["object","null"],"additionalProperties":false,"properties":{
@@ -134,6 +135,7 @@ extension OpenAPI {
             "running":{"type":"integer"},"unfinished":{"type":"integer"}}},
           "idle":{"type":"object","description":"The tenant's warm sandboxes, given up when anybody needs their room.",
             "properties":{"sandboxes":{"type":"integer"},"memory":{"type":"integer"}}}}},
+        \#(environmentSchemas)
         "Readiness":{"type":"object","required":["status","reasons"],"properties":{"status":{"enum":["ready","not-ready"]},
           "container_engine":{"type":"string"},"reasons":{"type":"array","items":{"type":"string"}}}},
         "Problem":{"type":"object","required":["type","title","status","detail","instance","request_id"],"properties":{

@@ -11,7 +11,7 @@ package enum OpenAPI {
         "license":{"name":"See the repository"}},
         "servers":[{"url":"/"}],
         "security":[{"key":[]}],
-        "tags":[{"name":"jobs"},{"name":"engine"},{"name":"admin"}],
+        "tags":[{"name":"jobs"},{"name":"environments"},{"name":"engine"},{"name":"admin"}],
         "paths":\(paths),
         "components":{
         "securitySchemes":{"key":{"type":"http","scheme":"bearer","description":"A key such as slw_ID_SECRET."}},

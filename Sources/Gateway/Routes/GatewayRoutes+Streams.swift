@@ -9,7 +9,7 @@ extension GatewayRoutes {
         try call.allowQuery("stream", "follow", "tail")
         let id = try call.jobID()
         guard let stream = LogStream(rawValue: call.target.query["stream"] ?? LogStream.all.rawValue) else {
-            throw Problem.badRequest("The query parameter 'stream' must be stdout, stderr or all.")
+            throw Problem.badRequest("The query parameter 'stream' must be stdout, stderr, all or build.")
         }
         let tail = try call.integer("tail", in: 0...1_000_000)
         let headers: HTTPFields = [.contentType: "text/plain; charset=utf-8"]
@@ -108,7 +108,10 @@ enum LogLine {
         guard event.type == "log" else { return nil }
         do throws(JSONParseError) {
             let root = try JSONDocument(parsing: event.json, limits: .init(depth: 512)).root
-            guard stream == .all || root["stream"]?.string == stream.rawValue else { return nil }
+            guard let source = (root["stream"]?.string).flatMap(LogStream.init(rawValue:)), stream.includes(source)
+            else {
+                return nil
+            }
             return root["data"]?.stringBytes
         } catch {
             return nil

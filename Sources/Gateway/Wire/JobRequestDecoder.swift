@@ -45,6 +45,8 @@ struct JobRequestDecoder {
         case "handler": request.handler = value.text("/handler", faults)
         case "image": request.image = value.text("/image", faults)
         case "requirements": request.requirements = value.texts("/requirements", faults)
+        case "index_url": request.indexURL = value.text("/index_url", faults)
+        case "project": request.project = value.text("/project", faults)
         case "env": request.env = value.textMap("/env", faults)
         case "secrets": request.secrets = value.texts("/secrets", faults)
         case "resources": request.resources = ResourceDecoder(faults: faults).decode(value)

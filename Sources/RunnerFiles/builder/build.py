@@ -3,68 +3,91 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 import time
 from typing import Any
-from urllib.parse import urlsplit
 
-from _builder import interpreter, reach, seal, verdict
+from _builder import installers, interpreter, project, reach, record, seal, verdict
+from _builder.installers import UV, Pip, Step
+from _builder.output import Output
 from _builder.worker import Outcome, Worker
 
 _SCRATCH = ".slipway-tmp"
 
 
-def build(spec: dict[str, Any]) -> dict[str, Any]:
+def build(spec: dict[str, Any], output: Output) -> dict[str, Any]:
     """Install what the specification names; return what came of it."""
     own = interpreter.describe()
     result: dict[str, Any] = {"ok": False, "interpreter": own}
-    fault = _fitness(own, spec.get("expected"))
-    if fault:
-        result.update(fault)
+    installer = installers.choose(spec["installer"])
+    fault = _fitness(own, spec, installer)
+    if fault or installer is None:
+        result.update(fault or {})
         return result
+    result["installer"] = installer.name
     offline = _offline_reason(spec)
     if offline and not spec["find_links"]:
         result.update(kind="offline", detail=offline)
         return result
+    output.say(
+        f"Installing with {installer.name} {installer.version}".rstrip()
+        + f" for Python {own['version']}"
+    )
     target = spec["target"]
     scratch = os.path.join(target, _SCRATCH)
-    worker = Worker(spec.get("user"), time.monotonic() + spec["timeout"])
+    worker = Worker(spec.get("user"), time.monotonic() + spec["timeout"], output)
+    reports: list[str] = []
     try:
         worker.own(target, spec.get("cache"))
         worker.make_folder(scratch)
-        requirements = _write_requirements(spec, scratch, worker)
-        outcome = worker.run(
-            _pip(spec, requirements),
-            _environment(spec, scratch, no_index=offline is not None),
-            exceeds=lambda: seal.measure(target) > spec["max_bytes"],
-        )
+        outcome = Outcome()
+        for step in _steps(spec, own, scratch, worker):
+            reports.append(os.path.join(scratch, f"report-{len(reports)}.json"))
+            outcome = _install(
+                spec, installer, step, worker, reports[-1], offline is not None
+            )
+            if not outcome.ok:
+                break
         if outcome.ok:
+            output.say("Compiling byte code")
             _compile(worker, spec, scratch)
     finally:
         worker.sweep()
-    result["log"] = outcome.text[-65_536:]
+    result["log"] = output.text[-65_536:]
     if not outcome.ok:
         result.update(_failure(outcome, offline))
         return result
+    versions = seal.versions(target)
+    result.update(versions=versions, packages=record.packages(versions, reports))
     seal.remove_tree(scratch)
+    lock = os.path.join(target, ".lock")
+    if os.path.isfile(lock) and not os.path.islink(lock):
+        # uv's own, which nobody takes any more.
+        os.unlink(lock)
     size = seal.seal(target, spec.get("group"))
     if size > spec["max_bytes"]:
         result.update(kind="too_large", detail=f"it has {size} bytes")
         return result
-    result.update(ok=True, versions=seal.versions(target), bytes=size)
+    result.update(ok=True, bytes=size)
     return result
 
 
 def _fitness(
-    own: dict[str, Any], expected: dict[str, Any] | None
+    own: dict[str, Any], spec: dict[str, Any], installer: Pip | UV | None
 ) -> dict[str, str] | None:
+    expected = spec.get("expected")
     if expected:
         reason = interpreter.mismatch(own, expected)
         if reason:
             return {"kind": "mismatch", "detail": reason}
-    if not own["pip"]:
+    if installer is None:
+        if spec["installer"] == "uv":
+            return {"kind": "no_uv", "detail": "there is no uv on PATH"}
         return {"kind": "no_pip", "detail": f"Python {own['version']} has no pip"}
+    if spec.get("project"):
+        reason = project.fault(spec["project"])
+        if reason:
+            return {"kind": "project", "detail": reason}
     return None
 
 
@@ -74,76 +97,50 @@ def _offline_reason(spec: dict[str, Any]) -> str | None:
     return reach.reason_unreachable(spec)
 
 
-def _write_requirements(spec: dict[str, Any], scratch: str, worker: Worker) -> str:
-    lines = ["--find-links " + shlex.quote(place) for place in spec["find_links"]]
-    for text in spec["requirements"]:
-        if text.lstrip().startswith("-") or not text.isprintable():
-            raise ValueError("not a requirement: " + repr(text))
-        lines.append(text)
-    path = os.path.join(scratch, "requirements.txt")
+def _steps(
+    spec: dict[str, Any], own: dict[str, Any], scratch: str, worker: Worker
+) -> list[Step]:
+    """Plan the calls: what has hashes and what the engine adds without any go apart."""
+    has_cloudpickle = (spec.get("expected") or own).get("cloudpickle", False)
+    additions = [
+        text
+        for text in spec["additions"]
+        if not (has_cloudpickle and text.startswith("cloudpickle"))
+    ]
+    source = None
+    if spec.get("project"):
+        source = os.path.join(scratch, "project")
+        for path in project.copy(spec["project"], source):
+            worker.give(path)
+    if not spec["hashed"]:
+        return [Step(spec["requirements"] + additions, project=source)]
+    only_wheels = spec["only_wheels"]
+    steps = [Step(spec["requirements"], hashed=True, only_wheels=only_wheels)]
+    if additions:
+        # A cache that tenants share holds nothing that was not checked.
+        steps.append(Step(additions, cached=not only_wheels, alone=True))
+    return steps
+
+
+def _install(
+    spec: dict[str, Any],
+    installer: Pip | UV,
+    step: Step,
+    worker: Worker,
+    report: str,
+    no_index: bool,
+) -> Outcome:
+    path = report.replace("report-", "requirements-").replace(".json", ".txt")
     with open(path, "x", encoding="utf-8") as file:
-        file.write("\n".join(lines) + "\n")
+        file.write("\n".join(installer.lines(spec, step)) + "\n")
     worker.give(path)
-    return path
-
-
-def _pip(spec: dict[str, Any], requirements: str) -> list[str]:
-    return [
-        sys.executable,
-        "-I",
-        "-m",
-        "pip",
-        "install",
-        "--target",
-        spec["target"],
-        "--requirement",
-        requirements,
-        "--no-input",
-        "--no-compile",
-        "--disable-pip-version-check",
-        "--progress-bar=off",
-        "--retries=2",
-        "--timeout=15",
-    ]
-
-
-def _environment(spec: dict[str, Any], scratch: str, no_index: bool) -> dict[str, str]:
-    """Make pip's variables; addresses may hold passwords, so none is an argument."""
-    kept = ("PATH", "LANG", "LC_ALL", "TZ")
-    variables = {name: os.environ[name] for name in kept if name in os.environ}
-    # On the disk: wheels can be larger than memory, and moving them costs nothing.
-    variables["TMPDIR"] = scratch
-    variables["HOME"] = (
-        os.environ.get("HOME", scratch) if spec.get("user") is None else scratch
+    variables = installers.shared_variables(spec, os.path.dirname(report))
+    variables.update(installer.variables(spec, step, no_index))
+    return worker.run(
+        installer.command(spec, step, path, report),
+        variables,
+        exceeds=lambda: seal.measure(spec["target"]) > spec["max_bytes"],
     )
-    if spec.get("cache"):
-        variables["PIP_CACHE_DIR"] = spec["cache"]
-    else:
-        variables["PIP_NO_CACHE_DIR"] = "1"
-    if spec.get("ca_bundle"):
-        for name in ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
-            variables[name] = spec["ca_bundle"]
-    if spec.get("proxy"):
-        for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-            variables[name] = spec["proxy"]
-    extra = list(spec.get("extra_index_urls") or [])
-    if no_index:
-        variables["PIP_NO_INDEX"] = "1"
-    else:
-        if spec.get("index_url"):
-            variables["PIP_INDEX_URL"] = spec["index_url"]
-        if extra:
-            variables["PIP_EXTRA_INDEX_URL"] = " ".join(extra)
-    # The operator named these addresses without encryption; pip wants to hear it twice.
-    addresses = [spec.get("index_url") or ""] + extra + spec["find_links"]
-    plain = [
-        urlsplit(url).netloc.rpartition("@")[2]
-        for url in addresses
-        if url.startswith("http://")
-    ]
-    if plain:
-        variables["PIP_TRUSTED_HOST"] = " ".join(sorted(set(plain)))
-    return variables
 
 
 def _compile(worker: Worker, spec: dict[str, Any], scratch: str) -> None:

@@ -18,6 +18,7 @@ def describe() -> dict[str, Any]:
         "abi": _abi(),
         "libc": _libc(),
         "pip": importlib.util.find_spec("pip") is not None,
+        "cloudpickle": importlib.util.find_spec("cloudpickle") is not None,
     }
 
 

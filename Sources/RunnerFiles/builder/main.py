@@ -1,6 +1,7 @@
 """Entry point: ``python3 -I -B main.py FOLDER``; see docs/environments.md.
 
-The folder holds ``spec.json``, which says what to do, and gets ``result.json``.
+The folder holds ``spec.json``, which says what to do, and gets ``result.json``, and
+``output`` while a build runs.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ def _write(folder: str, result: dict[str, Any]) -> None:
     os.rename(draft, os.path.join(folder, "result.json"))
 
 
-def _perform(spec: dict[str, Any]) -> dict[str, Any]:
-    from _builder import build, interpreter, seal
+def _perform(spec: dict[str, Any], folder: str) -> dict[str, Any]:
+    from _builder import build, interpreter, output, seal
 
     mode = spec["mode"]
     if mode == "build":
-        return build.build(spec)
+        return build.build(spec, output.Output(os.path.join(folder, "output")))
     if mode == "probe":
         return {"ok": True, "interpreter": interpreter.describe()}
     if mode == "remove":
@@ -55,7 +56,7 @@ def main() -> int:
     with open(os.path.join(folder, "spec.json"), encoding="utf-8") as file:
         spec = json.load(file)
     try:
-        result = _perform(spec)
+        result = _perform(spec, folder)
     except Exception as error:
         detail = f"{type(error).__name__}: {error}"
         result = {"ok": False, "kind": "internal", "detail": detail}

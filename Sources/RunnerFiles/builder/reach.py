@@ -14,15 +14,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 8.0
 TOTAL_SECONDS = 10.0
 _DEFAULT_INDEX = "https://pypi.org/simple"
 _PORTS = {"http": 80, "https": 443}
 
 
-def servers(spec: dict[str, Any]) -> list[tuple[str, int]]:
-    """List what pip will talk to; empty when that is not known here."""
+def servers(spec: dict[str, Any]) -> list[tuple[str, int, str]]:
+    """List what pip will talk to, each with its scheme; empty when that is not known here."""
     if spec.get("proxy"):
-        return _addresses([spec["proxy"]])
+        # A proxy may answer nothing before it is asked for something it knows.
+        return [(host, port, "") for host, port, _ in _addresses([spec["proxy"]])]
     index = spec.get("index_url")
     if index is None:
         if _is_configured_elsewhere():
@@ -48,14 +50,14 @@ def reason_unreachable(spec: dict[str, Any]) -> str | None:
         os.close(reader)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-    names = ", ".join(f"{host}:{port}" for host, port in wanted)
+    names = ", ".join(f"{host}:{port}" for host, port, _ in wanted)
     if not answer:
         return f"{names} did not answer within {TOTAL_SECONDS:.0f} seconds"
     told = json.loads(answer)
     return None if told is None else str(told)
 
 
-def _attempt(wanted: list[tuple[str, int]], writer: int) -> None:
+def _attempt(wanted: list[tuple[str, int, str]], writer: int) -> None:
     """Try all servers at once and tell the first success, or every failure."""
     lock = threading.Lock()
     failures: list[str] = []
@@ -64,9 +66,9 @@ def _attempt(wanted: list[tuple[str, int]], writer: int) -> None:
         os.write(writer, json.dumps(value).encode() + b"\n")
         os._exit(0)
 
-    def connect(host: str, port: int) -> None:
+    def connect(host: str, port: int, scheme: str) -> None:
         try:
-            socket.create_connection((host, port), CONNECT_SECONDS).close()
+            _converse(host, port, scheme)
         except OSError as error:
             with lock:
                 failures.append(f"{host}:{port}: {error}")
@@ -77,11 +79,38 @@ def _attempt(wanted: list[tuple[str, int]], writer: int) -> None:
             tell(None)
 
     try:
-        for host, port in wanted:
-            threading.Thread(target=connect, args=(host, port), daemon=True).start()
+        for server in wanted:
+            threading.Thread(target=connect, args=server, daemon=True).start()
         time.sleep(TOTAL_SECONDS * 2)
     finally:
         os._exit(1)
+
+
+def _converse(host: str, port: int, scheme: str) -> None:
+    """Have one server say anything at all.
+
+    One that takes the connection and then stays silent would hold the installer
+    up for minutes. Whether its certificate is trusted is the installer's to tell.
+    """
+    with socket.create_connection((host, port), CONNECT_SECONDS) as plain:
+        plain.settimeout(ANSWER_SECONDS)
+        if scheme == "https":
+            try:
+                import ssl
+            except ImportError:
+                return
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            try:
+                context.wrap_socket(plain, server_hostname=host).close()
+            except ssl.SSLError:
+                # It answered, if not in the way that was hoped for.
+                return
+        elif scheme == "http":
+            request = f"HEAD / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+            plain.sendall(request.encode("ascii", "replace"))
+            plain.recv(1)
 
 
 def _read(reader: int, deadline: float) -> bytes:
@@ -97,12 +126,13 @@ def _read(reader: int, deadline: float) -> bytes:
     return data
 
 
-def _addresses(urls: list[str]) -> list[tuple[str, int]]:
+def _addresses(urls: list[str]) -> list[tuple[str, int, str]]:
     found = []
     for url in urls:
         parts = urlsplit(url)
         if parts.hostname:
-            found.append((parts.hostname, parts.port or _PORTS.get(parts.scheme, 443)))
+            port = parts.port or _PORTS.get(parts.scheme, 443)
+            found.append((parts.hostname, port, parts.scheme))
     return sorted(set(found))
 
 

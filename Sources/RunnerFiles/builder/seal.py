@@ -10,6 +10,8 @@ import os
 import stat
 import time
 
+from _builder.record import normalised
+
 TOP_MODE = 0o750
 FOLDER_MODE = 0o550
 FILE_MODE = 0o440
@@ -88,7 +90,7 @@ def versions(target: str, limit: int = 5000) -> dict[str, str]:
     for name in names[:limit]:
         package, dash, version = name[: -len(".dist-info")].rpartition("-")
         if dash:
-            found[package.lower().replace("_", "-")] = version
+            found[normalised(package)] = version
     return found
 
 

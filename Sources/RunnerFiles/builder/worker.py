@@ -6,11 +6,11 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 
-_TAIL_BYTES = 262_144
+from _builder.output import Output
+
 _LOOK_SECONDS = 2.0
 
 
@@ -21,17 +21,12 @@ class Outcome:
         self.status: int | None = None
         self.stopped: str | None = None
         self.ran_out_of_memory = False
-        self.tail = b""
+        self.text = ""
 
     @property
     def ok(self) -> bool:
         """Whether it ended by itself and well."""
         return self.status == 0 and self.stopped is None
-
-    @property
-    def text(self) -> str:
-        """What it printed last."""
-        return self.tail.decode("utf-8", "replace")
 
 
 class Worker:
@@ -43,11 +38,14 @@ class Worker:
         The user and group id; None runs programs as the own user.
     deadline
         The end, as ``time.monotonic`` counts.
+    output
+        Where the programs' output goes.
     """
 
-    def __init__(self, user: int | None, deadline: float) -> None:
+    def __init__(self, user: int | None, deadline: float, output: Output) -> None:
         self._user = user
         self._deadline = deadline
+        self._output = output
         self._sessions: list[int] = []
 
     def give(self, path: str) -> None:
@@ -76,6 +74,7 @@ class Worker:
     ) -> Outcome:
         """Run a program to its end, the deadline, or until it exceeds a limit."""
         outcome = Outcome()
+        mark = self._output.mark()
         kills_before = _memory_kills()
         process = subprocess.Popen(
             command,
@@ -89,7 +88,7 @@ class Worker:
             preexec_fn=self._become_user,  # noqa: PLW1509
         )
         self._sessions.append(process.pid)
-        outcome.stopped = self._follow(process, outcome, exceeds, shows_output)
+        outcome.stopped = self._follow(process, exceeds, shows_output)
         if outcome.stopped is None:
             try:
                 process.wait(max(0.0, self._deadline - time.monotonic()))
@@ -101,12 +100,12 @@ class Worker:
         outcome.ran_out_of_memory = (
             outcome.status != 0 and _memory_kills() > kills_before
         )
+        outcome.text = self._output.since(mark)
         return outcome
 
     def _follow(
         self,
         process: subprocess.Popen[bytes],
-        outcome: Outcome,
         exceeds: Callable[[], bool] | None,
         shows_output: bool,
     ) -> str | None:
@@ -126,10 +125,8 @@ class Worker:
                 piece = os.read(reader, 65_536)
                 if not piece:
                     return None
-                outcome.tail = (outcome.tail + piece)[-_TAIL_BYTES:]
                 if shows_output:
-                    sys.stdout.buffer.write(piece)
-                    sys.stdout.buffer.flush()
+                    self._output.take(piece)
             elif process.poll() is not None:
                 # Something that it left behind holds the pipe open.
                 return None

@@ -70,7 +70,13 @@ struct BadFile: Sendable, CustomTestStringConvertible {
         BadFile("jobs:\n  default_timeout: soon\n", 2, 20, "jobs.default_timeout", "needs a duration such as"),
         BadFile("jobs:\n  default_timeout: 5m1h\n", 2, 20, "jobs.default_timeout", "needs a duration"),
         BadFile("runner:\n  heartbeat: 1ms\n", 2, 14, "runner.heartbeat", "must be from 100ms to 60s, not \"1ms\""),
-        BadFile("environments:\n  pip_cache: yes\n", 2, 14, "environments.pip_cache", "needs true or false"),
+        BadFile("environments:\n  pip_cache: yes\n", 2, 14, "environments.pip_cache", "needs tenant, shared or none"),
+        BadFile(
+            "runtime:\n  trusted_tenants_only: yes\n", 2, 25, "runtime.trusted_tenants_only", "needs true or false"),
+        BadFile(
+            "environments:\n  pip_cache: shared\n  installer: uv\n", 2, 14, "environments.pip_cache",
+            "cannot be shared with the installer uv"),
+        BadFile("environments:\n  project_allow: [/]\n", 2, 18, "environments.project_allow", "must not hold /"),
         BadFile("pools: {defaults: {on_exhausted: que}}", 1, 34, "pools.defaults.on_exhausted", "queue, cold, reject"),
         BadFile("log:\n  level: inof\n", 2, 10, "log.level", "did you mean info?"),
         BadFile("docker:\n  host: /var/run/docker.sock\n", 2, 9, "docker.host", "unix:// or tcp://"),

@@ -39,11 +39,19 @@ struct EnvironmentKeyTests {
         extra.extraIndexURLs = ["https://index.example"]
         var links = Self.options
         links.findLinks = ["https://index.example"]
+        var own = need
+        own.indexURL = "https://other.example"
+        var tree = need
+        tree.project = ProjectTree(path: "/a", digest: "1")
+        var changed = need
+        changed.project = ProjectTree(path: "/a", digest: "2")
+        var moved = need
+        moved.project = ProjectTree(path: "/b", digest: "1")
         let keys = [
             Self.key(need), Self.key(try Self.need(tenant: "b")), Self.key(other),
             Self.key(need, identity: "sha256:2"), Self.key(try Self.need(["numpy", "scipy"])),
             Self.key(need.withCloudpickle), Self.key(need, options: index), Self.key(need, options: extra),
-            Self.key(need, options: links),
+            Self.key(need, options: links), Self.key(own), Self.key(tree), Self.key(changed), Self.key(moved),
         ]
         #expect(Set(keys).count == keys.count)
     }
@@ -71,6 +79,28 @@ struct EnvironmentKeyTests {
         #expect(
             Self.key(try Self.need([]).withCloudpickle) != Self.key(try Self.need([]).withCloudpickle, options: options)
         )
+    }
+
+    @Test("an index that a job names is as good as the configured one")
+    func jobIndex() throws {
+        var options = Self.options
+        options.indexURL = "https://index.example"
+        var need = try Self.need()
+        need.indexURL = "https://index.example"
+        #expect(Self.key(need) == Self.key(try Self.need(), options: options))
+    }
+
+    @Test("with hashes, what the engine adds stands apart")
+    func hashes() throws {
+        let hash = "--hash=sha256:" + String(repeating: "a", count: 64)
+        let hashed = EnvironmentKey(
+            try Self.need(["numpy==2.0 \(hash)"]).withCloudpickle, identity: "x", options: Self.options)
+        #expect(hashed.isHashed)
+        #expect(!hashed.isOpen)
+        #expect(hashed.requirements.count == 2)
+        let plain = EnvironmentKey(try Self.need(["numpy==2.0"]).withCloudpickle, identity: "x", options: Self.options)
+        #expect(!plain.isHashed)
+        #expect(plain.text != hashed.text)
     }
 
     @Test("an environment is open when a requirement is")

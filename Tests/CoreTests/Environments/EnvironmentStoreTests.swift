@@ -178,6 +178,100 @@ final class EnvironmentStoreTests {
             ])
     }
 
+    @Test("those who wait hear the installer while it works, those who come late from the beginning")
+    func listening() async throws {
+        let builder = StubBuilder(isOpen: false)
+        builder.counts.withLock { $0.output = "Collecting numpy\nhalf a line" }
+        let store = try await open(builder)
+        let need = try EnvironmentKeyTests.need()
+        let (first, second) = (Heard(), Heard())
+        let one = Task {
+            try await store.provide(need, groupID: 60_001) { first.take($0) }
+        }
+        await builder.waitForBuilds(1)
+        while first.text.isEmpty { try await Task.sleep(for: .milliseconds(10)) }
+        #expect(first.text == "Collecting numpy\n")
+        let building = try #require(store.status(of: need.tenant).first)
+        #expect(building.state == .building)
+        #expect(building.log == "Collecting numpy\n")
+        let two = Task {
+            try await store.provide(need, groupID: 60_001) { second.take($0) }
+        }
+        while second.text.isEmpty { try await Task.sleep(for: .milliseconds(10)) }
+        builder.open()
+        #expect(try await one.value == two.value)
+        let told = first.text
+        #expect(told.hasPrefix("Collecting numpy\nhalf a line\nInstalled x 1 in "), "\(told)")
+        #expect(second.text == told)
+    }
+
+    @Test("a tenant sees its own environments, whatever their state, and nobody else's")
+    func status() async throws {
+        let store = try await open()
+        let ready = try EnvironmentKeyTests.need(["a==1"])
+        let id = try await store.provide(ready, groupID: 60_001)
+        builder.counts.withLock {
+            $0.failure = EngineError(.dependency, "no such package")
+            $0.output = "ERROR: nothing\n"
+        }
+        let failing = try EnvironmentKeyTests.need(["b==1"])
+        await #expect(throws: EngineError.self) { try await store.provide(failing, groupID: 60_001) }
+        let other = try EnvironmentKeyTests.need(["c==1"], tenant: "b")
+        await #expect(throws: EngineError.self) { try await store.provide(other, groupID: 60_002) }
+        let mine = store.status(of: ready.tenant)
+        #expect(mine.count == 2)
+        let good = try #require(mine.first { $0.state == .ready })
+        #expect((good.id, good.requirements, good.bytes) == (id, ["a==1"], 1000))
+        #expect(good.packages == [EnvironmentPackage(name: "x", version: "1", hashes: ["sha256:ab"])])
+        #expect(good.lock == "x==1 \\\n    --hash=sha256:ab\n")
+        let bad = try #require(mine.first { $0.state == .failed })
+        #expect((bad.requirements, bad.error, bad.log) == (["b==1"], "no such package", "ERROR: nothing\n"))
+        #expect(store.status(of: other.tenant).map(\.state) == [.failed])
+    }
+
+    @Test("what was just handed out is spared when space is short, and what is in use always")
+    func retirement() async throws {
+        let store = try await open()
+        let need = try EnvironmentKeyTests.need(["a==1"])
+        let id = try await store.provide(need, groupID: 60_001)
+        var rule = EnvironmentStore.Retirement(maxTotalBytes: 0)
+        #expect(store.retire(rule, keeping: []).isEmpty)
+        rule.handover = .zero
+        #expect(store.retire(rule, keeping: [id]).isEmpty)
+        rule.tenant = TenantID("b")
+        #expect(store.retire(rule, keeping: []).isEmpty)
+        rule.tenant = need.tenant
+        rule.ids = ["another"]
+        #expect(store.retire(rule, keeping: []).isEmpty)
+        rule.ids = nil
+        #expect(store.retire(rule, keeping: []).map(\.id) == [id])
+        #expect(store.installed(need) == nil)
+        #expect(FileManager.default.fileExists(atPath: "\(store.rootFolder)/\(id)"))
+        await store.discard([id])
+        #expect(try FileManager.default.contentsOfDirectory(atPath: store.rootFolder).isEmpty)
+    }
+
+    @Test("a source tree that changes while it is installed is not kept under the wrong key")
+    func changingTree() async throws {
+        let folder = data + "/project"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try "x = 1\n".write(toFile: folder + "/a.py", atomically: false, encoding: .utf8)
+        var need = try EnvironmentKeyTests.need([])
+        need.project = try ProjectTree.read(folder)
+        let builder = StubBuilder(isOpen: false)
+        let store = try await open(builder)
+        let wanted = need
+        let build = Task { try await store.provide(wanted, groupID: 60_001) }
+        await builder.waitForBuilds(1)
+        try "x = 2\n".write(toFile: folder + "/a.py", atomically: false, encoding: .utf8)
+        builder.open()
+        let error = await #expect(throws: EngineError.self) { try await build.value }
+        #expect(error?.message.contains("changed while it was installed") == true)
+        need.project = try ProjectTree.read(folder)
+        _ = try await store.provide(need, groupID: 60_001)
+        #expect(store.status(of: need.tenant).first { $0.state == .ready }?.project == folder)
+    }
+
     @Test("after the shutdown nothing is built")
     func shutdown() async throws {
         let store = try await open()

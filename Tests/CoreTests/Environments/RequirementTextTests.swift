@@ -21,6 +21,16 @@ struct RequirementTextTests {
         #expect(Set(all.map { RequirementText($0).text }).count == all.count)
     }
 
+    @Test("hashes follow the requirement in a fixed order, and a hashed one is a pin")
+    func hashes() {
+        let form = RequirementText("A == 1 ; python_version > '3' --hash=sha256:b  --hash=sha256:a")
+        #expect(form.text == "a==1; python_version > '3' --hash=sha256:a --hash=sha256:b")
+        #expect(form.isHashed && form.isPinned)
+        #expect(form.name == "a")
+        #expect(RequirementText(form.text) == form)
+        #expect(!RequirementText("a==1").isHashed)
+    }
+
     @Test("addresses and hashes stay as they were written")
     func kept() {
         let address = "a @ https://Example.org/A_b.whl"

@@ -11,6 +11,8 @@ final class StubBuilder: EnvironmentBuilder {
         var reconciled = 0
         var failure: EngineError?
         var gate: [CheckedContinuation<Void, Never>] = []
+        /// What builds write, as the builder's program does.
+        var output = ""
         var isOpen: Bool
     }
 
@@ -31,6 +33,10 @@ final class StubBuilder: EnvironmentBuilder {
             $0.running += 1
             $0.mostRunning = max($0.mostRunning, $0.running)
         }
+        let output = counts.withLock { $0.output }
+        if !output.isEmpty {
+            try output.write(toFile: order.work + "/output", atomically: false, encoding: .utf8)
+        }
         await withCheckedContinuation { continuation in
             let passes = counts.withLock { counts in
                 if !counts.isOpen { counts.gate.append(continuation) }
@@ -44,7 +50,10 @@ final class StubBuilder: EnvironmentBuilder {
             return counts.failure
         }
         if let failure { throw failure }
-        let answer = #"{"ok": true, "versions": {"x": "1"}, "bytes": 1000, "log": "done"}"#
+        let answer = #"""
+            {"ok": true, "versions": {"x": "1"}, "bytes": 1000, "log": "done",
+            "packages": [{"name": "x", "version": "1", "hashes": ["sha256:ab"]}]}
+            """#
         return try JSONDecoder().decode(BuildResult.self, from: Data(answer.utf8))
     }
 

@@ -69,6 +69,49 @@ struct JobRequestValidatorTests {
         ])
     func requirements(_ text: String) { #expect(faults { $0.requirements = [text] } == []) }
 
+    @Test("exact versions may have hashes, and nothing else may")
+    func hashes() {
+        let digits = String(repeating: "0a", count: 32)
+        let hash = "--hash=sha256:\(digits)"
+        let long = "--hash=sha512:\(digits)\(digits)"
+        #expect(faults { $0.requirements = ["a==1 \(hash)", "b[x]==1.0; os_name == 'posix' \(hash) \(long)"] } == [])
+        let bad = [
+            "a \(hash)", "a>=1 \(hash)", "a==1.* \(hash)", "a==1 --hash=md5:\(digits)", "a==1 --hash=sha256:12",
+            "a==1 \(hash) --pre", "a==1 --hash=sha256:\(digits.uppercased())", "a==1 --pre \(hash)",
+            "a==1 --hash=sha256:\(digits);x", "a==1 --hash \(digits)",
+        ]
+        for text in bad {
+            #expect(faults { $0.requirements = [text] } == ["/requirements/0 invalid-requirement"], "\(text)")
+        }
+        let many = Array(repeating: hash, count: 300).joined(separator: " ")
+        #expect(faults { $0.requirements = ["a==1 \(many)"] } == ["/requirements/0 invalid-requirement"])
+    }
+
+    @Test("an index and a project must be on their lists")
+    func installation() {
+        var limits = RequestLimits()
+        #expect(faults(limits: limits) { $0.indexURL = "https://i.example/simple" } == ["/index_url not-allowed"])
+        #expect(faults(limits: limits) { $0.project = "/src/a" } == ["/project not-allowed"])
+        limits.indexes = ["https://i.example/*"]
+        limits.projects = ["/src"]
+        #expect(
+            faults(limits: limits) {
+                $0.indexURL = "https://i.example/simple"
+                $0.project = "/src/a"
+            } == [])
+        for index in [
+            "https://u:p@i.example/simple", "https://i.example/simple?x", "ftp://i.example/", "i.example",
+            "https://i.example/../x", "https://i.example/a b", "https:///x",
+        ] {
+            #expect(faults(limits: limits) { $0.indexURL = index } == ["/index_url invalid"], "\(index)")
+        }
+        #expect(faults(limits: limits) { $0.indexURL = "https://j.example/" } == ["/index_url not-allowed"])
+        for project in ["src/a", "/src/../etc", "/", "/src/a:b"] {
+            #expect(faults(limits: limits) { $0.project = project } == ["/project invalid"], "\(project)")
+        }
+        #expect(faults(limits: limits) { $0.project = "/srcs/a" } == ["/project not-allowed"])
+    }
+
     @Test(
         "what is no requirement is refused",
         arguments: [

@@ -27,6 +27,9 @@ actor StubJobService: JobService {
     private(set) var tenantQueries: [TenantEventQuery] = []
     private var poolList: [PoolStatus] = []
     private(set) var poolTenant: TenantID?
+    private var environmentLists: [TenantID: [EnvironmentStatus]] = [:]
+    private(set) var environmentRequests: [(request: JobRequest, wait: Duration)] = []
+    private(set) var prunings: [(ids: [String]?, unusedFor: Duration?)] = []
     var limits = RequestLimits()
 
     private(set) var reallyWaits = false
@@ -46,6 +49,7 @@ actor StubJobService: JobService {
     }
     func setTenantEvents(_ events: [TenantEvent]) { tenantEvents = events }
     func setLogs(_ text: [UInt8]) { logText = text }
+    func setEnvironments(_ list: [EnvironmentStatus], of tenant: TenantID) { environmentLists[tenant] = list }
     func setPools(_ pools: [PoolStatus]) { poolList = pools }
 
     func submit(_ request: JobRequest, tenant: TenantID, idempotency: IdempotencyKey?) async throws -> Job {
@@ -200,6 +204,35 @@ actor StubJobService: JobService {
         poolTenant = tenant
         return poolList
     }
+    func environments(tenant: TenantID) async -> [EnvironmentStatus] { environmentLists[tenant] ?? [] }
+
+    func environment(_ name: String, tenant: TenantID) async throws -> EnvironmentStatus {
+        guard let found = environmentLists[tenant]?.first(where: { $0.id == name }) else {
+            throw EngineError(.notFound, "there is no such environment")
+        }
+        return found
+    }
+
+    func buildEnvironment(
+        for request: JobRequest, tenant: TenantID, waitingUpTo limit: Duration
+    ) async throws -> EnvironmentStatus {
+        let faults = JobRequestValidator.validate(request, limits: limits)
+        guard faults.isEmpty else { throw EngineError.invalid(faults) }
+        environmentRequests.append((request, limit))
+        var status = EnvironmentStatus(
+            id: "made", key: "made", state: .building, requirements: request.requirements, runtime: "docker",
+            image: request.image ?? "", createdAt: Date())
+        status.project = request.project
+        return status
+    }
+
+    func pruneEnvironments(
+        tenant: TenantID, ids: [String]?, unusedFor: Duration?
+    ) async throws -> [EnvironmentStatus] {
+        prunings.append((ids, unusedFor))
+        return environmentLists[tenant] ?? []
+    }
+
     func readiness() async -> Readiness {
         failure.map { Readiness(ready: false, reasons: [$0.message], containerEngine: "none") }
             ?? Readiness(ready: true, containerEngine: "docker 20.10.24")

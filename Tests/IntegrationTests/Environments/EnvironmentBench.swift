@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import SlipwayCore
+import Synchronization
 import Testing
 
 /// A store in a temporary folder with builders of a live engine.
@@ -80,4 +81,11 @@ final class EnvironmentBench {
         // A temporary folder: what stays is the system's to remove.
         try? FileManager.default.removeItem(atPath: data)
     }
+}
+
+/// Gathers what a build says.
+final class HeardText: Sendable {
+    private let heard = Mutex("")
+    var text: String { heard.withLock { $0 } }
+    func take(_ text: String) { heard.withLock { $0 += text } }
 }

@@ -2,9 +2,9 @@ import Foundation
 
 /// A folder of small wheels, so that installations need no network.
 ///
-/// It holds `slipdemo` 1.0 and 2.0, and `slipneeds` 1.0, which requires a `slipdemo` below 2. Two more have no wheel, so
-/// that their own code runs in the builder: `slipevil` does what it should not and leaves a report, `sliphog` takes
-/// all memory.
+/// It holds `slipdemo` 1.0 and 2.0, `slipneeds` 1.0, which requires a `slipdemo` below 2, and an empty `cloudpickle`.
+/// Two more have no wheel, so that their own code runs in the builder: `slipevil` does what it should not and leaves a
+/// report, `sliphog` takes all memory.
 enum WheelFolder {
     static func make(in folder: String) throws -> String {
         let process = Process()
@@ -33,6 +33,7 @@ enum WheelFolder {
         wheel("slipdemo", "1.0")
         wheel("slipdemo", "2.0")
         wheel("slipneeds", "1.0", ["slipdemo<2"])
+        wheel("cloudpickle", "3.9.9")
         def source(name, code):
             files = {
                 "pyproject.toml": "[build-system]\\nrequires = []\\nbuild-backend = 'backend'\\nbackend-path = ['.']\\n",

@@ -3,14 +3,20 @@ extension Configuration {
     public struct Environments: Sendable, Hashable {
         /// The image of builders; nil for the job's own.
         public var builderImage: String?
-        /// Whether pip keeps a cache volume between builds.
-        public var pipCache = true
+        /// What installs requirements.
+        public var installer = Installer.auto
+        /// Whose downloads are kept between builds.
+        public var pipCache = PipCache.tenant
         /// The package index; nil for pip's own default.
         public var indexURL: String?
         /// Further package indexes.
         public var extraIndexURLs: [String] = []
+        /// Patterns of package indexes that a job may name for itself.
+        public var indexAllow: [String] = []
         /// Folders of wheels on the host, or pages that link to them.
         public var findLinks: [String] = []
+        /// Folders of the host whose Python projects jobs may install.
+        public var projectAllow: [String] = []
         /// The authorities that a builder trusts.
         public var caBundle = CABundle.auto
         /// The proxy of builders.
@@ -40,6 +46,26 @@ extension Configuration {
             case file(String)
         }
 
+        /// What installs requirements.
+        public enum Installer: String, Sendable, Hashable, CaseIterable {
+            /// uv where the builder has it, else pip.
+            case auto
+            /// pip.
+            case pip
+            /// uv; a builder without it fails.
+            case uv
+        }
+
+        /// Whose downloads are kept between builds.
+        public enum PipCache: String, Sendable, Hashable, CaseIterable {
+            /// Each tenant has a cache of its own.
+            case tenant
+            /// Requirements that all have hashes share one cache; others use their tenant's.
+            case shared
+            /// Nothing is kept.
+            case none
+        }
+
         /// The section with every value at its default.
         public init() {}
     }
@@ -54,9 +80,18 @@ extension Configuration.Environments: ConfigurationSection {
                 "Name one with a compiler when requirements have no wheels. Its Python and C library must match the job's."
         )
         Field.value(
-            "pip_cache", \.pipCache, .bool,
-            "Whether pip keeps downloads and built wheels in a cache volume, one per tenant.",
-            tune: "Switch it off when disk is scarcer than time.")
+            "installer", \.installer, .choice,
+            "What installs requirements. auto: uv where the builder's image has it, else pip.",
+            tune:
+                "Name an image with uv as builder_image for faster builds; pip takes some old packages that uv does not."
+        )
+        Field.value(
+            "pip_cache", \.pipCache, .pipCache,
+            "Whose downloads and built wheels are kept in a cache volume. tenant (or true): one for each tenant. shared: "
+                + "one for all requirements that have hashes, from which only wheels are installed and checked; all others "
+                + "use their tenant's. none (or false): nothing is kept.",
+            tune:
+                "Share it when many tenants install the same locked requirements; none when disk is scarcer than time.")
         Field.value(
             "index_url", \.indexURL, .optional(.url("https", "http"), null: "pip's own default"),
             "Package index.",
@@ -65,6 +100,19 @@ extension Configuration.Environments: ConfigurationSection {
             "extra_index_urls", \.extraIndexURLs, .list(.url("https", "http"), max: 32),
             "Further package indexes. pip takes the highest version from any of them.",
             tune: "Prefer one index that serves both: a stranger's package of the same name can win otherwise.")
+        Field.value(
+            "index_allow", \.indexAllow,
+            .list(
+                .text("an address, in which * stands for any characters", max: 1024) {
+                    $0.hasPrefix("https://") || $0.hasPrefix("http://")
+                }, max: 100),
+            "Package indexes that jobs may name for themselves as index_url. * stands for any characters.",
+            tune: "List the indexes of teams that share this engine.")
+        Field.value(
+            "project_allow", \.projectAllow, .list(.path, max: 100),
+            "Folders of the host whose Python projects jobs may install, each with everything below it, for development.",
+            tune:
+                "List the folder of your checkouts on a machine of your own. Leave it empty where strangers have keys.")
         Field.value(
             "find_links", \.findLinks,
             .list(
@@ -108,6 +156,40 @@ extension Configuration.Environments: ConfigurationSection {
                 "version limits such as >=3,<4", extra: "<>=!~.,*+-", leading: "<>=!~"),
             "Versions of cloudpickle that are installed for callables where the image has none.",
             tune: "Pin it to the version that your clients pickle with.")
+    }
+
+    package func check() -> [ConfigurationConflict] {
+        var conflicts: [ConfigurationConflict] = []
+        if projectAllow.contains("/") {
+            conflicts.append(.init("project_allow", message: "must not hold /: name the folders of your checkouts"))
+        }
+        if pipCache == .shared, installer == .uv {
+            conflicts.append(
+                .init(
+                    "pip_cache", with: "environments.installer",
+                    message: "cannot be shared with the installer uv, which trusts what lies unpacked in its cache: "
+                        + "set installer to pip or auto, or pip_cache to tenant"))
+        }
+        return conflicts
+    }
+}
+
+extension FieldType where Value == Configuration.Environments.PipCache {
+    /// `tenant`, `shared` or `none`; `true` and `false` stand for the first and the last.
+    fileprivate static var pipCache: FieldType {
+        scalar(
+            "tenant, shared or none", limits: "",
+            parse: { text throws(FieldFault) in
+                switch text {
+                case "true": return .tenant
+                case "false": return .none
+                default:
+                    guard let value = Value(rawValue: text) else {
+                        throw FieldFault("needs tenant, shared or none, not \(shown(text))")
+                    }
+                    return value
+                }
+            }, write: { .text($0.rawValue) })
     }
 }
 

@@ -1,0 +1,19 @@
+/// Rules for paths of the host that requests name.
+package enum PathRules {
+    /// Whether a text is an absolute path without `.`, `..`, empty parts and what would end it elsewhere.
+    package static func isClean(_ path: String) -> Bool {
+        guard path.hasPrefix("/"), path.utf8.count <= 4096 else { return false }
+        guard !path.unicodeScalars.contains(where: { Characters.isControl($0) || $0 == ":" || $0 == "," }) else {
+            return false
+        }
+        if path == "/" { return true }
+        return path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
+            .allSatisfy { !$0.isEmpty && $0 != "." && $0 != ".." && $0.utf8.count <= 255 }
+    }
+
+    /// Whether a path is a folder or lies below it, as texts.
+    package static func isInside(_ path: String, _ folder: String) -> Bool {
+        let folder = folder.hasSuffix("/") ? String(folder.dropLast()) : folder
+        return path == folder || path.hasPrefix(folder + "/")
+    }
+}
