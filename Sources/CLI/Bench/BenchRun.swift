@@ -29,7 +29,7 @@ final class BenchRun: Sendable {
         let plan = JobPlan(BenchTasks.sourceRequest, runtime: "docker", configuration: configuration)
         sandboxClass = plan.sandboxClass(
             image: try await runtime.resolve(image: plan.image), ociRuntime: configuration.runtime.ociRuntime,
-            tenant: .default)
+            of: .default)
         base = URL(fileURLWithPath: "/tmp/slipway-floor-\(ProcessInfo.processInfo.processIdentifier)")
         let keys = StoreKeyDirectory(store: engine.store)
         let (ports, continuation) = AsyncStream<Int>.makeStream()

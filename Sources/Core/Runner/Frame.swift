@@ -34,10 +34,10 @@ package struct Frame: Sendable {
         /// The most bytes that a body of this kind has: 0 where there is none.
         package var bodyLimitBytes: Int {
             switch self {
-            case .start, .input, .resultPart, .result: Frame.bodyLimitBytes
+            case .start, .input, .resultPart, .result, .output: Frame.bodyLimitBytes
             case .log, .event: Frame.pieceLimitBytes
             case .welcome, .configure, .cancel, .acknowledge, .shutdown, .call, .hello, .ready, .clean, .heartbeat,
-                .fault:
+                .fault, .outputs:
                 0
             }
         }

@@ -16,8 +16,7 @@ extension GatewayRoutes {
     /// Shows one environment with what its installer wrote: `GET /v1/environments/{id}`.
     @Sendable func environment(_ call: Call) async throws -> Response {
         try call.allowQuery()
-        let name = call.identifier
-        guard name.utf8.count <= 64 else { throw Problem.notFound }
+        guard let name = call.identifiers.first, name.utf8.count <= 64 else { throw Problem.notFound }
         return .json(
             EnvironmentEncoder.bytes(try await service.environment(name, tenant: call.principal.tenant), isWhole: true))
     }
@@ -29,7 +28,7 @@ extension GatewayRoutes {
         try call.allowQuery("wait")
         let wait = try Preferences.wait(
             query: call.target.query["wait"], headers: call.headers, maximum: options.waitMax)
-        let root = try parse(try await call.request.jsonBody(limitBytes: Self.bodyLimitBytes))
+        let root = try parse(try await call.request.jsonBody(limitBytes: Self.bodyLimitBytes) { _ in })
         let faults = FaultList()
         let request = EnvironmentRequestDecoder.decode(root, faults: faults)
         guard faults.faults.isEmpty else {
@@ -49,7 +48,7 @@ extension GatewayRoutes {
     /// Removes environments of the caller's tenant that nothing uses: `POST /v1/environments/prune`.
     @Sendable func pruneEnvironments(_ call: Call) async throws -> Response {
         try call.allowQuery()
-        let root = try parse(try await call.request.jsonBody(limitBytes: Self.bodyLimitBytes))
+        let root = try parse(try await call.request.jsonBody(limitBytes: Self.bodyLimitBytes) { _ in })
         let faults = FaultList()
         var ids: [String]?
         var unusedFor: Duration?

@@ -54,20 +54,12 @@ struct RouteTable: Sendable {
 
     /// The path that fits; fixed paths come before those with an identifier if they are added before.
     func match(_ segments: [String]) -> Match? {
-<<<<<<< HEAD
-        for path in paths where path.segments.count == segments.count {
+        for path in paths where path.segments.count == segments.count || path.takesRest(of: segments) {
             var identifiers: [String] = []
             let fits = zip(path.segments, segments).allSatisfy { expected, found in
+                if expected == Path.rest { return true }
                 guard expected.first == "{" else { return expected == found }
                 identifiers.append(found)
-=======
-        for path in paths where path.segments.count == segments.count || path.takesRest(of: segments) {
-            var identifier = ""
-            let fits = zip(path.segments, segments).allSatisfy { expected, found in
-                if expected == Path.rest { return true }
-                guard expected == "{id}" else { return expected == found }
-                identifier = found
->>>>>>> 216d6ee (Keep the files that tasks leave in $SLIPWAY_OUTPUT)
                 return !found.isEmpty
             }
             if fits { return Match(path: path, identifiers: identifiers) }

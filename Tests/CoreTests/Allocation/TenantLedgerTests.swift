@@ -1,4 +1,5 @@
 import SlipwayCore
+import TestSupport
 import Testing
 
 @Suite struct TenantLedgerTests {

@@ -1,4 +1,5 @@
 import SlipwayCore
+import TestSupport
 
 // A machine with room for a few sandboxes: what it has, and that no more is ever handed out.
 extension PoolSimulation {
