@@ -34,8 +34,8 @@ soak: ## the long fault tests
 examples: ## build and run the packages below Examples, which use the library from outside
 	@scripts/with-engine scripts/examples
 
-images: ## put the base images into the container engine
-	@scripts/with-engine true
+images: ## put the base images, and the official ones that can be had, into the container engine
+	@scripts/with-engine scripts/images
 
 clean: ## remove the build; keeps the cache folder, whose engine it stops
 	@scripts/engine stop

@@ -3,9 +3,6 @@ import Hummingbird
 import SlipwayCore
 
 extension GatewayRoutes {
-    /// The largest body of a request about environments.
-    private static let bodyLimitBytes = 1 << 20
-
     /// Lists the environments of the caller's tenant: `GET /v1/environments`.
     @Sendable func environments(_ call: Call) async throws -> Response {
         try call.allowQuery()
@@ -28,12 +25,14 @@ extension GatewayRoutes {
         try call.allowQuery("wait")
         let wait = try Preferences.wait(
             query: call.target.query["wait"], headers: call.headers, maximum: options.waitMax)
-        let root = try parse(try await call.request.jsonBody(limitBytes: Self.bodyLimitBytes) { _ in })
+        let (body, share) = try await body(of: call, limitBytes: options.jsonBodyMaxBytes)
+        let root = try parse(body)
         let faults = FaultList()
         let request = EnvironmentRequestDecoder.decode(root, faults: faults)
         guard faults.faults.isEmpty else {
             throw EngineError.invalid(faults.faults + JobRequestValidator.validate(request, limits: limits))
         }
+        share?.release()
         let status = try await service.buildEnvironment(
             for: request, tenant: call.principal.tenant, waitingUpTo: wait ?? .zero)
         var headers: HTTPFields = [.location: "/v1/environments/\(status.id)"]
@@ -48,7 +47,9 @@ extension GatewayRoutes {
     /// Removes environments of the caller's tenant that nothing uses: `POST /v1/environments/prune`.
     @Sendable func pruneEnvironments(_ call: Call) async throws -> Response {
         try call.allowQuery()
-        let root = try parse(try await call.request.jsonBody(limitBytes: Self.bodyLimitBytes) { _ in })
+        let (body, share) = try await body(of: call, limitBytes: options.jsonBodyMaxBytes)
+        let root = try parse(body)
+        share?.release()
         let faults = FaultList()
         var ids: [String]?
         var unusedFor: Duration?

@@ -63,9 +63,11 @@ extension GatewayRoutes {
     }
 
     /// Reads the body of a request, once there is room for it, which stays taken as long as the share is held.
-    private func body(of call: Call) async throws -> ([UInt8], ByteBudget.Share?) {
+    ///
+    /// - Parameter limitBytes: The largest body; nil for one with a task.
+    func body(of call: Call, limitBytes: Int? = nil) async throws -> ([UInt8], ByteBudget.Share?) {
         var share: ByteBudget.Share?
-        let body = try await call.request.jsonBody(limitBytes: options.bodyMaxBytes) { bytes in
+        let body = try await call.request.jsonBody(limitBytes: limitBytes ?? options.bodyMaxBytes) { bytes in
             share = await bodies.take(
                 bytes, upTo: options.roomTimeout, on: call.channel.eventLoop, departure: call.departure)
             guard share == nil else { return }

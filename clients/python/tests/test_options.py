@@ -17,6 +17,8 @@ def test_every_field_reaches_the_request() -> None:
     options = Options(
         image="slipway/python:3.11",
         requirements=("numpy==2.*",),
+        index_url="https://pypi.example.org/simple",
+        project="/src/app",
         env={"MODE": "fast"},
         secrets=["TOKEN"],
         cpus=1.5,
@@ -41,6 +43,8 @@ def test_every_field_reaches_the_request() -> None:
     assert options.body() == {
         "image": "slipway/python:3.11",
         "requirements": ["numpy==2.*"],
+        "index_url": "https://pypi.example.org/simple",
+        "project": "/src/app",
         "env": {"MODE": "fast"},
         "secrets": ["TOKEN"],
         "resources": {

@@ -24,7 +24,12 @@ class Options:
     image
         The container image.
     requirements
-        Python requirements (PEP 508) that are installed for the task and kept for the next.
+        Python requirements (PEP 508) that are installed for the task and kept for the next;
+        exact versions may have hashes, ``numpy==2.1.3 --hash=sha256:...``.
+    index_url
+        The package index for them, one that the gateway allows.
+    project
+        A folder of the gateway's machine with a Python project to install, for development.
     env
         Environment variables.
     secrets
@@ -67,6 +72,8 @@ class Options:
 
     image: str | None = None
     requirements: Sequence[str] | None = None
+    index_url: str | None = None
+    project: str | None = None
     env: Mapping[str, str] | None = None
     secrets: Sequence[str] | None = None
     cpus: float | None = None
@@ -110,6 +117,8 @@ class Options:
             "handler": self.handler,
             "image": self.image,
             "requirements": _list(self.requirements, "requirements"),
+            "index_url": self.index_url,
+            "project": self.project,
             "env": None if self.env is None else dict(self.env),
             "secrets": _list(self.secrets, "secrets"),
             "resources": self._resources(),
