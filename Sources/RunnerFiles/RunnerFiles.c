@@ -35,6 +35,9 @@ static const unsigned char floor_py[] = {
 static const unsigned char frames_py[] = {
 #embed "slipway_runner/frames.py"
 };
+static const unsigned char gpu_py[] = {
+#embed "slipway_runner/gpu.py"
+};
 static const unsigned char hygiene_py[] = {
 #embed "slipway_runner/hygiene.py"
 };
@@ -105,6 +108,7 @@ static const struct slipway_runner_file files[] = {
     {"execute.py", execute_py, sizeof execute_py},
     {"floor.py", floor_py, sizeof floor_py},
     {"frames.py", frames_py, sizeof frames_py},
+    {"gpu.py", gpu_py, sizeof gpu_py},
     {"hygiene.py", hygiene_py, sizeof hygiene_py},
     {"joblog.py", joblog_py, sizeof joblog_py},
     {"jobs.py", jobs_py, sizeof jobs_py},

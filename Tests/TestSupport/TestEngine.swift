@@ -22,9 +22,11 @@ package final class TestEngine: Sendable {
     /// - Parameters:
     ///   - runtime: `docker`, `attach` (docker, over standard input and output) or `process`.
     ///   - folder: Folders of an earlier engine, to start on what it left.
+    ///   - environment: What the engine takes for its own environment.
     ///   - tweak: Changes of the configuration, which otherwise suits small machines.
     package static func start(
         _ runtime: String, in folder: TemporaryFolder? = nil, handlers: [any TaskHandler] = [],
+        environment: [String: String] = ProcessInfo.processInfo.environment,
         tweak: (inout Configuration) -> Void = { _ in }
     ) async throws -> TestEngine {
         let folder = try folder ?? TemporaryFolder()
@@ -39,7 +41,7 @@ package final class TestEngine: Sendable {
         tweak(&configuration)
         let engine = try await Engine(
             configuration: configuration, handlers: handlers, logger: logger(),
-            environment: ProcessInfo.processInfo.environment)
+            environment: environment)
         try await engine.start()
         let id = try engine.store.metaBlocking("engine_id") ?? ""
         return TestEngine(engine, folder, configuration, id)

@@ -53,29 +53,37 @@ struct HostChecks {
         return .ok("sockets", "\(base), \(bytes) of at most 107 bytes")
     }
 
+    /// The devices of this machine, and which of them jobs may ask for.
     private func gpus() -> Finding {
-        let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
-        let tool = folders.map { "\($0)/nvidia-smi" }.first { FileManager.default.isExecutableFile(atPath: $0) }
-        guard let tool else { return .ok("GPUs", "not available: there is no nvidia-smi") }
-        let process = Process()
-        let output = Pipe()
-        process.executableURL = URL(fileURLWithPath: tool)
-        process.arguments = ["--query-gpu=name", "--format=csv,noheader"]
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        let remedy = "run \(tool) and mend what it says, usually the driver"
-        do {
-            try process.run()
-            let data = try output.fileHandleForReading.readToEnd() ?? Data()
-            process.waitUntilExit()
-            let names = String(decoding: data, as: UTF8.self).split(whereSeparator: \.isNewline)
-            guard process.terminationStatus == 0, !names.isEmpty else {
-                return .warn("GPUs", "nvidia-smi finds none", remedy)
+        let (name, configured) = ("GPUs", configuration.gpus.devices)
+        guard let tool = NvidiaSMI(environment: ProcessInfo.processInfo.environment) else {
+            guard configured.isEmpty else {
+                return .warn(
+                    name, "gpus.devices lists \(configured.joined(separator: ", ")), and there is no nvidia-smi here",
+                    "install NVIDIA's driver; for a container engine on another machine this is as it should be, and "
+                        + "devices are then given out whole, without a look at what computes on them")
             }
-            return .ok("GPUs", names.joined(separator: ", "))
-        } catch {
-            return .warn("GPUs", "nvidia-smi cannot be run: \((error as NSError).localizedDescription)", remedy)
+            return .ok(name, "not available: there is no nvidia-smi")
         }
+        do {
+            let found = try tool.devices()
+            guard !found.isEmpty else { return .warn(name, "nvidia-smi finds none", Self.driverRemedy(tool)) }
+            let inventory = GPUInventory(configured: configured, found: found)
+            let items: [String] = found.map { device in
+                let memory = device.memoryBytes.map { ", \(JobReport.size($0))" } ?? ""
+                let use = inventory.devices.contains(device) ? "" : ", not listed in gpus.devices"
+                return "\(device.label) (\(device.name)\(memory)\(use))"
+            }
+            let text = items.joined(separator: "; ")
+            guard let warning = inventory.warnings.first else { return .ok(name, text) }
+            return .warn(name, "\(text); \(warning)", "change gpus.devices")
+        } catch {
+            return .warn(name, CommandExit(error)?.message ?? "\(error)", Self.driverRemedy(tool))
+        }
+    }
+
+    private static func driverRemedy(_ tool: NvidiaSMI) -> String {
+        "run \(tool.tool) and mend what it says, usually the driver"
     }
 
     /// The kind of the file system that a path lies in, as `/proc/self/mounts` names it.

@@ -67,6 +67,9 @@ struct JobDraft {
         request.network = options.network
         request.resources.cpus = options.cpus
         request.resources.memoryBytes = options.memory.flatMap(Quantity.bytes)
+        request.resources.gpus = options.gpus.map {
+            .init(count: $0, memoryBytes: options.gpuMemory.flatMap(Quantity.bytes))
+        }
         request.timeout = options.timeout.flatMap(Quantity.duration)
         return request
     }
@@ -82,6 +85,11 @@ struct JobDraft {
         var resources: [String: JSONValue] = [:]
         resources["cpus"] = options.cpus.map(JSONValue.number)
         resources["memory"] = options.memory.map(JSONValue.string)
+        if let gpus = options.gpus {
+            var wanted: [String: JSONValue] = ["count": .integer(Int64(gpus))]
+            wanted["memory"] = options.gpuMemory.map(JSONValue.string)
+            resources["gpus"] = .object(wanted)
+        }
         if !resources.isEmpty { members["resources"] = .object(resources) }
         if !options.secret.isEmpty { members["secrets"] = .array(options.secret.map(JSONValue.string)) }
         let maps = [("env", try options.environment), ("labels", try options.labels)]

@@ -15,6 +15,14 @@ struct JobOptions: ParsableArguments {
     @Option(name: .long, help: ArgumentHelp("Memory, such as 512m or 2g.", valueName: "size"))
     var memory: String?
 
+    @Option(name: .long, help: ArgumentHelp("How many GPUs; section gpus says which.", valueName: "count"))
+    var gpus: Int?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Memory of each GPU, so that others of the tenant may share it.", valueName: "size"))
+    var gpuMemory: String?
+
     @Option(name: .long, help: ArgumentHelp("Network: none, egress, host_gateway or bridge.", valueName: "mode"))
     var network: String?
 
@@ -72,6 +80,13 @@ struct JobOptions: ParsableArguments {
         _ = try labels
         if let memory, Quantity.bytes(memory) == nil {
             throw ValidationError("--memory: '\(memory)' is no size; write it as 512m or 2g.")
+        }
+        if let gpus, gpus < 1 { throw ValidationError("--gpus: at least 1; leave it out for none.") }
+        if let gpuMemory, gpus == nil || Quantity.bytes(gpuMemory) == nil {
+            throw ValidationError(
+                gpus == nil
+                    ? "--gpu-memory needs --gpus."
+                    : "--gpu-memory: '\(gpuMemory)' is no size; write it as 8g.")
         }
         if let timeout, Quantity.duration(timeout) == nil {
             throw ValidationError("--timeout: '\(timeout)' is no time; write it as 30s or 5m.")

@@ -19,6 +19,9 @@ extension AllocationLedger {
         return best.prefix(need.count).map(\.element.id)
     }
 
+    /// Whether a sandbox is the only one that holds a device.
+    func isAlone(_ id: SandboxID, on device: String) -> Bool { holders[device] == [id] }
+
     /// Memory of a device that is promised to nobody; the whole of an unused one, however large, counts as most.
     private func room(on device: GPUDevice, soon: Bool) -> Int {
         let present = present(on: device, soon: soon)

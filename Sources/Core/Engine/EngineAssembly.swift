@@ -54,7 +54,8 @@ struct EngineAssembly {
             secrets: SecretDirectory(configuration.secrets, environment: environment),
             validator: RequestChecker(
                 configuration: configuration, handlers: Array(named.keys), runtimes: Array(runtimes.keys)),
-            policy: PoolRules.table(configuration.pools), logger: logger, folders: folders, offload: offload)
+            policy: PoolRules.table(configuration.pools), logger: logger, folders: folders, offload: offload,
+            nvidia: NvidiaSMI(environment: environment))
     }
 
     private func storeOptions(_ folders: EngineFolders) -> JobStore.Options {

@@ -5,6 +5,7 @@ extension EngineCore {
     ///
     /// Nothing is started before that is known. A question that fails is asked again by the watch.
     func learnCapacity() async {
+        await learnGPUs()
         if let runtime = runtimes[defaultRuntime] {
             do {
                 hostSize = try await runtime.hostSize()
@@ -15,6 +16,11 @@ extension EngineCore {
             }
         }
         takeCapacity()
+    }
+
+    /// Whether something about the machine is still to be asked.
+    var isCapacityUnknown: Bool {
+        pool.ledger.capacity == nil || (!configuration.gpus.devices.isEmpty && gpus.isEmpty && nvidia != nil)
     }
 
     /// Tells the pool what all sandboxes together may take.

@@ -81,6 +81,7 @@ extension EngineCore {
         job.job.state = .starting
         job.job.sandbox = sandbox.id.description
         job.job.start = start
+        job.job.gpus = gpuGrant(of: sandbox)
         job.job.timings.queued = seconds(from: job.submittedAt, to: job.claimedAt)
         sandbox.job = job
         counters.starts[start, default: 0] += 1

@@ -15,6 +15,7 @@ extension EngineCore {
             }
             await runtime.prepare()
         }
+        await learnGPUs()
         async let isSized: Void = learnCapacity()
         await recover()
         await isSized

@@ -11,7 +11,10 @@ extension EngineCore {
         let modules = sandbox.sandboxClass.preload
         guard !modules.isEmpty else { return }
         let ready = try await configure(
-            sandbox, .init(key: TaskReference.makeNonce(), groupID: nil, preload: modules, isAhead: true))
+            sandbox,
+            .init(
+                key: TaskReference.makeNonce(), groupID: nil, preload: modules,
+                env: gpuEnvironment(of: sandbox.sandboxClass), isAhead: true))
         preloadFaults[sandbox.sandboxClass] = ready.preloadErrors.isEmpty ? nil : ready.preloadErrors
         for failure in ready.preloadErrors {
             logger.warning(

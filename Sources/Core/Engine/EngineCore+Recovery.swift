@@ -177,6 +177,7 @@ extension EngineCore {
         job.job.startedAt = job.job.startedAt ?? Date()
         job.hostDeadline = .now() + .nanoseconds(Int64((job.plan.timeoutSeconds + hostGraceSeconds) * 1e9))
         sandbox.job = job
+        job.job.gpus = gpuGrant(of: sandbox)
         job.emit(.update(.running, attempt: job.job.attempt, message: "the engine was restarted", error: nil))
         sandbox.link?.send(.welcome(resume: [reference]))
         if job.job.cancelRequested { sandbox.send(.cancel(reference, reason: "cancelled")) }

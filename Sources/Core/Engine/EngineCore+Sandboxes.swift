@@ -17,6 +17,7 @@ extension EngineCore {
             sandbox.isStarting = true
             defer { finishedStarting(sandbox) }
             try await link.listen(isolation: self)
+            try await ensureIdle(sandboxClass.gpus?.granted ?? [], for: id)
             let started = try await runtime.start(
                 SandboxSpecification(
                     id: id, sandboxClass: sandboxClass, socketFolder: sandbox.folder, userIDs: sandbox.userIDs))
@@ -122,7 +123,7 @@ extension EngineCore {
                 sandbox,
                 .init(
                     key: TaskReference.makeNonce(), groupID: group, path: path, preload: specialisation.preload,
-                    outputs: outputLimits))
+                    env: gpuEnvironment(of: sandbox.sandboxClass), outputs: outputLimits))
             sandbox.preloadErrors = ready.preloadErrors
             sandbox.cloudpickle = ready.cloudpickle
             sandbox.specialisation = specialisation
@@ -212,6 +213,8 @@ extension EngineCore {
         if let handle = sandbox.handle, let runtime = runtimes[sandbox.sandboxClass.runtime] {
             do {
                 try await runtime.destroy(handle)
+                // As long as this fails the sandbox counts as not removed, and its devices go to nobody.
+                try await ensureIdle(sandbox.sandboxClass.gpus?.granted ?? [], for: id)
             } catch {
                 logger.warning("a sandbox could not be removed", metadata: ["sandbox": "\(id)", "reason": "\(error)"])
                 tellPool(.removeFailed(id, reason: "\(error)"))

@@ -1,7 +1,7 @@
 extension EngineCore {
     /// Whether the limits of a job's tenant let it ask for a sandbox now; otherwise it waits until they do.
     func admit(_ job: ActiveJob, _ place: Place) -> Bool {
-        let demand = place.sandboxClass.demand
+        let demand = place.sandboxClass.demandOfJob
         if tenantLedger.admit(job.job.id, of: job.job.tenant, demand, priority: job.priority) { return true }
         job.phase = .waiting
         job.heldPlace = place

@@ -155,7 +155,7 @@ extension EngineCore {
                     let wasDown = core.runtimeFaults[name] != nil
                     core.noteRuntime(name, fault: nil)
                     // An engine that was away may be back on a machine of another size.
-                    if name == core.defaultRuntime, wasDown || core.pool.ledger.capacity == nil {
+                    if name == core.defaultRuntime, wasDown || core.isCapacityUnknown {
                         await core.learnCapacity()
                     }
                 } catch {

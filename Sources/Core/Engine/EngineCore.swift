@@ -25,6 +25,8 @@ package actor EngineCore {
     let logger: Logger
     let folders: EngineFolders
     let offload: NIOThreadPool
+    /// The driver's own tool; nil where there is none.
+    let nvidia: NvidiaSMI?
 
     /// Jobs that have not ended.
     var jobs: [JobID: ActiveJob] = [:]
@@ -98,6 +100,7 @@ package actor EngineCore {
         logger = parts.logger
         folders = parts.folders
         offload = parts.offload
+        nvidia = parts.nvidia
         pool = PoolMachine(capacity: nil, policy: parts.policy)
         let tenants = parts.configuration.tenants
         tenantLedger = TenantLedger { tenants.limits(of: $0) }
@@ -164,6 +167,7 @@ struct EngineParts {
     var logger: Logger
     var folders: EngineFolders
     var offload: NIOThreadPool
+    var nvidia: NvidiaSMI?
 }
 
 /// Counts since the start, for metrics.

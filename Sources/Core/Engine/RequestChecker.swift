@@ -10,6 +10,8 @@ package struct RequestChecker: Sendable {
         // Without a limit here the capacity of the machine that runs the sandboxes is the limit.
         limits.cpus = configuration.limits.cpus
         limits.memoryBytes = configuration.limits.memoryBytes
+        // Which of them there are is known when the driver was asked; the capacity of the machine tells.
+        limits.gpuDevices = configuration.gpus.devices.isEmpty ? 0 : .max
         limits.pids = configuration.limits.pids
         limits.tmpBytes = configuration.limits.tmpBytes
         limits.shmBytes = configuration.limits.shmBytes

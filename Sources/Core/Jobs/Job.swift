@@ -74,6 +74,8 @@ public struct Job: Sendable {
     public var exitCode: Int?
     /// What the task used.
     public var usage: Usage?
+    /// The graphics processors that it has or had; nil for none.
+    public var gpus: GPUs?
     /// Why it failed.
     public var error: JobError?
     /// What it waits for that the machine or its tenant's share lacks at present; nil when it waits for no such thing.

@@ -237,6 +237,12 @@ package final class DockerRuntime: SandboxRuntime {
             // A volume of the image would stay writable under the read-only root, and outlive nothing of ours.
             spec.tmpfs[path] = "rw,nosuid,nodev,noexec,mode=0555,size=4k"
         }
+        if let granted = kind.gpus?.granted, !granted.isEmpty {
+            spec.deviceRequests = [ContainerSpec.DeviceRequest(driver: "nvidia", deviceIDs: granted)]
+        } else {
+            // Where NVIDIA's runtime is the engine's default, an image's own variable would give it every device.
+            spec.environment.append((name: "NVIDIA_VISIBLE_DEVICES", value: "void"))
+        }
         spec.runtime = kind.ociRuntime
         spec.processLimit = Int64(kind.pids)
         spec.nanoCPUs = Int64(kind.cpus * 1e9)

@@ -148,7 +148,11 @@ package final class ProcessRuntime: SandboxRuntime {
 
     /// What tasks may see of the engine's own environment: nothing that could hold a secret.
     private static func environment(of own: [String: String]) -> [String: String] {
-        let names = ["PATH", "LANG", "LC_ALL", "TZ", "PYENV_ROOT", "PYENV_VERSION", "SSL_CERT_FILE", "SSL_CERT_DIR"]
+        // The operator's own libraries, such as CUDA's, are found by the loader of the runner's interpreter.
+        let names = [
+            "PATH", "LANG", "LC_ALL", "TZ", "PYENV_ROOT", "PYENV_VERSION", "SSL_CERT_FILE", "SSL_CERT_DIR",
+            "LD_LIBRARY_PATH",
+        ]
         return own.filter { names.contains($0.key) }
     }
 }

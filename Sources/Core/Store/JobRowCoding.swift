@@ -16,7 +16,7 @@ enum JobRowCoding {
         boot_id, result_media, input_digest, input_encoded, input_plain,
         (SELECT text FROM copies WHERE key = 4 * seq), result_digest, result_encoded, result_plain,
         (SELECT text FROM copies WHERE key = 4 * seq + 1), journal_digest, journal_encoded, journal_plain,
-        (SELECT text FROM copies WHERE key = 4 * seq + 2)
+        (SELECT text FROM copies WHERE key = 4 * seq + 2), gpu
         """
 
     /// Values for `SQL.insert`.
@@ -37,7 +37,7 @@ enum JobRowCoding {
     }
 
     /// Values for `SQL.finish`.
-    static func finishValues(_ finish: JobFinish) -> [DatabaseValue] {
+    static func finishValues(_ finish: JobFinish) throws -> [DatabaseValue] {
         [
             StoreValue.of(finish.startedAt), StoreValue.of(finish.finishedAt), StoreValue.of(finish.timings.queued),
             StoreValue.of(finish.timings.start), StoreValue.of(finish.timings.run),
@@ -49,7 +49,7 @@ enum JobRowCoding {
             StoreValue.of(finish.result?.plainSize), StoreValue.of(finish.resultMedia?.rawValue),
             StoreValue.of(finish.journal?.digest), StoreValue.of(finish.journal?.encodedSize),
             StoreValue.of(finish.journal?.plainSize), finish.attempt.id.description.databaseValue,
-            finish.attempt.attempt.databaseValue,
+            finish.attempt.attempt.databaseValue, try StoreValue.json(finish.gpus),
         ]
     }
 
@@ -63,7 +63,7 @@ enum JobRowCoding {
         if let cpu = row[17] as Double?, let rss = row[18] as Int? {
             usage = Job.Usage(cpuSeconds: cpu, maxRSSBytes: rss)
         }
-        return Job(
+        var job = Job(
             id: id, tenant: tenant, name: row[2], kind: kind, handler: row[4], state: state, attempt: row[6],
             createdAt: StoreValue.date(row[7]), startedAt: (row[8] as Int64?).map(StoreValue.date),
             finishedAt: (row[9] as Int64?).map(StoreValue.date),
@@ -71,6 +71,8 @@ enum JobRowCoding {
             start: (row[14] as String?).flatMap(Job.Start.init(rawValue:)), sandbox: row[15], exitCode: row[16],
             usage: usage, error: try error(row), cancelRequested: (row[19] as Int) != 0,
             labels: try StoreValue.labels(row[20]))
+        job.gpus = try StoreValue.json(Job.GPUs.self, row["gpu"])
+        return job
     }
 
     /// Everything in a row of `rowColumns`.

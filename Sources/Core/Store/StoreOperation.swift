@@ -66,14 +66,18 @@ package struct JobFinish: Sendable {
     package var journal: StoredArtifact?
     /// The files that the task left.
     package var outputs: StoredOutputs?
+    /// The graphics processors that it had.
+    package var gpus: Job.GPUs?
 
     package init(
         attempt: JobAttempt, state: JobState, error: JobError? = nil, exitCode: Int? = nil, usage: Job.Usage? = nil,
         timings: Job.Timings, startedAt: Date? = nil, finishedAt: Date, result: StoredArtifact? = nil,
-        resultMedia: JobResult.Media? = nil, journal: StoredArtifact? = nil, outputs: StoredOutputs? = nil
+        resultMedia: JobResult.Media? = nil, journal: StoredArtifact? = nil, outputs: StoredOutputs? = nil,
+        gpus: Job.GPUs? = nil
     ) {
         self.attempt = attempt
         self.state = state
+        self.gpus = gpus
         self.error = error
         self.exitCode = exitCode
         self.usage = usage

@@ -28,7 +28,8 @@ enum SQL {
                     timing_queued = ?3, timing_start = ?4, timing_run = ?5, timing_total = ?6, exit_code = ?7,
                     cpu_seconds = ?8, max_rss = ?9, error_kind = ?10, error_type = ?11, error_message = ?12,
                     error_traceback = ?13, result_digest = ?14, result_encoded = ?15, result_plain = ?16,
-                    result_media = ?17, journal_digest = ?18, journal_encoded = ?19, journal_plain = ?20
+                    result_media = ?17, journal_digest = ?18, journal_encoded = ?19, journal_plain = ?20,
+                    gpu = ?23
                 WHERE id = ?21 AND attempt = ?22 AND state IN (\(sources))
                 RETURNING seq
                 """

@@ -14,6 +14,9 @@ enum StoreSchema {
         migrator.registerMigration("2-outputs") { db in
             for statement in StoreOutputs.schema { try db.execute(sql: statement) }
         }
+        migrator.registerMigration("3-gpus") { db in
+            try db.execute(sql: "ALTER TABLE jobs ADD COLUMN gpu TEXT")
+        }
         return migrator
     }
 

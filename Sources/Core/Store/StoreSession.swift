@@ -94,7 +94,7 @@ struct StoreSession: Sendable {
         guard let sql = SQL.finish[finish.state] else {
             throw EngineError(.internalFault, "A job cannot end in state \(finish.state.rawValue).")
         }
-        guard let seq = try db.changeReturningSeq(sql, JobRowCoding.finishValues(finish)) else {
+        guard let seq = try db.changeReturningSeq(sql, try JobRowCoding.finishValues(finish)) else {
             return .applied(false)
         }
         try keepCopy(finish.result, .result, seq: seq, id: finish.attempt.id, on: db)

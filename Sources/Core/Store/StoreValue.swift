@@ -35,6 +35,17 @@ enum StoreValue {
         return try JSONDecoder().decode([String: String].self, from: Data(text.utf8))
     }
 
+    /// A value as JSON text.
+    static func json(_ value: (some Encodable)?) throws -> DatabaseValue {
+        guard let value else { return .null }
+        return String(decoding: try JSONEncoder().encode(value), as: UTF8.self).databaseValue
+    }
+
+    /// A value from its column of JSON text.
+    static func json<Value: Decodable>(_ type: Value.Type, _ text: String?) throws -> Value? {
+        try text.map { try JSONDecoder().decode(type, from: Data($0.utf8)) }
+    }
+
     /// The error for a column that holds what this engine never writes.
     static func damaged(_ what: String) -> EngineError {
         EngineError(.storage, "The job store holds an unreadable value (\(what)); restore it from a backup.")

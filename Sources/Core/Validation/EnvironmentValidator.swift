@@ -44,6 +44,9 @@ struct EnvironmentValidator {
             return "\(name) changes how the interpreter starts and cannot be set"
         }
         if name.hasPrefix("SLIPWAY_") { return "Names that start with SLIPWAY_ are reserved" }
+        if name == "CUDA_VISIBLE_DEVICES" || name.hasPrefix("NVIDIA_") || name.hasPrefix("CUDA_MPS_") {
+            return "\(name) says which devices a task has, and follows from resources.gpus"
+        }
         if limits.deniedEnvironment.contains(name) { return "\(name) cannot be set here" }
         return nil
     }

@@ -42,7 +42,9 @@ struct ResourceValidator {
         if wanted < 1 {
             faults.add(pointer, "out-of-range", "Ask for at least one device, or leave gpus out")
         } else if limits.gpuDevices == 0 {
-            faults.add(pointer, "limit-exceeded", "There is no GPU here that jobs may use; leave gpus out")
+            faults.add(
+                pointer, "limit-exceeded",
+                "There is no GPU here that jobs may use (gpus.devices lists none): leave gpus out")
         } else if wanted > limits.gpuDevices {
             faults.add(pointer, "limit-exceeded", "At most \(limits.gpuDevices) devices can be had")
         }

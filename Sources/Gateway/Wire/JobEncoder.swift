@@ -39,6 +39,7 @@ package enum JobEncoder {
             writer.name("exit_code")
             if let code = job.exitCode { writer.value(code) } else { writer.null() }
             writeUsage(job.usage, to: &writer)
+            writeGPUs(job.gpus, to: &writer)
             writer.name("error")
             write(job.error, to: &writer)
             writer.name("cancel_requested")
@@ -101,8 +102,19 @@ package enum JobEncoder {
         } else {
             writer.null()
         }
+    }
+
+    private static func writeGPUs(_ gpus: Job.GPUs?, to writer: inout JSONWriter) {
         writer.name("gpu")
-        writer.null()
+        guard let gpus else { return writer.null() }
+        writer.object { writer in
+            writer.name("devices")
+            writer.array { writer in for device in gpus.devices { writer.value(device) } }
+            writer.name("memory_limit")
+            if let limit = gpus.memoryLimitBytes { writer.value(limit) } else { writer.null() }
+            writer.name("enforcement")
+            writer.value(gpus.enforcement?.rawValue)
+        }
     }
 
     private static func write(_ labels: [String: String], to writer: inout JSONWriter) {

@@ -181,6 +181,10 @@ def _arrange(settings: Dict[str, Any]) -> None:
 
 def _warm(settings: Dict[str, Any], began: float) -> Dict[str, Any]:
     version = task.load_pickler()
+    if "SLIPWAY_GPU_MEMORY_LIMIT" in settings["env"]:
+        from _slipway import gpu  # Sandboxes with a promise only.
+
+        gpu.watch(settings["env"])
     middle = time.monotonic()
     errors = preload(settings["preload"])
     ended = time.monotonic()

@@ -5,6 +5,8 @@ extension Configuration {
         public var devices: [String] = []
         /// The memory that one job may use of a device; nil for all of it.
         public var memoryLimitBytes: Int?
+        /// Whether a device is given out only while no process computes on it.
+        public var checkIdle = true
 
         /// The section with every value at its default.
         public init() {}
@@ -24,6 +26,11 @@ extension Configuration.GPUs: ConfigurationSection {
             .optional(.size(.mebibytes(16) ... .tebibytes(1)), null: "all memory of the device"),
             "Device memory that one job may use.",
             tune: "Set it when jobs share a device.", fallback: "DOCKER_GPU_MEMORY_LIMIT")
+        Field.value(
+            "check_idle", \.checkIdle, .bool,
+            "Whether a device is given out only while no process of the machine computes on it, as nvidia-smi tells. What "
+                + "a task leaves on a device then never meets the next one.",
+            tune: "Turn it off where other programs compute on the same devices for good.")
     }
 
     package func check() -> [ConfigurationConflict] {

@@ -1,0 +1,57 @@
+import Foundation
+import Logging
+import SlipwayCore
+import Testing
+
+/// What a sandbox's container is created with, as an engine that records it sees it.
+@Suite struct DockerRuntimeGPUTests {
+    private func created(_ sandboxClass: SandboxClass) async throws -> JSONValue {
+        let engine = try StubEngine { connection, line, _ in
+            if line.contains("/containers/create") {
+                connection.respond(status: "201 Created", #"{"Id":"abc","Warnings":[]}"#)
+            } else if line.contains("/start") {
+                connection.respond(status: "204 No Content")
+            } else {
+                let pid = ProcessInfo.processInfo.processIdentifier
+                let body = #"{"Id":"abc","Name":"/n","State":{"Status":"running","Pid":\#(pid)},"Config":{}}"#
+                connection.respond(body)
+            }
+            return true
+        }
+        let runtime = DockerRuntime(
+            client: engine.client(),
+            options: .init(
+                engineID: "e", runnerFolder: "/opt/r", environmentsFolder: nil, heartbeatSeconds: 1,
+                reconnectSeconds: 1, seccompProfile: nil), logger: Logger(label: "test"))
+        _ = try await runtime.start(
+            SandboxSpecification(
+                id: SandboxID(), sandboxClass: sandboxClass, socketFolder: "/tmp/s", userIDs: [1000, 1001, 1002]))
+        let request = try #require(engine.requests.first { $0.line.contains("/containers/create") })
+        return try JSONValue(parsing: request.body)
+    }
+
+    private func sandboxClass(_ gpus: GPUNeed?) -> SandboxClass {
+        SandboxClass(
+            runtime: "docker", image: "i", imageID: "sha256:1", cpus: 1, memoryBytes: 1 << 28, pids: 64,
+            tmpBytes: 1 << 24, shmBytes: 1 << 24, openFiles: 256, network: "none", gpus: gpus)
+    }
+
+    @Test func grantedDevicesAreAskedForOneByOne() async throws {
+        var need = GPUNeed(tenant: .default, count: 2)
+        need.granted = ["GPU-aa", "GPU-bb"]
+        let body = try await created(sandboxClass(need))
+        let expected: JSONValue = [
+            ["Driver": "nvidia", "DeviceIDs": ["GPU-aa", "GPU-bb"], "Capabilities": [["gpu"]]]
+        ]
+        #expect(body["HostConfig"]?["DeviceRequests"] == expected)
+        #expect(body["Env"] == [], "the driver's hook sets what the container sees")
+        #expect(body["HostConfig"]?["ReadonlyRootfs"] == true && body["HostConfig"]?["CapDrop"] == ["ALL"])
+    }
+
+    @Test func withoutAGrantAnImageGetsNoDevice() async throws {
+        let body = try await created(sandboxClass(nil))
+        #expect(body["HostConfig"]?["DeviceRequests"] == nil)
+        // Images that are made for GPUs ask for all of them where the engine's default runtime is NVIDIA's.
+        #expect(body["Env"] == ["NVIDIA_VISIBLE_DEVICES=void"])
+    }
+}
