@@ -237,7 +237,8 @@ extension EngineCore {
         do {
             let input = try await readInput(of: job)
             guard let sandbox = sandboxes[sandboxID], sandbox.job === job, job.phase == .claiming else {
-                retryUnstarted(job)
+                // Whoever lost the sandbox meanwhile has put the job back, and it may be in another one by now.
+                if !sandboxes.values.contains(where: { $0.job === job }) { retryUnstarted(job) }
                 return
             }
             job.input = input

@@ -59,7 +59,6 @@ extension EngineCore {
             sandbox.cleaning = reference
             sandbox.job = nil
             finish(job, result, body: body, sandbox: sandbox)
-            if sandbox.cleanedAlready == reference, !sandbox.isClosing { cleaned(sandbox, reference) }
         case .clean(let reference, _):
             cleaned(sandbox, reference)
         case .fault(let code, let message, let unstarted):
@@ -94,7 +93,9 @@ extension EngineCore {
     func resume(_ sandbox: Sandbox, _ hello: RunnerMessage.Hello) {
         let known = hello.running + hello.results + hello.queued
         guard let job = sandbox.job, let reference = job.reference else {
-            sandbox.link?.send(.welcome(resume: []))
+            // One that is still being cleaned up after is resumed, or its CLEAN would never come.
+            let resumed = hello.isIdle ? [] : known.filter { $0 == sandbox.cleaning }
+            sandbox.link?.send(.welcome(resume: resumed))
             if let cleaning = sandbox.cleaning, hello.isIdle {
                 // CLEAN was lost with the connection.
                 cleaned(sandbox, cleaning)
@@ -104,7 +105,6 @@ extension EngineCore {
             return
         }
         if known.contains(reference) {
-            if hello.isIdle { sandbox.cleanedAlready = reference }
             sandbox.link?.send(.welcome(resume: [reference]))
             if job.job.cancelRequested { sandbox.send(.cancel(reference, reason: "cancelled")) }
         } else if job.phase == .running {

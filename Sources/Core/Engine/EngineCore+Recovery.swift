@@ -169,7 +169,6 @@ extension EngineCore {
             retryUnstarted(job)
             return
         }
-        if hello.isIdle { sandbox.cleanedAlready = reference }
         job.isSent = true
         job.phase = .running
         job.job.state = .running

@@ -33,6 +33,12 @@ extension EngineCore {
     /// Puts a job back whose START provably never reached a runner: the attempt does not count.
     func retryUnstarted(_ job: ActiveJob) {
         guard job.phase == .claiming || job.phase == .running else { return }
+        guard job.reference != nil else {
+            // Its input was still being read: it was not claimed yet, and its row waits as before.
+            job.phase = .backingOff
+            scheduleReentry(job.job.id, after: 0)
+            return
+        }
         putBack(job, sameAttempt: true, delay: 0, because: nil)
     }
 

@@ -30,8 +30,6 @@ final class Sandbox {
     var job: ActiveJob?
     /// The attempt that has sent its result and is not verified clean yet.
     var cleaning: TaskReference?
-    /// An attempt whose CLEAN was lost with a connection: its RESULT comes again, its CLEAN does not.
-    var cleanedAlready: TaskReference?
     /// An attempt that the host ended by itself: what still comes of it is ignored.
     var forgotten: TaskReference?
     /// When anything was last heard of it.

@@ -76,6 +76,10 @@ extension Live {
             #expect(try ledger.starts() == [id: [1: 1]])
             let logs = try await server.client.send("GET", "/v1/jobs/\(id)/logs?stream=stdout")
             #expect(logs.text == Ledger.output)
+            // It was taken back sound: the next job finds it where it was.
+            let next = try await submit(server, ledger.body(milliseconds: 1))
+            #expect(try await job(server, next, wait: 30)["sandbox"] == ended["sandbox"])
+            #expect(!server.log.contains("broke the protocol"), "\(server.log.suffix(2000))")
             try await checkEnd(server)
         }
 
