@@ -12,7 +12,7 @@ extension Live {
         @Test("tasks of another tenant complete beside a bully", arguments: Bully.all)
         func neighbours(_ bully: Bully) async throws {
             let engine = try await sharedEngine("docker")
-            _ = try await Neighbourhood.measure(engine, beside: bully, tasks: 20, pause: .zero)
+            _ = try await Neighbourhood.measure(engine, beside: bully, tasks: 15, pause: .zero)
         }
     }
 

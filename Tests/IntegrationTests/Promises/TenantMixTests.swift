@@ -13,7 +13,7 @@ extension Live {
     struct TenantMixTests {
         @Test(
             "tasks of 5 tenants on 3 sandboxes: none is shared, nothing is seen of earlier tasks",
-            arguments: [(Configuration.Docker.Transport.unix, 150), (.attach, 50)])
+            arguments: [(Configuration.Docker.Transport.unix, 110), (.attach, 40)])
         func mix(_ transport: Configuration.Docker.Transport, tasks: Int) async throws {
             try await TenantMixing.run(tasks: tasks, over: transport)
         }
