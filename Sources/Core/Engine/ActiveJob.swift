@@ -48,6 +48,8 @@ final class ActiveJob {
     var phase = Phase.preparing
     /// Whether its row is in the store, or on its way there with the claim.
     var isInserted = false
+    /// Changes of its row that come after the row, which waits for its large input to be on disk; nil otherwise.
+    var changesAfterInsert: [@Sendable (isolated EngineCore) -> Void]?
     /// Whether START of the current attempt left: before, its runner knows nothing of it.
     var isSent = false
     /// The environment that it waits for a sandbox with.

@@ -26,7 +26,9 @@ extension EngineCore {
         }
         job.job.cancelRequested = true
         let isWaiting = job.phase != .running && job.phase != .claiming && job.phase != .recovering
-        if job.isInserted, !isWaiting { commit(.requestCancel(id)) { core, result in core.noteFailure(result) } }
+        if job.isInserted, !isWaiting {
+            commit(.requestCancel(id), of: id) { core, result in core.noteFailure(result) }
+        }
         switch job.phase {
         case .preparing, .waiting, .backingOff:
             if job.isInserted || job.committed.isSet {

@@ -124,7 +124,7 @@ extension EngineCore {
                 attempt: JobAttempt(id: job.job.id, attempt: job.job.attempt), sandbox: job.job.sandbox ?? "",
                 nonce: Array((job.reference?.nonce ?? "").utf8), start: job.job.start, bootID: folders.bootID,
                 at: Date())
-            commit(.claim(claim), then: next)
+            commit(.claim(claim), of: job.job.id, then: next)
             return
         }
         job.isInserted = true

@@ -202,7 +202,7 @@ extension EngineCore {
             finishedAt: now, result: result, resultMedia: ending.media, journal: journal, outputs: ending.outputs,
             gpus: job.job.gpus)
         if job.isInserted {
-            commit(.finish(finish)) { core, outcome in core.ended(id, ending, outcome, journal, at: now) }
+            commit(.finish(finish), of: id) { core, outcome in core.ended(id, ending, outcome, journal, at: now) }
             return
         }
         // It ended before it was stored: both in one commit, the row first.

@@ -83,7 +83,7 @@ extension EngineCore {
     private func storeReturn(
         _ id: JobID, _ operation: StoreOperation, then next: @escaping @Sendable (isolated EngineCore) -> Void
     ) {
-        commit(operation) { core, result in
+        commit(operation, of: id) { core, result in
             switch result {
             case .success(.applied(false)):
                 core.logger.error("a return to the queue was not accepted by the store", metadata: ["job": "\(id)"])

@@ -248,31 +248,44 @@ extension EngineCore {
     /// Stores a job that could not be claimed at once.
     private func insert(_ job: ActiveJob) {
         job.isInserted = true
-        if needsDurableFile(job) {
-            let id = job.job.id
-            spawn { await $0.insertLarge(id) }
-            return
-        }
         do {
             let id = job.job.id
-            commit(.insert([try row(of: job)], idempotency: job.keyClaim)) { core, result in
-                core.inserted(id, result)
+            let row = try row(of: job)
+            guard !needsDurableFile(job) else {
+                job.changesAfterInsert = []
+                spawn { await $0.insertLarge(id, row) }
+                return
             }
+            commit(.insert([row], idempotency: job.keyClaim)) { core, result in core.inserted(id, result) }
         } catch {
             abort(job, error as? EngineError ?? EngineError(.internalFault, "\(error)"))
         }
     }
 
-    private func insertLarge(_ id: JobID) async {
+    /// Stores a job as it was when it came, once its large input is on disk, and then what became of it meanwhile.
+    private func insertLarge(_ id: JobID, _ row: JobRow) async {
         guard let job = jobs[id] else { return }
         do {
             try await makeInputDurable(job)
-            commit(.insert([try row(of: job)], idempotency: job.keyClaim)) { core, result in
-                core.inserted(id, result)
-            }
+            var row = row
+            row.input = job.storedInput
+            commit(.insert([row], idempotency: job.keyClaim)) { core, result in core.inserted(id, result) }
+            let changes = job.changesAfterInsert ?? []
+            job.changesAfterInsert = nil
+            for change in changes { change(self) }
         } catch {
+            job.changesAfterInsert = nil
             abort(job, error as? EngineError ?? EngineError(.internalFault, "\(error)"))
         }
+    }
+
+    /// Commits a change of a job's row: behind the row, where that still waits for its large input.
+    func commit(
+        _ operation: StoreOperation, of id: JobID,
+        then next: @escaping @Sendable (isolated EngineCore, Result<StoreOutcome, EngineError>) -> Void
+    ) {
+        guard let job = jobs[id], job.changesAfterInsert != nil else { return commit(operation, then: next) }
+        job.changesAfterInsert?.append { core in core.commit(operation, then: next) }
     }
 
     /// Notes that a job's row is durable, or that it could not be stored.

@@ -1,0 +1,40 @@
+import Foundation
+import SlipwayCore
+import TestSupport
+import Testing
+
+extension Live {
+    /// Inputs whose file is written before their row.
+    @Suite("Large inputs", .serialized, .engines())
+    struct LargeInputTests {
+        @Test("a sandbox that is free before the input is on disk changes nothing", arguments: runtimesHere)
+        func claimedEarly(_ runtime: String) async throws {
+            let engine = try await sharedEngine(runtime)
+            _ = try await engine.run(source: "def main(): pass")
+            // Random, so that it stays large when it is packed; the write takes longer than the tasks before it.
+            let filler = (0..<24_000).map { _ in String(UInt64.random(in: .min ... .max), radix: 36) }.joined()
+            let sources = (0..<24).map { "# \(filler)\ndef main(): return \($0)\n" }
+            let outcomes = try await withThrowingTaskGroup(of: JobOutcome.self) { group in
+                for (number, source) in sources.enumerated() {
+                    group.addTask {
+                        let request = JobRequest(task: .source(source))
+                        if number % 2 == 0 {
+                            return try await engine.engine.submit(request, waitingUpTo: .seconds(60))
+                        }
+                        return try await engine.end(of: engine.engine.submit(request).id)
+                    }
+                }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(outcomes.allSatisfy { $0.job.state == .completed && $0.job.attempt == 1 })
+            let values = outcomes.compactMap { outcome -> Int? in
+                guard case .integer(let value)? = outcome.value else { return nil }
+                return Int(value)
+            }
+            #expect(values.sorted() == Array(0..<24))
+            for outcome in outcomes {
+                #expect(try await engine.engine.store.row(outcome.job.id)?.job.state == .completed)
+            }
+        }
+    }
+}
