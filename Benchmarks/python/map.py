@@ -29,7 +29,17 @@ from gateway import running
 def engine(binary: str, docker_host: str, jobs: int) -> dict[str, float]:
     """Return the jobs a second of an embedded engine, by the name of the measurement."""
     done = subprocess.run(
-        [binary, "bench", "--json", "--count", "20", "--cold", "1", "--jobs", str(jobs)],
+        [
+            binary,
+            "bench",
+            "--json",
+            "--count",
+            "20",
+            "--cold",
+            "1",
+            "--jobs",
+            str(jobs),
+        ],
         env={**os.environ, "DOCKER_HOST": docker_host},
         capture_output=True,
         text=True,

@@ -16,14 +16,14 @@ extension GatewayRoutes {
         if let wait {
             let waited = try await service.wait(for: id, tenant: tenant, upTo: wait, for: room.caller)
             let outcome = try await room.fit(waited)
-            body = JobEncoder.bytes(outcome.job, result: outcome)
+            body = try await offLoop(ifLarge: outcome.resultBytes) { JobEncoder.bytes(outcome.job, result: outcome) }
             if call.target.query["wait"] == nil {
                 headers[.preferenceApplied] = "wait=\(wait.components.seconds)"
             }
         } else {
             body = JobEncoder.bytes(try await service.job(id, tenant: tenant))
         }
-        let tag = EntityTag.of(body)
+        let tag = try await offLoop(ifLarge: body.count) { EntityTag.of(body) }
         headers[.eTag] = tag
         guard !EntityTag.isMatch(tag, call.headers[values: .ifNoneMatch]) else {
             return Response(status: .notModified, headers: headers)
@@ -93,7 +93,8 @@ extension GatewayRoutes {
         let outcome = try await service.result(
             of: try call.jobID(), tenant: call.principal.tenant, for: room.caller)
         guard Preferences.accepts("application/octet-stream", call.headers), let result = outcome.result else {
-            return .json(ResultEncoder.bytes(outcome), room: room)
+            let body = try await offLoop(ifLarge: outcome.resultBytes) { ResultEncoder.bytes(outcome) }
+            return .json(body, room: room)
         }
         return .paced(result.bytes, headers: [.contentType: result.media.rawValue], room: room)
     }

@@ -3,8 +3,8 @@ import Hummingbird
 import SlipwayCore
 
 extension GatewayRoutes {
-    /// Bodies above this size are parsed away from the event loop.
-    private static let largeBodyBytes = 256 << 10
+    /// Bodies above this size are parsed away from the event loop, and results above it encoded there.
+    private static let largeBytes = 256 << 10
 
     /// Submits a job: `POST /v1/jobs`.
     @Sendable func submit(_ call: Call) async throws -> Response {
@@ -14,7 +14,7 @@ extension GatewayRoutes {
         let (body, share) = try await body(of: call)
         let key = try IdempotencyHeader.key(
             call.headers, method: "POST", path: "/v1/jobs", body: body)
-        let request = try await offLoop(ifLarge: body) { try decodeJob(body) }
+        let request = try await offLoop(ifLarge: body.count) { try decodeJob(body) }
         let tenant = call.principal.tenant
         var headers = try rates.take(1, of: tenant)
         guard let wait else {
@@ -23,7 +23,7 @@ extension GatewayRoutes {
             return accepted(job, headers: headers)
         }
         let room = ResultRoom(self, call)
-        var outcome: JobOutcome
+        let outcome: JobOutcome
         if let share {
             // Room for bodies is not held through the wait, and neither is the body.
             let id = try await service.submit(request, tenant: tenant, idempotency: key).id
@@ -38,8 +38,11 @@ extension GatewayRoutes {
         }
         guard outcome.job.state.isTerminal else { return accepted(outcome.job, headers: headers) }
         headers[.location] = "/v1/jobs/\(outcome.job.id)"
-        outcome = try await room.fit(outcome)
-        return .json(JobEncoder.bytes(outcome.job, result: outcome), headers: headers, room: room)
+        let fitting = try await room.fit(outcome)
+        let answer = try await offLoop(ifLarge: fitting.resultBytes) {
+            JobEncoder.bytes(fitting.job, result: fitting)
+        }
+        return .json(answer, headers: headers, room: room)
     }
 
     /// Submits many jobs, all or none: `POST /v1/jobs/batch`.
@@ -48,7 +51,7 @@ extension GatewayRoutes {
         let (body, share) = try await body(of: call)
         let key = try IdempotencyHeader.key(
             call.headers, method: "POST", path: "/v1/jobs/batch", body: body)
-        let requests = try await offLoop(ifLarge: body) { try decodeBatch(body) }
+        let requests = try await offLoop(ifLarge: body.count) { try decodeBatch(body) }
         let headers = try rates.take(requests.count, of: call.principal.tenant)
         let jobs = try await service.submit(batch: requests, tenant: call.principal.tenant, idempotency: key)
         share?.release()
@@ -163,10 +166,11 @@ extension GatewayRoutes {
         return faults.faults + JobRequestValidator.validate(request, limits: limits, prefix: prefix)
     }
 
-    private func offLoop<T: Sendable>(
-        ifLarge body: [UInt8], _ work: @Sendable () throws -> T
+    /// Does work on so many bytes, away from the event loop if they are many.
+    func offLoop<T: Sendable>(
+        ifLarge bytes: Int, _ work: @Sendable () throws -> T
     ) async throws -> T {
-        guard body.count > Self.largeBodyBytes else { return try work() }
+        guard bytes > Self.largeBytes else { return try work() }
         return try await withTaskExecutorPreference(globalConcurrentExecutor) { try work() }
     }
 }

@@ -33,7 +33,7 @@ final class ResultRoom: Sendable {
     ///
     /// When there is none at once, its bytes are let go and read again when there is.
     func fit(_ outcome: consuming JobOutcome) async throws -> JobOutcome {
-        let bytes = (outcome.result?.bytes.count ?? 0) + (outcome.packedText?.count ?? 0)
+        let bytes = outcome.resultBytes
         guard bytes > Self.smallBytes, share.withLock({ $0 == nil }) else { return outcome }
         if let taken = routes.results.takeAtOnce(bytes) {
             share.withLock { $0 = taken }
@@ -49,6 +49,11 @@ final class ResultRoom: Sendable {
 
     /// Gives the room back.
     func release() { share.withLock { $0.take() }?.release() }
+}
+
+extension JobOutcome {
+    /// The bytes of the result, as it is and as it rests.
+    var resultBytes: Int { (result?.bytes.count ?? 0) + (packedText?.count ?? 0) }
 }
 
 extension Response {

@@ -43,6 +43,7 @@ def test_a_map_reads_no_further_than_it_has_room_for(
     client: slipway.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_ledger, "HELD_BYTES", 20_000)
+    monkeypatch.setattr(_ledger, "_BUSY", 300)
     drawn = 0
 
     def items() -> Iterator[int]:
