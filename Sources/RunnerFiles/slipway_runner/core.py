@@ -155,7 +155,7 @@ class Supervisor:
             "python": ".".join(map(str, sys.version_info[:3])),
             "implementation": sys.implementation.name,
             "abi": EXTENSION_SUFFIXES[0].split(".")[1],
-            "libc": c_library(),
+            "libc": linux.c_library(),
             "degraded": self._degraded(),
             "cgroup": self.sanitation.cgroup,
             "configured": self._configured,
@@ -494,11 +494,3 @@ class Supervisor:
     def task_limits(self, wanted: Dict[str, int]) -> Dict[str, int]:
         """Return the limits that a task gets."""
         return self.sanitation.task_limits(wanted)
-
-
-def c_library() -> str:
-    """Return name and version of the C library, as far as they can be told."""
-    try:
-        return os.confstr("CS_GNU_LIBC_VERSION") or "unknown"
-    except (ValueError, OSError):
-        return "musl"

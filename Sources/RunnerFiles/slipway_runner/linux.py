@@ -176,3 +176,11 @@ def ipc_objects(kind: str, uid: int) -> list:
     except OSError:
         pass  # A kernel without System V IPC has nothing to remove.
     return found
+
+
+def c_library() -> str:
+    """Return name and version of the C library, as far as they can be told."""
+    try:
+        return os.confstr("CS_GNU_LIBC_VERSION") or "unknown"
+    except (ValueError, OSError):
+        return "musl"

@@ -113,7 +113,8 @@ enum UVImage {
             let status = try await bench.client.waitForContainer(container)
             try #require(status == 0, "uv cannot be installed")
             let environment = ProcessInfo.processInfo.environment
-            let host = environment["SLIPWAY_TEST_DOCKER_HOST"] ?? environment["DOCKER_HOST"] ?? "unix:///var/run/docker.sock"
+            let named = environment["SLIPWAY_TEST_DOCKER_HOST"] ?? environment["DOCKER_HOST"]
+            let host = named ?? "unix:///var/run/docker.sock"
             let socket = try #require(host.hasPrefix("unix://") ? String(host.dropFirst(7)) : nil)
             let process = Process()
             process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
