@@ -13,7 +13,7 @@ from typing import Any, Callable
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Tests" / "runner"))
 
-from harness import Host, process_sandbox
+from harness import Host, Result, process_sandbox
 
 GIB = 1 << 30
 #: What the driver answers where a process may see no device.
@@ -96,6 +96,12 @@ def computing() -> set[str]:
     return {line for line in text.splitlines() if line.startswith(("GPU-", "MIG-"))}
 
 
+def value(result: Result) -> Any:
+    """Return what a task returned; fail with its error where it returned nothing."""
+    expect(result.outcome == "ok", result.header.get("error") or result.header)
+    return result.value()
+
+
 def expect(condition: bool, seen: Any) -> None:
     """Fail with what was seen."""
     if not condition:
@@ -119,13 +125,13 @@ class Checks:
         with self.sandbox() as host:
             result = host.finish(host.command("nvidia-smi", "-L"))
             text = result.text().decode().strip()
-            expect(self.uuid in text, text)
+            expect(self.uuid in text, [text, result.header])
             return text.splitlines()[0]
 
     def a_task_sees_its_device(self) -> str:
         """A task sees exactly the granted device, and the driver serves it"""
         with self.sandbox() as host:
-            seen = host.run(LOOK).value()
+            seen = value(host.run(LOOK))
             digits = self.uuid.partition("-")[2].replace("-", "")
             expect(seen["visible"] == self.uuid and seen["init"] == 0, seen)
             expect([device[2] for device in seen["devices"]] == [digits], seen)
@@ -135,14 +141,14 @@ class Checks:
     def a_task_without_a_grant_sees_none(self) -> str:
         """A task without a grant sees no device"""
         with _Configured({"CUDA_VISIBLE_DEVICES": ""}) as host:
-            seen = host.run(LOOK).value()
+            seen = value(host.run(LOOK))
             expect(seen["init"] == NO_DEVICE and not seen["devices"], seen)
             return f"cuInit answers {seen['init']} (no device)"
 
     def memory_is_given_back_by_a_task(self) -> str:
         """A task takes 1 GiB of the device; after it nothing of it is left there"""
         with self.sandbox() as host:
-            codes = host.run(HOLD, 0).value()
+            codes = value(host.run(HOLD, 0))
             expect(codes == [0] * 7, codes)
             return self._gone("a task")
 
@@ -171,7 +177,7 @@ class Checks:
             times = []
             for _ in range(20):
                 began = time.monotonic()
-                seen = host.run(LOOK).value()
+                seen = value(host.run(LOOK))
                 times.append(time.monotonic() - began)
                 expect(len(seen["devices"]) == 1, seen)
             times.sort()
@@ -188,9 +194,8 @@ class Checks:
         return self._torch(["torch"])
 
     def _torch(self, preload: list[str]) -> str:
-        if subprocess.run(
-            [sys.executable, "-c", "import torch"], check=False
-        ).returncode:
+        probe = [sys.executable, "-c", "import torch"]
+        if subprocess.run(probe, stderr=subprocess.DEVNULL, check=False).returncode:
             raise Unavailable("this Python has no torch")
         limit = {"SLIPWAY_GPU_MEMORY_LIMIT": str(2 * GIB)}
         path = [item for item in sys.path if item.endswith("-packages")]
@@ -201,7 +206,7 @@ class Checks:
                 path=path,
             )
             expect(not computing() - self.before, "a context before the first task")
-            version, end = host.run(TORCH).value()
+            version, end = value(host.run(TORCH))
             expect(end == "refused", end)
             return f"torch {version}"
 
@@ -252,7 +257,7 @@ class _Configured:
 
     def __enter__(self) -> Host:
         host = self._sandbox.__enter__()
-        host.configure(env=self._env)
+        host.configure(env={"PATH": os.environ["PATH"], **self._env})
         return host
 
     def __exit__(self, *error: object) -> None:
