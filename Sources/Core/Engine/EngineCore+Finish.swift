@@ -59,7 +59,7 @@ extension EngineCore {
         let limit = configuration.jobs.resultLimitBytes
         let id = job.job.id
         if bytes.count <= Self.offloadBytes, !isZlib {
-            finishPacked(id, Result { try Self.pack(bytes, isZlib: false, limit: limit, ending) })
+            finishPacked(id, Result { try Self.pack(bytes, isZlib: false, limit: limit, ending) }, ending)
             return
         }
         let artifacts = artifacts
@@ -74,17 +74,17 @@ extension EngineCore {
                     }
                     return ending
                 }
-                core.finishPacked(id, .success(packed))
+                core.finishPacked(id, .success(packed), ending)
             } catch {
-                core.finishPacked(id, .failure(error))
+                core.finishPacked(id, .failure(error), ending)
             }
         }
     }
 
-    private func finishPacked(_ id: JobID, _ result: Result<Ending, any Error>) {
+    private func finishPacked(_ id: JobID, _ result: Result<Ending, any Error>, _ unpacked: Ending) {
         guard let job = jobs[id], job.phase == .finishing else {
-            if case .success(let ending) = result { discardFiles(of: id, result: ending.isOnDisk, journal: false) }
-            return
+            if case .success(let ending) = result { return discardFiles(of: id, ending, journal: nil) }
+            return discardFiles(of: id, unpacked, journal: nil)
         }
         switch result {
         case .success(let ending):
@@ -94,13 +94,13 @@ extension EngineCore {
             if failure?.code == .storageFull {
                 noteStore(failure)
             }
-            end(
-                job,
-                Ending(
-                    state: .error,
-                    error: JobError(
-                        kind: failure?.code == .storageFull ? .lost : .protocol,
-                        message: "the result cannot be kept: \(failure?.message ?? "\(error)")")))
+            var ending = Ending(
+                state: .error,
+                error: JobError(
+                    kind: failure?.code == .storageFull ? .lost : .protocol,
+                    message: "the result cannot be kept: \(failure?.message ?? "\(error)")"))
+            ending.outputs = unpacked.outputs
+            end(job, ending)
         }
     }
 
@@ -228,7 +228,7 @@ extension EngineCore {
         switch inserted {
         case .success(let outcome) where outcome.isRefusal:
             refuse(job, outcome)
-            discardFiles(of: id, result: ending.isOnDisk, journal: journal.map { $0.inline == nil } ?? false)
+            discardFiles(of: id, ending, journal: journal)
         case .success:
             ended(id, ending, finished, journal, at: now)
         case .failure(let error):
@@ -254,7 +254,7 @@ extension EngineCore {
             noteStore(nil)
             if outcome != .applied(true) {
                 logger.error("the end of a job was not accepted by the store", metadata: ["job": "\(id)"])
-                discardFiles(of: id, result: ending.isOnDisk, journal: journal.map { $0.inline == nil } ?? false)
+                discardFiles(of: id, ending, journal: journal)
             }
             settle(job, ending)
         }

@@ -96,7 +96,7 @@ extension EngineCore {
                 } catch {
                     ending = core.unkept(error)
                 }
-                guard job.phase == .finishing else { return }
+                guard job.phase == .finishing else { return core.discardFiles(of: id, ending, journal: nil) }
                 job.outputs = nil
                 core.tellOutputs(job, ending.outputs?.files ?? [], intake.summary)
                 next(core, job, ending)
