@@ -11,6 +11,8 @@ from ._emit import emit, progress
 from ._session import Call
 from ._task import Task, default_client, set_default_client, task
 from ._version import __version__
+from .artifact import Artifact, ArtifactInfo
+from .async_artifact import AsyncArtifact
 from .async_client import AsyncClient
 from .async_job import AsyncJob
 from .client import Client
@@ -43,7 +45,10 @@ from .options import Options
 
 __all__ = [
     "APIError",
+    "Artifact",
     "ArtifactCorrupt",
+    "ArtifactInfo",
+    "AsyncArtifact",
     "AsyncClient",
     "AsyncJob",
     "AuthenticationError",

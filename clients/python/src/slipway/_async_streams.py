@@ -33,7 +33,7 @@ async def logs(
     while True:
         try:
             async with transport.stream(feed.request()) as response:
-                await _refuse(response)
+                await refuse(response)
                 async for data in response.aiter_bytes():
                     breaks.heard()
                     if text := feed.take(data):
@@ -61,7 +61,7 @@ async def job_events(transport: AsyncTransport, job_id: str) -> AsyncIterator[Js
     while not feed.over:
         try:
             async with transport.stream(feed.request()) as response:
-                await _refuse(response)
+                await refuse(response)
                 async for data in response.aiter_bytes():
                     breaks.heard()
                     for event in feed.take_some(data):
@@ -88,7 +88,7 @@ async def events(transport: AsyncTransport, feed: Feed) -> AsyncIterator[Json]:
     while True:
         try:
             async with transport.stream(feed.request()) as response:
-                await _refuse(response)
+                await refuse(response)
                 async for data in response.aiter_bytes():
                     breaks.heard()
                     for event in feed.take(data):
@@ -99,6 +99,13 @@ async def events(transport: AsyncTransport, feed: Feed) -> AsyncIterator[Json]:
         await asyncio.sleep(RECONNECT_SECONDS)
 
 
-async def _refuse(response: httpx.Response) -> None:
+async def refuse(response: httpx.Response) -> None:
+    """Raise what a refused stream means.
+
+    Parameters
+    ----------
+    response
+        An answer that was not read yet.
+    """
     if response.status_code >= 400:
         raise refusal_of(response, await response.aread())

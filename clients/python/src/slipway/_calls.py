@@ -154,6 +154,13 @@ class Calls:
         reply = yield from answered(request, self.patience)
         return reply.body.decode(errors="replace")
 
+    def artifacts(self, job_id: str) -> Steps[list[Json]]:
+        """``GET /v1/jobs/{id}/artifacts`` of a job that has ended."""
+        request = Request("GET", _path(job_id, "/artifacts"))
+        reply = yield from answered(request, self.patience)
+        found: list[Json] = reply.json()["artifacts"]
+        return found
+
     def past_events(self, job_id: str) -> Steps[list[Json]]:
         """``GET /v1/jobs/{id}/events`` of a job that has ended."""
         headers = {"accept": NDJSON}

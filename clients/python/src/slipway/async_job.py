@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from . import _async_streams
 from ._description import Description
 from ._steps import Json
-from .errors import WaitTimeout
+from .artifact import info_of
+from .async_artifact import AsyncArtifact
+from .errors import NotFound, WaitTimeout
 from .job import Stream
 
 if TYPE_CHECKING:
@@ -147,6 +149,31 @@ class AsyncJob(Description):
     def events(self) -> AsyncIterator[Json]:
         """Return the job's events, those so far and those to come, until it ends."""
         return _async_streams.job_events(self._session.transport, self.id)
+
+    async def artifacts(self) -> list[AsyncArtifact]:
+        """Return the files that the task left in ``$SLIPWAY_OUTPUT``, once the job has ended."""
+        await self.wait()
+        session = self._session
+        found = await session.transport.run(session.calls.artifacts(self.id))
+        return [AsyncArtifact(session.transport, info_of(item)) for item in found]
+
+    async def artifact(self, name: str) -> AsyncArtifact:
+        """Return one of these files.
+
+        Parameters
+        ----------
+        name
+            Its path below the task's output folder.
+
+        Raises
+        ------
+        NotFound
+            When the task left no file of this name.
+        """
+        for artifact in await self.artifacts():
+            if artifact.name == name:
+                return artifact
+        raise NotFound(f"{self.id} left no file {name!r}", 404)
 
     def __await__(self) -> Generator[Any, None, Any]:
         """Await the result."""

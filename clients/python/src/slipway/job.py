@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from . import _streams
 from ._description import Description
 from ._steps import Json
-from .errors import WaitTimeout
+from .artifact import Artifact, info_of
+from .errors import NotFound, WaitTimeout
 
 if TYPE_CHECKING:
     from ._session import Session
@@ -148,6 +149,31 @@ class Job(Description):
     def events(self) -> Iterator[Json]:
         """Return the job's events, those so far and those to come, until it ends."""
         return _streams.job_events(self._session.transport, self.id)
+
+    def artifacts(self) -> list[Artifact]:
+        """Return the files that the task left in ``$SLIPWAY_OUTPUT``, once the job has ended."""
+        self.wait()
+        session = self._session
+        found = session.transport.run(session.calls.artifacts(self.id))
+        return [Artifact(session.transport, info_of(item)) for item in found]
+
+    def artifact(self, name: str) -> Artifact:
+        """Return one of these files.
+
+        Parameters
+        ----------
+        name
+            Its path below the task's output folder.
+
+        Raises
+        ------
+        NotFound
+            When the task left no file of this name.
+        """
+        for artifact in self.artifacts():
+            if artifact.name == name:
+                return artifact
+        raise NotFound(f"{self.id} left no file {name!r}", 404)
 
     def add_done_callback(self, callback: Callable[[Job], object]) -> None:
         """Call back once when the job has ended, in a thread of the client.
