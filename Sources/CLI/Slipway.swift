@@ -15,8 +15,8 @@ struct Slipway: AsyncParsableCommand {
         version: slipwayVersion,
         subcommands: [
             ServeCommand.self, RunCommand.self, SubmitCommand.self, StatusCommand.self, WaitCommand.self,
-            LogsCommand.self, ResultCommand.self, CancelCommand.self, ListCommand.self, PoolCommand.self,
-            EnvCommand.self, TenantsCommand.self, KeysCommand.self, DoctorCommand.self, ConfigCommand.self,
+            LogsCommand.self, ResultCommand.self, ArtifactsCommand.self, CancelCommand.self, ListCommand.self,
+            PoolCommand.self, EnvCommand.self, TenantsCommand.self, KeysCommand.self, DoctorCommand.self, ConfigCommand.self,
             BenchCommand.self, VersionCommand.self,
         ])
 

@@ -35,6 +35,9 @@ final class EventPrinter {
             guard let current = event["current"]?.double, let total = event["total"]?.double, total > 0 else { return }
             let message = (event["message"]?.string).map { " " + Table.printable($0) } ?? ""
             progress.show("\(Int((current / total * 100).rounded()))%\(message)")
+        case "output_skipped":
+            let name = (event["name"]?.string).flatMap { $0.isEmpty ? nil : Table.printable($0) } ?? "output"
+            Console.note("not kept: \(name): \(Table.printable(event["reason"]?.string ?? "unknown"))")
         default:
             break
         }

@@ -22,6 +22,11 @@ struct RunCommand: AsyncParsableCommand {
     @OptionGroup var common: CommonOptions
     @OptionGroup var job: JobOptions
 
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp("Save what the task leaves in $SLIPWAY_OUTPUT into this folder.", valueName: "folder"))
+    var output: String?
+
     @Flag(name: .shortAndLong, help: "Show the engine's log on standard error.")
     var verbose = false
 
@@ -63,6 +68,29 @@ struct RunCommand: AsyncParsableCommand {
         if exit.code != CommandExit.done { throw exit }
     }
 
+    /// Saves the files that the task left, or says that they go with the engine.
+    private func keepFiles(of id: JobID, _ engine: Engine) async throws {
+        let artifacts = try await engine.artifacts(of: id)
+        guard let first = artifacts.first else { return }
+        let count = artifacts.count == 1 ? "1 file" : "\(artifacts.count) files"
+        guard let output else {
+            let names = artifacts.prefix(3).map { Table.printable($0.name) }.joined(separator: ", ")
+            let size = JobReport.size(artifacts.reduce(0) { $0 + $1.sizeBytes })
+            let more = artifacts.count > 3 ? ", ..." : ""
+            Console.note("the task left \(count) (\(size)): \(names)\(more); --output FOLDER keeps them")
+            return
+        }
+        let folder = ArtifactFolder(output)
+        for artifact in artifacts {
+            let content = try await engine.content(ofArtifact: artifact.name, of: id)
+            try await folder.save(artifact.name) { take in
+                while let piece = try await content.next() { try take(piece) }
+            }
+        }
+        let name = artifacts.count == 1 ? Table.printable(first.name) : count
+        Console.note("saved \(name) in \(output)")
+    }
+
     /// Runs the job to its end and shows its result.
     private func perform(_ request: JobRequest, _ engine: Engine, _ watch: JobWatch) async throws -> CommandExit {
         let job = try await engine.submit(request)
@@ -81,6 +109,7 @@ struct RunCommand: AsyncParsableCommand {
         } else if let result = outcome.result, result.media == .json {
             try Console.json(result.bytes)
         }
+        try await keepFiles(of: job.id, engine)
         if let interrupted, report.state != .completed { return CommandExit(128 + interrupted) }
         return CommandExit(report.exitCode, report.failure)
     }

@@ -1,0 +1,74 @@
+import Foundation
+import SlipwayCore
+import Testing
+
+@Suite("Files that a task leaves, on the command line")
+struct ArtifactTests {
+    private static let code = """
+        import os
+        out = os.environ['SLIPWAY_OUTPUT']
+        os.mkdir(out + '/sub')
+        open(out + '/sub/a.txt', 'w').write('left')
+        open(out + '/b.bin', 'wb').write(bytes(3000000))
+        os.symlink('/etc/passwd', out + '/link')
+        """
+
+    @Test("run says what was left, and saves it where it is told", arguments: CommandLineTool.runtimes)
+    func run(runtime: CommandLineTool.Runtime) async throws {
+        let tool = try CommandLineTool(runtime)
+        let told = try await tool.run("run", "-c", Self.code)
+        #expect(told.code == 0, "\(told.err)")
+        #expect(told.err.contains("the task left 2 files (2.9 MiB): b.bin, sub/a.txt; --output FOLDER keeps them"))
+        #expect(told.err.contains("not kept: link: is a symbolic link"))
+        let folder = tool.folder.path + "/kept"
+        let saved = try await tool.run("run", "--output", folder, "-c", Self.code)
+        #expect(saved.code == 0, "\(saved.err)")
+        #expect(saved.err.contains("saved 2 files in \(folder)"))
+        #expect(FileManager.default.contents(atPath: folder + "/sub/a.txt") == Data("left".utf8))
+        #expect(FileManager.default.contents(atPath: folder + "/b.bin")?.count == 3_000_000)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder).sorted() == ["b.bin", "sub"])
+        let none = try await tool.run("run", "-c", "pass")
+        #expect(!none.err.contains("left"))
+    }
+
+    @Test("no symbolic link of the target folder is followed")
+    func links() async throws {
+        let tool = try CommandLineTool(.process)
+        let folder = tool.folder.path + "/kept"
+        let outside = tool.folder.path + "/outside"
+        for path in [folder, outside] {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        }
+        try FileManager.default.createSymbolicLink(atPath: folder + "/sub", withDestinationPath: outside)
+        let output = try await tool.run("run", "--output", folder, "-c", Self.code)
+        #expect(output.code == 3)
+        #expect(output.err.contains("it is no folder"))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: outside) == [])
+    }
+
+    @Test("artifacts lists and saves those of a gateway's job", arguments: CommandLineTool.runtimes)
+    func gateway(runtime: CommandLineTool.Runtime) async throws {
+        try await ServedGateway.with(runtime) { tool, gateway in
+            let id = try await tool.run("submit", "-c", Self.code).out.trimmingCharacters(in: .newlines)
+            _ = try await tool.run("wait", id)
+            let list = try await tool.run("artifacts", id)
+            #expect(list.code == 0, "\(list.err)")
+            #expect(list.out.contains("sub/a.txt"))
+            #expect(list.out.contains("2.9 MiB"))
+            let json = try await tool.run("artifacts", id, "--json").json()
+            guard case .array(let artifacts)? = json["artifacts"] else {
+                Issue.record("no list: \(json)")
+                return
+            }
+            #expect(artifacts.map { $0["name"] } == ["b.bin", "sub/a.txt"])
+            let folder = tool.folder.path + "/kept"
+            #expect(try await tool.run("artifacts", id, "sub/a.txt", "-o", folder).code == 0)
+            #expect(try FileManager.default.subpathsOfDirectory(atPath: folder).sorted() == ["sub", "sub/a.txt"])
+            #expect(try await tool.run("artifacts", id, "-o", folder).code == 0)
+            #expect(FileManager.default.contents(atPath: folder + "/b.bin")?.count == 3_000_000)
+            let missing = try await tool.run("artifacts", id, "nothing")
+            #expect(missing.code == 1)
+            #expect(missing.err.contains("'nothing'"))
+        }
+    }
+}
