@@ -16,8 +16,8 @@ struct Slipway: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, RunCommand.self, SubmitCommand.self, StatusCommand.self, WaitCommand.self,
             LogsCommand.self, ResultCommand.self, ArtifactsCommand.self, CancelCommand.self, ListCommand.self,
-            PoolCommand.self, EnvCommand.self, TenantsCommand.self, KeysCommand.self, DoctorCommand.self, ConfigCommand.self,
-            BenchCommand.self, VersionCommand.self,
+            PoolCommand.self, EnvCommand.self, TenantsCommand.self, KeysCommand.self, DoctorCommand.self,
+            ConfigCommand.self, BenchCommand.self, VersionCommand.self,
         ])
 
     /// Runs the command that the arguments name, and ends the process with its code.

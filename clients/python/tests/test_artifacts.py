@@ -42,7 +42,10 @@ def gateway(asked: Asked) -> Answer:
 
 def test_list_read_and_save(serve: Serve, connect: Connect, tmp_path: Path) -> None:
     found = connect(serve(gateway)).job("job_0001").artifacts()
-    assert [(item.name, item.size) for item in found] == [("a/b.txt", 1 << 20), ("c", 0)]
+    assert [(item.name, item.size) for item in found] == [
+        ("a/b.txt", 1 << 20),
+        ("c", 0),
+    ]
     assert found[0].sha256 == hashlib.sha256(DATA).hexdigest()
     assert found[0].media_type == "text/plain"
     assert found[0].read() == DATA and found[1].read() == b""
