@@ -104,6 +104,8 @@ def valid(draw: random.Random) -> Tuple[int, Dict[str, Any], bytes]:
             "path": ["/opt/a", "/opt/b"],
             "preload": ["json"],
             "env": {"LANG": "C.UTF-8"},
+            "ahead": draw.random() < 0.5,
+            "outputs": draw.choice((None, {"files": 1, "file_bytes": 2, "bytes": 3})),
         }
     elif kind == START:
         header = start(draw, len(body) + draw.randrange(3))
@@ -266,6 +268,16 @@ def _configure(header: Dict[str, Any]) -> bool:
         and all(item.startswith("/") and ":" not in item for item in path)
         and _strings(header.get("preload", []))
         and _environment(header.get("env", {}))
+        and _is(header.get("ahead", False), bool)
+        and _outputs(header.get("outputs"))
+    )
+
+
+def _outputs(value: Any) -> bool:
+    names = ("files", "file_bytes", "bytes")
+    return value is None or (
+        _is(value, dict)
+        and all(_integer(value.get(name), 0, 1 << 36) for name in names)
     )
 
 

@@ -50,7 +50,7 @@ FROM_SUPERVISOR = frozenset(
     )
 )
 #: Types whose frames carry a body.
-WITH_BODY = frozenset((START, INPUT, LOG, EVENT, RESULT_PART, RESULT))
+WITH_BODY = frozenset((START, INPUT, LOG, EVENT, RESULT_PART, RESULT, OUTPUT))
 
 Frame = Tuple[int, Dict[str, Any], bytes]
 

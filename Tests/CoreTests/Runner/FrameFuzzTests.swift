@@ -78,7 +78,7 @@ enum FrameFuzzing {
     }
 
     private static func isAllowed(_ kind: UInt8, _ header: JSONValue) -> Bool {
-        FrameShape.header(of: kind)?.fits(header) ?? false
+        (FrameShape.header(of: kind)?.fits(header) ?? false) && FrameShape.isCoherent(kind, header)
     }
 
     /// Whether the first frame of damaged bytes is one that the protocol allows, by another parser of JSON.

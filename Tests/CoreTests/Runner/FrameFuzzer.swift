@@ -12,11 +12,12 @@ struct FrameFuzzer {
         var kind: UInt8
     }
 
-    static let kinds: [UInt8] = [0x81, 0x82, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8A]
+    static let kinds: [UInt8] = [0x81, 0x82, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8A, 0x8B, 0x8C]
     private static let names = [
         "job", "attempt", "nonce", "stream", "offset", "skipped", "seq", "outcome", "size", "encoding", "inflated",
         "error", "usage", "exit_code", "signal", "run", "slot", "swept", "code", "message", "unstarted", "protocol",
         "sandbox", "python", "degraded", "running", "results", "queued", "slots", "key", "preload", "uptime", "busy",
+        "index", "name", "last", "files", "cut", "skipped_count",
     ]
     var random: SimulationRandom
 
@@ -163,6 +164,14 @@ struct FrameFuzzer {
                 "usage": ["cpu_seconds": 0.1, "max_rss": 12_345], "events_dropped": 0,
             ]
         case 0x88: more = ["slot": 0, "usage": ["cpu_seconds": 0.1, "max_rss": 1], "swept": 0, "seconds": 0.01]
+        case 0x8B:
+            let isFirst = random.chance(50)
+            more = [
+                "index": 1, "offset": .integer(isFirst ? 0 : 4096), "name": isFirst ? "a/b.txt" : .null,
+                "last": .bool(random.chance(50)),
+            ]
+        case 0x8C:
+            more = ["files": 1, "skipped": [["name": "x", "reason": "a link"]], "skipped_count": 1, "cut": false]
         case 0x89: return ["uptime": 1.5, "busy": 0]
         default: return ["code": "dirty", "message": "left", "unstarted": tasks()]
         }

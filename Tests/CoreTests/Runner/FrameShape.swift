@@ -8,6 +8,7 @@ indirect enum FrameShape: Sendable {
     case jobName
     case integer(ClosedRange<Int64>)
     case duration
+    case flag
     case array(FrameShape)
     /// Members that must be there, and those that may be; others do not count.
     case object([String: FrameShape], optional: [String: FrameShape] = [:])
@@ -23,6 +24,7 @@ indirect enum FrameShape: Sendable {
         case (.integer(let range), .integer(let number)): range.contains(number)
         case (.duration, .integer(let number)): number >= 0
         case (.duration, .number(let number)): number >= 0 && number < .infinity
+        case (.flag, .bool): true
         case (.array(let shape), .array(let values)): values.allSatisfy(shape.fits)
         case (.object(let required, let optional), .object(let members)):
             required.allSatisfy { name, shape in members[name].map(shape.fits) ?? false }
@@ -86,16 +88,33 @@ indirect enum FrameShape: Sendable {
                 task.merging(["slot": .integer(0...1023)]) { $1 }, optional: ["usage": usage, "swept": size])
         case 0x89: object([:], optional: ["uptime": .duration, "busy": .integer(0...1024)])
         case 0x8A: object(["code": .text, "message": .text], optional: ["unstarted": tasks])
+        case 0x8B:
+            object(
+                task.merging(["index": .integer(1...1_000_000), "offset": size]) { $1 },
+                optional: ["name": .text, "last": .flag])
+        case 0x8C:
+            object(
+                task.merging(["files": .integer(0...1_000_000)]) { $1 },
+                optional: [
+                    "skipped": .array(.object(["name": .text, "reason": .text])), "skipped_count": size,
+                    "cut": .flag,
+                ])
         default: nil
         }
+    }
+
+    /// What a header has to obey beyond its shape: only the first part of a file names it.
+    static func isCoherent(_ kind: UInt8, _ header: JSONValue) -> Bool {
+        guard kind == 0x8B else { return true }
+        return (header["offset"] == 0) == (header["name"]?.text != nil)
     }
 
     /// The most bytes of the body of a frame of any type that there is; nil for other types.
     static func bodyLimit(of kind: UInt8) -> Int? {
         switch kind {
-        case 3, 4, 0x86, 0x87: 1 << 20
+        case 3, 4, 0x86, 0x87, 0x8B: 1 << 20
         case 0x84, 0x85: 1 << 16
-        case 1, 2, 5, 6, 7, 8, 0x81, 0x82, 0x88, 0x89, 0x8A: 0
+        case 1, 2, 5, 6, 7, 8, 0x81, 0x82, 0x88, 0x89, 0x8A, 0x8C: 0
         default: nil
         }
     }
