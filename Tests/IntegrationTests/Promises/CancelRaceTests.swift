@@ -31,6 +31,8 @@ private actor CancelRaces {
     private let engine: TestEngine
     private var random: SimulationRandom
     private var left: Int
+    /// How long a cancel waits at most, in microseconds: it follows who won before, so that both win on any machine.
+    private var span = 12_000
     private var ends: [JobState: Int] = [:]
     private var faults: [String] = []
 
@@ -64,7 +66,7 @@ private actor CancelRaces {
     private func draw() -> (rival: Rival, delay: Duration)? {
         guard left > 0, faults.isEmpty else { return nil }
         left -= 1
-        return (random.pick(Rival.allCases), .microseconds(random.chance(20) ? 0 : random.below(12_000)))
+        return (random.pick(Rival.allCases), .microseconds(random.chance(20) ? 0 : random.below(span)))
     }
 
     private func race() async throws -> Bool {
@@ -89,6 +91,7 @@ private actor CancelRaces {
         }
         let outcome = try await engine.end(of: job.id)
         ends[outcome.job.state, default: 0] += 1
+        span = outcome.job.state == .cancelled ? min(span * 11 / 10, 2_000_000) : max(span * 8 / 10, 1000)
         faults += try await JobHistory.faults(of: outcome, in: engine)
         if outcome.job.state == .completed, rival != .timeout, outcome.value != 1 {
             faults.append("\(job.id): no result")
