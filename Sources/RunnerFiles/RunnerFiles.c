@@ -71,6 +71,9 @@ static const unsigned char outcomes_py[] = {
 static const unsigned char outputs_py[] = {
 #embed "slipway_runner/outputs.py"
 };
+static const unsigned char relay_py[] = {
+#embed "slipway_runner/relay.py"
+};
 static const unsigned char report_py[] = {
 #embed "slipway_runner/report.py"
 };
@@ -120,6 +123,7 @@ static const struct slipway_runner_file files[] = {
     {"nursery.py", nursery_py, sizeof nursery_py},
     {"outcomes.py", outcomes_py, sizeof outcomes_py},
     {"outputs.py", outputs_py, sizeof outputs_py},
+    {"relay.py", relay_py, sizeof relay_py},
     {"report.py", report_py, sizeof report_py},
     {"sanitation.py", sanitation_py, sizeof sanitation_py},
     {"scrub.py", scrub_py, sizeof scrub_py},

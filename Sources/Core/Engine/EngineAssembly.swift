@@ -34,6 +34,9 @@ struct EngineAssembly {
             options.transport = configuration.docker.supervisorTransport(to: client.endpoint)
             options.sharesFolders = configuration.docker.sharesFolders(with: client.endpoint)
             options.nameServers = configuration.network.egress.dns
+            options.hostPorts = configuration.network.hostPorts.map(\.port)
+            options.hostConnections = configuration.network.hostConnections
+            options.mounts = mountPolicy(folders, client.endpoint)
             runtimes["docker"] = DockerRuntime(
                 client: client, options: options, networks: egressNetworks(client, engineID), logger: logger)
         } else {
@@ -103,6 +106,14 @@ struct EngineAssembly {
         guard configuration.network.modes(besides: configuration.sandbox.network).contains(.egress) else { return nil }
         return EgressNetworks(
             client: client, engineID: engineID, settings: configuration.network.egress, logger: logger)
+    }
+
+    /// What jobs may mount; nil where the container engine's folders are not those of this machine.
+    private func mountPolicy(_ folders: EngineFolders, _ endpoint: DockerEndpoint) -> MountPolicy? {
+        guard case .unix(let socket) = endpoint.address else { return nil }
+        return MountPolicy(
+            allow: configuration.sandbox.mountAllow, writable: configuration.sandbox.mountWritable,
+            protected: [socket, folders.data.path, folders.artifacts.path, folders.sandboxes.path])
     }
 
     private func seccompProfile() throws -> String? {

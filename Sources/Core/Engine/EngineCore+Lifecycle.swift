@@ -75,7 +75,10 @@ extension EngineCore {
         while NIODeadline.now() < cleanup, !work.isEmpty {
             guard (try? await Task.sleep(for: .milliseconds(5))) != nil else { break }
         }
-        for sandbox in sandboxes.values { sandbox.link?.close() }
+        for sandbox in sandboxes.values {
+            sandbox.link?.close()
+            sandbox.relay?.close()
+        }
         for runtime in runtimes.values { await runtime.close() }
         for job in jobs.values {
             job.directTask?.cancel()

@@ -138,7 +138,9 @@ extension EngineCore {
         do {
             let link = makeLink(of: sandbox, runtime)
             try await link.listen(isolation: self)
+            try await openRelay(of: sandbox)
             link.expect(peer: sandbox.peer)
+            sandbox.relay?.expect(peer: sandbox.peer)
             guard
                 let hello = try await sandbox.helloSignal.wait(upTo: configuration.runner.reconnectGrace, on: loop)
             else { throw EngineError(.lost, reason) }

@@ -18,6 +18,7 @@ extension EngineCore {
             defer { finishedStarting(sandbox) }
             try await link.listen(isolation: self)
             try await ensureIdle(sandboxClass.gpus?.granted ?? [], for: id)
+            try await openRelay(of: sandbox)
             let started = try await runtime.start(
                 SandboxSpecification(
                     id: id, sandboxClass: sandboxClass, socketFolder: sandbox.folder, userIDs: sandbox.userIDs))
@@ -26,6 +27,7 @@ extension EngineCore {
             guard !sandbox.isClosing else { return }
             remember(sandbox, peer: started.peer)
             link.expect(peer: started.peer)
+            sandbox.relay?.expect(peer: started.peer)
             let hello = try await firstHello(of: sandbox, runtime)
             guard hello.protocolVersion == Int(Frame.version) else {
                 throw EngineError(.startFailed, "the runner speaks protocol \(hello.protocolVersion)")
@@ -195,6 +197,7 @@ extension EngineCore {
         }
         sandbox.isClosing = true
         sandbox.link?.close()
+        sandbox.relay?.close()
         sandbox.helloSignal.fail(EngineError(.lost, "the sandbox is being removed: \(reason)"))
         sandbox.readySignal?.signal.fail(EngineError(.lost, "the sandbox is being removed: \(reason)"))
         logger.debug("removing a sandbox", metadata: ["sandbox": "\(id)", "reason": "\(reason)"])

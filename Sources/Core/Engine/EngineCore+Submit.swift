@@ -118,12 +118,14 @@ extension EngineCore {
         }
         try validator.check(request)
         try checkNetwork(of: request, runtimeName)
+        let mounts = try await resolveMounts(of: request, runtimeName)
         guard jobCounts[tenant, default: 0] + others < configuration.jobs.queueMax else {
             throw EngineError(
                 .queueFull, "the tenant has \(configuration.jobs.queueMax) unfinished jobs (jobs.queue_max)",
                 retryAfterSeconds: 1)
         }
-        let plan = JobPlan(request, runtime: runtimeName, configuration: configuration)
+        var plan = JobPlan(request, runtime: runtimeName, configuration: configuration)
+        plan.mounts = mounts
         try checkCapacity(for: plan, of: tenant)
         let (stored, input) = try await pack(request.task.input)
         let job = ActiveJob(

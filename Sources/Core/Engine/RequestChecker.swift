@@ -21,6 +21,7 @@ package struct RequestChecker: Sendable {
         limits.images = configuration.sandbox.imageAllow
         limits.defaultImage = configuration.sandbox.image
         limits.mounts = configuration.sandbox.mountAllow
+        limits.writableMounts = configuration.sandbox.mountWritable
         limits.networks = Set(
             configuration.network.modes(besides: configuration.sandbox.network).map(\.rawValue))
         limits.indexes = configuration.environments.indexAllow

@@ -12,6 +12,8 @@ final class Sandbox {
     let folder: String
     /// The channel to its supervisor.
     var link: (any SupervisorLink)?
+    /// What carries its connections to ports of the host; nil in every other network mode.
+    var relay: HostRelay?
     /// How the runtime finds it, once it was started.
     var handle: SandboxHandle?
     /// The supervisor's process id as the host sees it.

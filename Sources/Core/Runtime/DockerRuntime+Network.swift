@@ -2,7 +2,10 @@ extension DockerRuntime {
     private typealias Mode = Configuration.Sandbox.NetworkMode
 
     package func refusal(ofNetwork mode: String) -> String? {
-        if mode == Mode.hostGateway.rawValue { return "it is not part of this release" }
+        if mode == Mode.hostGateway.rawValue {
+            if options.hostPorts.isEmpty { return "network.host_ports names no port" }
+            return transport == .unix ? nil : "the container engine is on another machine, or docker.transport is attach"
+        }
         guard mode == Mode.egress.rawValue else { return nil }
         guard let networks else { return "it is not in network.allow" }
         return networks.fault
@@ -28,9 +31,19 @@ extension DockerRuntime {
         if let network {
             spec.networkMode = network.id
             spec.nameServers = options.nameServers
+        } else if kind.network == Mode.hostGateway.rawValue {
+            // The supervisor carries the connections: there is still no network.
+            spec.networkMode = Mode.none.rawValue
+            spec.extraHosts = ["host.docker.internal:127.0.0.1"]
         } else {
             spec.networkMode = kind.network
         }
+    }
+
+    /// What the supervisor of a sandbox carries to the host.
+    func relay(of kind: SandboxClass, socket: String) -> SupervisorArguments.Relay? {
+        guard kind.network == Mode.hostGateway.rawValue else { return nil }
+        return SupervisorArguments.Relay(socket: socket, ports: options.hostPorts, limit: options.hostConnections)
     }
 
     /// Verifies that a sandbox that runs is closed in as its network promises.

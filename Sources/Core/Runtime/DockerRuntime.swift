@@ -33,6 +33,12 @@ package final class DockerRuntime: SandboxRuntime {
         package var environmentsVolume: String?
         /// The name servers of sandboxes of the mode `egress`; empty for the engine's own.
         package var nameServers: [String] = []
+        /// The ports of the host that sandboxes of the mode `host_gateway` reach.
+        package var hostPorts: [Int] = []
+        /// The connections to them that one sandbox may have at a time.
+        package var hostConnections = 64
+        /// What may be mounted; nil mounts nothing of the host's.
+        package var mounts: MountPolicy?
 
         package init(
             engineID: String, runnerFolder: String, environmentsFolder: String?, heartbeatSeconds: Double,
@@ -112,8 +118,9 @@ package final class DockerRuntime: SandboxRuntime {
         var stream: (any SandboxStream)?
         let network = try await joinNetwork(specification.sandboxClass)
         do {
+            try verifyMounts(of: specification.sandboxClass)
             try await provideRunner(for: specification.sandboxClass.imageID)
-            let spec = try container(for: specification, in: network)
+            let spec = container(for: specification, in: network)
             switch try await client.createContainer(name: name, spec) {
             case .created(_, let warnings):
                 for warning in warnings where !warning.contains("swap limit") {
@@ -132,6 +139,7 @@ package final class DockerRuntime: SandboxRuntime {
             guard details.state.status == .running, details.state.processID > 0 else {
                 throw EngineError(.startFailed, "the container ended at once: \(Self.reason(details.state))")
             }
+            try verifyMounts(of: specification.sandboxClass, in: details.state.processID)
             try await entered(network, details.state.processID)
             return StartedSandbox(
                 handle: SandboxHandle(id: specification.id, reference: details.id), peer: details.state.processID,
@@ -208,13 +216,14 @@ package final class DockerRuntime: SandboxRuntime {
     /// What a container of a sandbox is made with: the hardening of the product stands here.
     private func container(
         for specification: SandboxSpecification, in network: EgressNetworks.Network?
-    ) throws -> ContainerSpec {
+    ) -> ContainerSpec {
         let kind = specification.sandboxClass
-        let arguments = SupervisorArguments(
+        var arguments = SupervisorArguments(
             sandbox: specification.id.description,
             socket: transport == .unix ? Self.socketTarget + "/s" : nil,
             userIDs: specification.userIDs, slots: kind.slots, heartbeatSeconds: options.heartbeatSeconds,
             reconnectSeconds: options.reconnectSeconds, temporaryFolder: "/tmp", runtime: name)
+        arguments.relay = relay(of: kind, socket: Self.socketTarget + "/r")
         var spec = ContainerSpec(image: kind.imageID)
         spec.entrypoint = ["python3"]
         spec.command = ["-I", "-B", "\(Self.runnerTarget)/\(specification.program)", arguments.text]
@@ -318,8 +327,15 @@ package final class DockerRuntime: SandboxRuntime {
 
     /// Names what the user can change, for the failures that a wrong image causes.
     private static func explained(_ error: any Error, _ image: String, _ lines: String) -> any Error {
-        guard let failure = error as? EngineError, failure.code == .startFailed else { return error }
+        guard let failure = error as? EngineError else { return error }
         let lower = failure.message.lowercased()
+        if lower.contains("unknown runtime") || lower.contains("invalid runtime name") {
+            return EngineError(
+                .startFailed,
+                "\(failure.message): add it to the container engine's daemon.json, or change runtime.oci_runtime",
+                cause: failure)
+        }
+        guard failure.code == .startFailed else { return error }
         if lower.contains("python3"), lower.contains("not found") || lower.contains("no such file") {
             return EngineError(
                 .startFailed,

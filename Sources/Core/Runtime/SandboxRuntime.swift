@@ -42,6 +42,9 @@ package protocol SandboxRuntime: Sendable {
     /// Why sandboxes of a network mode cannot be had; nil where they can.
     func refusal(ofNetwork mode: String) -> String?
 
+    /// Says where the folder of a mount really lies; throws `.notAllowed` where it must not be mounted. It may block.
+    func resolve(mount: JobRequest.Mount) throws -> JobRequest.Mount
+
     /// Sets up what sandboxes need besides themselves, such as networks; what cannot be had is refused later.
     func prepare() async
 
@@ -63,6 +66,9 @@ extension SandboxRuntime {
 
     /// Does nothing: the runner's files are used as they are.
     package func compileRunner(for imageID: String) async {}
+
+    /// Takes every mount as it is.
+    package func resolve(mount: JobRequest.Mount) throws -> JobRequest.Mount { mount }
 
     /// Has nothing to set up.
     package func prepare() async {}

@@ -9,6 +9,17 @@ package struct SupervisorArguments: Sendable {
     package var reconnectSeconds: Double
     package var temporaryFolder: String
     package var runtime: String
+    /// The ports of the host that the supervisor offers on its loopback; nil where there are none.
+    package var relay: Relay?
+
+    /// What the supervisor carries to the host.
+    package struct Relay: Sendable {
+        /// The socket to dial for each connection.
+        package var socket: String
+        package var ports: [Int]
+        /// The most connections at a time.
+        package var limit: Int
+    }
 
     package init(
         sandbox: String, socket: String?, userIDs: [Int], slots: Int = 1, heartbeatSeconds: Double,
@@ -53,6 +64,17 @@ package struct SupervisorArguments: Sendable {
             writer.value(temporaryFolder)
             writer.name("runtime")
             writer.value(runtime)
+            if let relay {
+                writer.name("relay")
+                writer.object { writer in
+                    writer.name("socket")
+                    writer.value(relay.socket)
+                    writer.name("ports")
+                    writer.array { for port in relay.ports { $0.value(port) } }
+                    writer.name("limit")
+                    writer.value(relay.limit)
+                }
+            }
         }
         return String(decoding: writer.bytes, as: UTF8.self)
     }

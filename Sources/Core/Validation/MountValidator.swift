@@ -1,6 +1,6 @@
 /// Checks the folders of the host that a job asks for.
 ///
-/// Only the text of paths is looked at: where symbolic links lead is found out when the sandbox is made.
+/// Only the text of paths is looked at: where symbolic links lead is the business of `MountPolicy`.
 struct MountValidator {
     let limits: RequestLimits
     let faults: FaultList
@@ -20,6 +20,10 @@ struct MountValidator {
                 faults.add(pointer + "/source", "invalid", "The source must be an absolute path without . and ..")
             } else if !limits.mounts.contains(where: { PathRules.isInside(mount.source, $0) }) {
                 faults.add(pointer + "/source", "not-allowed", "The folder is not on the list of allowed mounts")
+            } else if mount.writable, !limits.writableMounts.contains(where: { isInside(mount.source, $0) }) {
+                faults.add(
+                    pointer + "/mode", "not-allowed",
+                    "The folder can be mounted read-only: it is not in the operator's sandbox.mount_writable")
             }
             if !PathRules.isClean(mount.target) || mount.target == "/" {
                 faults.add(pointer + "/target", "invalid", "The target must be an absolute path without . and ..")

@@ -24,6 +24,8 @@ package struct RequestLimits: Sendable {
     package var defaultImage: String?
     /// Folders of the host that may be mounted, each with all below it.
     package var mounts: [String] = []
+    /// Those that may be mounted writable.
+    package var writableMounts: [String] = []
     /// Package indexes that jobs may name; `*` stands for any characters.
     package var indexes: [String] = []
     /// Folders of the host whose projects may be installed, each with all below it.

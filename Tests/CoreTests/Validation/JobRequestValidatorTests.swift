@@ -205,6 +205,12 @@ struct JobRequestValidatorTests {
         #expect(refused("data", "/in") == ["/mounts/0/source invalid"])
         #expect(refused("/data", "/") == ["/mounts/0/target invalid"])
         #expect(refused("/data", "/proc/x") == ["/mounts/0/target not-allowed"])
+        limits.writableMounts = ["/data/out"]
+        let writable = { (source: String) in
+            faults(limits: limits) { $0.mounts = [.init(source: source, target: "/in", writable: true)] }
+        }
+        #expect(writable("/data/out/x") == [])
+        #expect(writable("/data") == ["/mounts/0/mode not-allowed"])
     }
 
     @Test("commands have arguments that a kernel takes, and files that stay where they belong")

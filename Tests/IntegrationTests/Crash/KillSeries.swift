@@ -28,6 +28,7 @@ enum KillSeries {
                   transport: \(transport)
                 sandbox:
                   mount_allow: ["\(ledger.folder)"]
+                  mount_writable: ["\(ledger.folder)"]
                 pools:
                   defaults:
                     max: 2

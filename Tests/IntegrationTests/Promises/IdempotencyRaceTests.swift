@@ -32,7 +32,10 @@ private enum IdempotencyRaces {
     static func embedded(rounds: Int) async throws {
         let ledgerFolder = try TemporaryFolder()
         let ledger = try Ledger(below: ledgerFolder)
-        let engine = try await TestEngine.start("docker") { $0.sandbox.mountAllow = [ledger.folder] }
+        let engine = try await TestEngine.start("docker") {
+            $0.sandbox.mountAllow = [ledger.folder]
+            $0.sandbox.mountWritable = [ledger.folder]
+        }
         var ids: Set<JobID> = []
         for round in 0..<rounds {
             let key = try #require(IdempotencyKey("round-\(round)"))

@@ -46,6 +46,7 @@ private struct TreeKills {
         let engine = try await TestEngine.start("docker") {
             $0.pools.defaults.max = 1
             $0.sandbox.mountAllow = [ledger.folder]
+            $0.sandbox.mountWritable = [ledger.folder]
         }
         var kills = TreeKills(engine: engine, ledger: ledger)
         for _ in 0..<roundsOfEach {

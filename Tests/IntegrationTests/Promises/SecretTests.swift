@@ -31,6 +31,7 @@ extension Live {
                       TOKEN: {file: \(file)}
                     sandbox:
                       mount_allow: ["\(ledger)"]
+                      mount_writable: ["\(ledger)"]
                     log:
                       level: trace
 

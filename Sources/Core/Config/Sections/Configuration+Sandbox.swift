@@ -29,6 +29,8 @@ extension Configuration {
         public var imageAllow = ["*"]
         /// The folders of the host that jobs may mount, each with everything below it.
         public var mountAllow: [String] = []
+        /// Those of them, or below them, that jobs may mount writable.
+        public var mountWritable: [String] = []
         /// Environment variables that jobs may not set, beside the built-in ones.
         public var envDeny: [String] = []
 
@@ -111,6 +113,11 @@ extension Configuration.Sandbox: ConfigurationSection {
             "mount_allow", \.mountAllow, .list(.path, max: 1000),
             "Folders of the host that jobs may mount, each with everything below it.",
             tune: "List data folders that tasks may read. Never list / or a folder with secrets.")
+        Field.value(
+            "mount_writable", \.mountWritable, .list(.path, max: 1000),
+            "Folders that jobs may mount writable, each with everything below it; they must be in mount_allow, too.",
+            tune: "List folders where tasks leave files. What one task writes there every later one of the folder sees, "
+                + "and a sandbox with such a mount is cleaned of files by a scan.")
         Field.value(
             "env_deny", \.envDeny, .list(.variable, max: 1000),
             "Environment variables that jobs may not set, beside the built-in ones such as LD_PRELOAD.",
