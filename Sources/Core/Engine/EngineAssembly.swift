@@ -110,10 +110,12 @@ struct EngineAssembly {
 
     /// What jobs may mount; nil where the container engine's folders are not those of this machine.
     private func mountPolicy(_ folders: EngineFolders, _ endpoint: DockerEndpoint) -> MountPolicy? {
-        guard case .unix(let socket) = endpoint.address else { return nil }
+        guard configuration.docker.sharesFolders(with: endpoint) else { return nil }
+        var protected = [folders.data.path, folders.artifacts.path, folders.sandboxes.path]
+        if case .unix(let socket) = endpoint.address { protected.append(socket) }
         return MountPolicy(
             allow: configuration.sandbox.mountAllow, writable: configuration.sandbox.mountWritable,
-            protected: [socket, folders.data.path, folders.artifacts.path, folders.sandboxes.path])
+            protected: protected)
     }
 
     private func seccompProfile() throws -> String? {

@@ -4,7 +4,8 @@ extension DockerRuntime {
     package func refusal(ofNetwork mode: String) -> String? {
         if mode == Mode.hostGateway.rawValue {
             if options.hostPorts.isEmpty { return "network.host_ports names no port" }
-            return transport == .unix ? nil : "the container engine is on another machine, or docker.transport is attach"
+            let isNear = transport == .unix && options.sharesFolders
+            return isNear ? nil : "the container engine is on another machine, or docker.transport is attach"
         }
         guard mode == Mode.egress.rawValue else { return nil }
         guard let networks else { return "it is not in network.allow" }

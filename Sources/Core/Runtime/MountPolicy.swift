@@ -41,17 +41,18 @@ package struct MountPolicy: Sendable {
             throw EngineError(.notAllowed, "The folder \(source) does not exist")
         }
         guard Self.lies(real, in: allow) else {
-            throw EngineError(.notAllowed, "The folder \(source) leads to one that is not on the list of allowed mounts")
+            throw EngineError(
+                .notAllowed, "The folder \(source) leads to one that is not on the list of allowed mounts")
         }
         guard !isWritable || Self.lies(real, in: writable) else {
             throw EngineError(
                 .notAllowed, "The folder \(source) can be mounted read-only: it is not in sandbox.mount_writable")
         }
         let guarded = protected.map { Self.real($0) ?? $0 } + protected
-        if let hit = guarded.first(where: { Self.isInside(real, $0) || Self.isInside($0, real) }) {
+        if let hit = guarded.first(where: { PathRules.isInside(real, $0) || PathRules.isInside($0, real) }) {
+            let name = Self.isSocket(hit) ? "a socket of the engine" : hit
             throw EngineError(
-                .notAllowed,
-                "The folder \(source) is never mounted: it is, lies in or holds \(Self.isSocket(hit) ? "a socket" : hit)")
+                .notAllowed, "The folder \(source) is never mounted: it is, lies in or holds \(name)")
         }
         var status = stat()
         guard lstat(real, &status) == 0, [S_IFDIR, S_IFREG].contains(status.st_mode & S_IFMT) else {
@@ -78,7 +79,7 @@ package struct MountPolicy: Sendable {
     }
 
     private static func lies(_ path: String, in folders: [String]) -> Bool {
-        folders.contains { folder in real(folder).map { isInside(path, $0) } ?? false }
+        folders.contains { folder in real(folder).map { PathRules.isInside(path, $0) } ?? false }
     }
 
     private static func real(_ path: String) -> String? {
@@ -90,10 +91,5 @@ package struct MountPolicy: Sendable {
     private static func isSocket(_ path: String) -> Bool {
         var status = stat()
         return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
-    }
-
-    private static func isInside(_ path: String, _ folder: String) -> Bool {
-        let folder = folder.hasSuffix("/") ? String(folder.dropLast()) : folder
-        return path == folder || path.hasPrefix(folder + "/")
     }
 }

@@ -20,7 +20,7 @@ struct MountValidator {
                 faults.add(pointer + "/source", "invalid", "The source must be an absolute path without . and ..")
             } else if !limits.mounts.contains(where: { PathRules.isInside(mount.source, $0) }) {
                 faults.add(pointer + "/source", "not-allowed", "The folder is not on the list of allowed mounts")
-            } else if mount.writable, !limits.writableMounts.contains(where: { isInside(mount.source, $0) }) {
+            } else if mount.writable, !limits.writableMounts.contains(where: { PathRules.isInside(mount.source, $0) }) {
                 faults.add(
                     pointer + "/mode", "not-allowed",
                     "The folder can be mounted read-only: it is not in the operator's sandbox.mount_writable")

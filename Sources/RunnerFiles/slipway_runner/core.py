@@ -28,7 +28,6 @@ from .spawn import spawn
 
 if TYPE_CHECKING:
     from .attach import AttachChannel
-    from .relay import Relay
 
 ENDED_REMEMBERED = 64
 UNACKNOWLEDGED = 256
@@ -80,12 +79,6 @@ class Supervisor:
         ]
         self.gid: Optional[int] = None
         self.nursery = self._new_nursery(zygote)
-        self.relay: Optional[Relay] = None
-        if settings.get("relay"):
-            # Only sandboxes of one network mode need it.
-            from .relay import Relay
-
-            self.relay = Relay(self.loop, settings["relay"])
         self.channel = self._new_channel(ends)
 
     def _new_nursery(self, process: Tuple[int, socket.socket]) -> Nursery:
@@ -105,7 +98,6 @@ class Supervisor:
             channel = Channel(self.loop, self.settings["socket"], reconnect)
         else:
             from .attach import AttachChannel
-    from .relay import Relay
 
             channel = AttachChannel(self.loop, ends, reconnect)
         channel.on_open = self._hello
@@ -493,10 +485,7 @@ class Supervisor:
 
     def clean_up(self, slot: Slot, uid: Optional[int]) -> Optional[int]:
         """Return None when nothing of `slot` is left, else how much was removed."""
-        found = self.sanitation.clean_up(slot, uid)
-        if found is None and self.relay is not None:
-            self.relay.drop(uid if len(self.slots) > 1 else None)
-        return found
+        return self.sanitation.clean_up(slot, uid)
 
     def oom_kills(self) -> int:
         """Return how often the kernel killed for memory in here."""

@@ -90,8 +90,12 @@ class Relay:
         """
         cut = 0
         for listener, port in self._listeners:
-            while self._refuse(listener) if uid is None else self._accept(listener, port):
-                cut += uid is None
+            if uid is not None:
+                while self._accept(listener, port):
+                    continue
+            else:
+                while self._refuse(listener):
+                    cut += 1
         if not self.connections:
             return cut
         # The kernel lists sockets of processes that are gone as root's.

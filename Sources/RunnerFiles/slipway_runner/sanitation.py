@@ -12,6 +12,7 @@ from .local import LocalHygiene, kill_trees
 
 if TYPE_CHECKING:
     from .core import Supervisor
+    from .relay import Relay
     from .slot import Slot
 
 #: Threads of the pids limit that tasks never get: helper, next child, zygote.
@@ -39,6 +40,12 @@ class ContainerSanitation:
         self._process_limit = self._hygiene.process_limit()
         self.oom_kills = self._hygiene.oom_kills
         self.set_baseline = self._hygiene.set_baseline
+        self._relay: Optional[Relay] = None
+        if host.settings.get("relay"):
+            # Only sandboxes of one network mode need it.
+            from .relay import Relay
+
+            self._relay = Relay(host.loop, host.settings["relay"])
 
     @property
     def cgroup(self) -> str:
@@ -57,6 +64,8 @@ class ContainerSanitation:
         files = self._hygiene.stray_files(uid, alone)
         ipc = self._hygiene.stray_ipc()
         if not (processes or files or ipc) and (alone or slot.helped):
+            if self._relay is not None:
+                self._relay.drop(None if alone else uid)
             return None
         now = time.monotonic()
         if now < slot.next_help:

@@ -68,7 +68,8 @@ extension Live {
                 }
                 #expect(error?.code == .notAllowed && error?.faults.first?.pointer == "/mounts/0/source", "\(path)")
             }
-            #expect(try await submit(engine, folder.path + "/out/inner").value == ["file"], "a link within what is allowed")
+            let inner = try await submit(engine, folder.path + "/out/inner")
+            #expect(inner.value == ["file"], "a link within what is allowed")
             #expect(try await engine.shutdown() == [])
         }
 

@@ -23,7 +23,7 @@ struct EscapeAttempt: Sendable, CustomTestStringConvertible {
             """
     }
 
-    /// What attempts share. Numbers of system calls are those of x86-64 and, second, of arm64.
+    /// What attempts share; numbers of system calls are those of x86-64 and, second, of arm64.
     private static let prelude = """
         import ctypes, errno, os, platform, socket, struct, subprocess, sys
         libc = ctypes.CDLL(None, use_errno=True)
