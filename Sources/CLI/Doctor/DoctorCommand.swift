@@ -68,7 +68,11 @@ struct DoctorCommand: AsyncParsableCommand {
             var options = DockerClient.Options()
             options.retryBudget = .seconds(2)
             let client = DockerClient(endpoint: endpoint, options: options)
-            let findings = await EngineChecks(client: client, configuration: settings).findings()
+            var findings = await EngineChecks(client: client, configuration: settings).findings()
+            // What follows needs an engine that answers.
+            if findings.first?.verdict != .fail {
+                findings += await RegistryChecks(client: client, images: settings.images).findings()
+            }
             await client.shutdown()
             return findings + TransportChecks(endpoint: endpoint, settings: settings.docker).findings()
         } catch {

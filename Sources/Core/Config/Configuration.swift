@@ -9,6 +9,8 @@ public struct Configuration: Sendable {
     public var runtime = Runtime()
     /// How the Docker engine is reached.
     public var docker = Docker()
+    /// Where images come from.
+    public var images = Images()
     /// What a sandbox is made of where the job does not say.
     public var sandbox = Sandbox()
     /// What sandboxes reach besides themselves.
@@ -53,6 +55,7 @@ extension Configuration: ConfigurationSection {
         Field.section("data", \.data, "Where the engine keeps what must last, and for how long.")
         Field.section("runtime", \.runtime, "Which runtime makes sandboxes.")
         Field.section("docker", \.docker, "How the Docker engine is reached.")
+        Field.section("images", \.images, "Where images come from: when they are pulled, and with what credentials.")
         Field.section("sandbox", \.sandbox, "What a sandbox is made of where the job or its pool class does not say.")
         Field.section("network", \.network, "What sandboxes reach besides themselves.")
         Field.section("limits", \.limits, "The most that one job may ask for.")

@@ -18,6 +18,8 @@ struct DockerCall: Sendable {
     var query: [(name: String, value: String)] = []
     var body: CurlRequest.Body = .none
     var contentType: String?
+    /// Further headers; they may hold credentials and stand in no message.
+    var headers: [(name: String, value: String)] = []
     /// Error statuses that the caller handles itself.
     var accepts: Set<Int> = []
     var retry: Retry = .never
@@ -40,7 +42,7 @@ struct DockerCall: Sendable {
         for (index, item) in query.enumerated() {
             target += (index == 0 ? "?" : "&") + item.name + "=" + DockerPath.encode(item.value)
         }
-        let headers = contentType.map { [(name: "Content-Type", value: $0)] } ?? []
+        let headers = (contentType.map { [(name: "Content-Type", value: $0)] } ?? []) + headers
         var request = CurlRequest(
             method: method, origin: origin, target: target, headers: headers, body: body,
             timeouts: timeouts ?? defaults, lane: lane)

@@ -119,6 +119,8 @@ final class ActiveJob {
     var queueDeadline: NIODeadline
     /// When the host ends it although the runner should have.
     var hostDeadline: NIODeadline?
+    /// What waits for its image.
+    var imageTask: Task<ResolvedImage, any Error>?
     /// The task that runs it, for Swift handlers.
     var directTask: Task<Void, Never>?
 

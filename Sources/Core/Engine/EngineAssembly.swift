@@ -37,8 +37,13 @@ struct EngineAssembly {
             options.hostPorts = configuration.network.hostPorts.map(\.port)
             options.hostConnections = configuration.network.hostConnections
             options.mounts = mountPolicy(folders, client.endpoint)
+            let puller = ImagePuller(
+                client: client, options: .init(configuration.images),
+                registries: RegistryDirectory(configuration.images.registries, environment: environment), logger: logger
+            )
             runtimes["docker"] = DockerRuntime(
-                client: client, options: options, networks: egressNetworks(client, engineID), logger: logger)
+                client: client, options: options, networks: egressNetworks(client, engineID), puller: puller,
+                logger: logger)
         } else {
             // Only where it is the engine's own runtime: beside containers, a caller could leave them by naming it.
             runtimes["process"] = ProcessRuntime(

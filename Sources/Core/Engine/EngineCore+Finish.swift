@@ -290,6 +290,7 @@ extension EngineCore {
 
     /// Takes a job out of the engine's memory.
     func forget(_ job: ActiveJob) {
+        job.imageTask?.cancel()
         guard jobs.removeValue(forKey: job.job.id) != nil else { return }
         leaveTenant(job)
         let left = jobCounts[job.job.tenant, default: 1] - 1

@@ -11,9 +11,14 @@ extension EngineCore {
     /// An image that was built anew under its old name is noticed here: the sandboxes of the old one are given up.
     func keepDeclared() async {
         var missing: Set<String> = []
+        var retry = Self.retrySeconds
         while !isStopped {
             let isComplete = await declarePools(&missing)
-            let pause = Duration.seconds(isComplete ? Self.lookSeconds : Self.retrySeconds)
+            // A registry that lacks an image is asked ever more seldom.
+            retry =
+                isComplete || runtimeFaults[defaultRuntime] != nil
+                ? Self.retrySeconds : min(retry * 2, Self.lookSeconds)
+            let pause = Duration.seconds(isComplete ? Self.lookSeconds : retry)
             guard (try? await Task.sleep(for: pause)) != nil else { return }
         }
     }
@@ -22,13 +27,18 @@ extension EngineCore {
     private func declarePools(_ missing: inout Set<String>) async -> Bool {
         var isComplete = true
         // What belongs to one tenant is not kept for everybody.
-        for plan in declaredPlans() where !plan.isOfOneTenant {
-            do {
-                let image = try await resolveImage(of: plan)
-                missing.remove(plan.image)
-                let ociRuntime = configuration.runtime.ociRuntime
-                tellPool(.declare(plan.sandboxClass(image: image, ociRuntime: ociRuntime, of: .default)))
-            } catch {
+        let plans = declaredPlans().filter { !$0.isOfOneTenant }
+        // Side by side, since an image that must be pulled takes long; how many are is bounded there.
+        let outcomes = await withTaskGroup(of: (JobPlan, Result<ResolvedImage, any Error>).self) { group in
+            for plan in plans { group.addTask { (plan, await self.declare(plan)) } }
+            var outcomes: [(JobPlan, Result<ResolvedImage, any Error>)] = []
+            for await outcome in group { outcomes.append(outcome) }
+            return outcomes
+        }
+        for (plan, outcome) in outcomes {
+            switch outcome {
+            case .success: missing.remove(plan.image)
+            case .failure(let error):
                 isComplete = false
                 guard missing.insert(plan.image).inserted else { continue }
                 let failure = error as? EngineError
@@ -41,6 +51,18 @@ extension EngineCore {
             }
         }
         return isComplete
+    }
+
+    /// Finds, or has pulled, the image of a declared class and tells the pool.
+    private func declare(_ plan: JobPlan) async -> Result<ResolvedImage, any Error> {
+        do {
+            let image = try await resolveImage(of: plan)
+            let ociRuntime = configuration.runtime.ociRuntime
+            tellPool(.declare(plan.sandboxClass(image: image, ociRuntime: ociRuntime, of: .default)))
+            return .success(image)
+        } catch {
+            return .failure(error)
+        }
     }
 
     /// What sandboxes of the default size and of each declared class are made of.

@@ -59,7 +59,7 @@ extension EngineCore {
     func prepare(_ id: JobID) async {
         guard let job = jobs[id], job.phase == .preparing else { return }
         do {
-            let image = try await resolveImage(of: job.plan)
+            let image = try await image(of: job)
             let isCallable = job.job.kind == .callable
             let need = try await need(of: job.plan, tenant: job.job.tenant, isCallable: isCallable, image)
             var environment: String?
@@ -95,17 +95,6 @@ extension EngineCore {
         default:
             fail(job, JobError(kind: .startFailed, message: failure.message))
         }
-    }
-
-    /// Finds the image of a plan, from memory or from its runtime.
-    func resolveImage(of plan: JobPlan) async throws -> ResolvedImage {
-        if let known = images.fresh(runtime: plan.runtime, reference: plan.image) { return known }
-        guard let runtime = runtimes[plan.runtime] else {
-            throw EngineError(.notSupported, "the runtime '\(plan.runtime)' is not available here")
-        }
-        let image = try await runtime.resolve(image: plan.image)
-        images.store(image, runtime: plan.runtime)
-        return image
     }
 
     /// Notes whether an image has cloudpickle of its own.

@@ -78,12 +78,20 @@ package final class DockerRuntime: SandboxRuntime {
     /// What supervisors wrote to standard error lately, where nobody else keeps it.
     let errorTails = Mutex<[SandboxID: ErrorTail]>([:])
     private let runnerVolume: RunnerVolume
+    /// Whether the engine knows no limit for the files of a tmpfs, as Podman before version 5.
+    let lacksInodeLimit = Atomic(false)
+    let puller: ImagePuller?
 
     package var transport: SupervisorTransport { options.transport }
 
-    package init(client: DockerClient, options: Options, networks: EgressNetworks? = nil, logger: Logger) {
+    /// - Parameter puller: Gets images that the engine does not have; without one none is fetched.
+    package init(
+        client: DockerClient, options: Options, networks: EgressNetworks? = nil, puller: ImagePuller? = nil,
+        logger: Logger
+    ) {
         self.client = client
         self.networks = networks
+        self.puller = puller
         self.options = options
         self.logger = logger
         byteCode = RunnerByteCode(runnerFolder: options.runnerFolder)
@@ -120,8 +128,7 @@ package final class DockerRuntime: SandboxRuntime {
         do {
             try verifyMounts(of: specification.sandboxClass)
             try await provideRunner(for: specification.sandboxClass.imageID)
-            let spec = container(for: specification, in: network)
-            switch try await client.createContainer(name: name, spec) {
+            switch try await create(name, specification, network) {
             case .created(_, let warnings):
                 for warning in warnings where !warning.contains("swap limit") {
                     logger.debug("the container engine warns", metadata: ["warning": "\(warning)"])
@@ -214,7 +221,7 @@ package final class DockerRuntime: SandboxRuntime {
     }
 
     /// What a container of a sandbox is made with: the hardening of the product stands here.
-    private func container(
+    func container(
         for specification: SandboxSpecification, in network: EgressNetworks.Network?
     ) -> ContainerSpec {
         let kind = specification.sandboxClass
@@ -241,7 +248,8 @@ package final class DockerRuntime: SandboxRuntime {
         spec.mounts = mounts(for: specification)
         // Empty files take kernel memory that no size bounds, and are as many as inodes allow.
         let inodes = max(1024, kind.tmpBytes / Self.bytesPerInode)
-        spec.tmpfs = ["/tmp": "rw,nosuid,nodev,exec,mode=1777,size=\(kind.tmpBytes),nr_inodes=\(inodes)"]
+        let files = lacksInodeLimit.load(ordering: .relaxed) ? "" : ",nr_inodes=\(inodes)"
+        spec.tmpfs = ["/tmp": "rw,nosuid,nodev,exec,mode=1777,size=\(kind.tmpBytes)\(files)"]
         for path in volumes.withLock({ $0[kind.imageID] ?? [] }) where path != "/tmp" {
             // A volume of the image would stay writable under the read-only root, and outlive nothing of ours.
             spec.tmpfs[path] = "rw,nosuid,nodev,noexec,mode=0555,size=4k"
@@ -260,9 +268,9 @@ package final class DockerRuntime: SandboxRuntime {
         spec.sharedMemoryBytes = Int64(kind.shmBytes)
         // Where it is 0 the container's own value stands; lowering it would need a capability.
         spec.outOfMemoryScoreAdjustment = options.oomScoreAdjustment > 0 ? options.oomScoreAdjustment : nil
-        let files = Self.clampedOpenFiles(kind.openFiles)
+        let open = Self.clampedOpenFiles(kind.openFiles)
         spec.userLimits = [
-            .init(name: "nofile", soft: files, hard: files), .init(name: "core", soft: 0, hard: 0),
+            .init(name: "nofile", soft: open, hard: open), .init(name: "core", soft: 0, hard: 0),
         ]
         return spec
     }

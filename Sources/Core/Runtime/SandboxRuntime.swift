@@ -18,6 +18,9 @@ package protocol SandboxRuntime: Sendable {
     /// Finds an image and what identifies it; throws `.imageNotFound` when there is none.
     func resolve(image: String) async throws -> ResolvedImage
 
+    /// Finds an image, or gets it from where images come from, which may take long; `progress` is told how far it is.
+    func obtain(image: String, progress: @escaping @Sendable (String) -> Void) async throws -> ResolvedImage
+
     /// Starts a sandbox whose supervisor will dial `specification.socketFolder`.
     func start(_ specification: SandboxSpecification) async throws -> StartedSandbox
 
@@ -56,6 +59,11 @@ package protocol SandboxRuntime: Sendable {
 }
 
 extension SandboxRuntime {
+    /// Finds the image: nothing is fetched.
+    package func obtain(
+        image: String, progress: @escaping @Sendable (String) -> Void
+    ) async throws -> ResolvedImage { try await resolve(image: image) }
+
     /// Supervisors dial a socket.
     package var transport: SupervisorTransport { .unix }
 

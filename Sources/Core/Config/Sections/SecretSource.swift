@@ -37,16 +37,16 @@ extension FieldType where Value == [String: SecretSource] {
             write: { secrets in
                 .mapping(
                     secrets.sorted { $0.key < $1.key }.map { name, source in
-                        switch source {
-                        case .environment(let variable): .init(key: name, value: one("env", variable))
-                        case .file(let path): .init(key: name, value: one("file", path))
-                        }
+                        .init(key: name, value: written(source))
                     })
             })
     }
 
-    private static func one(_ key: String, _ text: String) -> ConfigurationValue {
-        .mapping([.init(key: key, value: .text(text))])
+    fileprivate static func written(_ source: SecretSource) -> ConfigurationValue {
+        switch source {
+        case .environment(let variable): .mapping([.init(key: "env", value: .text(variable))])
+        case .file(let path): .mapping([.init(key: "file", value: .text(path))])
+        }
     }
 
     private static func isName(_ text: String) -> Bool {
@@ -54,7 +54,7 @@ extension FieldType where Value == [String: SecretSource] {
         return text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) }
     }
 
-    private static func source(
+    fileprivate static func source(
         _ node: YAMLNode, _ path: String, _ decoding: inout ConfigurationDecoding
     ) -> SecretSource? {
         guard case .mapping(let entries) = node.content, entries.count == 1, let entry = entries.first,
@@ -71,5 +71,15 @@ extension FieldType where Value == [String: SecretSource] {
         default: decoding.fault(at: entry.keyMark, path, "unknown key; known here: env, file")
         }
         return nil
+    }
+}
+
+extension FieldType where Value == SecretSource {
+    /// The place of one secret: `{env: NAME}` or `{file: PATH}`.
+    static var secretSource: FieldType {
+        FieldType(
+            form: "{env: NAME} or {file: PATH}", limits: "",
+            read: { node, path, decoding in FieldType<[String: SecretSource]>.source(node, path, &decoding) },
+            write: { FieldType<[String: SecretSource]>.written($0) })
     }
 }
