@@ -14,7 +14,9 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def running(binary: str, docker_host: str) -> Iterator[tuple[str, str]]:
+def running(
+    binary: str, docker_host: str, settings: dict[str, str] | None = None
+) -> Iterator[tuple[str, str]]:
     """Start a gateway with the shipped settings and a data folder of its own; yield its address and key.
 
     Parameters
@@ -23,6 +25,8 @@ def running(binary: str, docker_host: str) -> Iterator[tuple[str, str]]:
         The slipway binary.
     docker_host
         The container engine.
+    settings
+        Variables ``SLIPWAY_SECTION_KEY`` that change the shipped settings.
     """
     # Short, because sockets lie below it.
     with tempfile.TemporaryDirectory(
@@ -38,6 +42,7 @@ def running(binary: str, docker_host: str) -> Iterator[tuple[str, str]]:
             "DOCKER_HOST": docker_host,
             "XDG_CONFIG_HOME": str(folder / "c"),
             "XDG_DATA_HOME": str(folder / "d"),
+            **(settings or {}),
         }
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(

@@ -83,16 +83,23 @@ extension EngineCore {
         }
         if environments.installed(need) == nil {
             let group = try await groupID(of: tenant)
-            let done = Signal<Void>()
-            let ending = NIOLoopBound(done, eventLoop: loop)
-            spawn { _ in
-                // How it ends stands in the list of environments.
-                _ = try? await environments.provide(need, groupID: group)
-                ending.value.succeed(())
-            }
-            if limit > .zero { _ = try await done.wait(upTo: limit, on: loop) }
+            environments.begin(need, groupID: group)
+            if limit > .zero { try await awaitEnvironment(need, group, environments, upTo: limit) }
         }
         return try environment(key, of: tenant)
+    }
+
+    private func awaitEnvironment(
+        _ need: EnvironmentNeed, _ group: Int, _ environments: EnvironmentStore, upTo limit: Duration
+    ) async throws {
+        let done = Signal<Void>()
+        let ending = NIOLoopBound(done, eventLoop: loop)
+        spawn { _ in
+            // How it ends stands in the list of environments.
+            _ = try? await environments.provide(need, groupID: group)
+            ending.value.succeed(())
+        }
+        _ = try await done.wait(upTo: limit, on: loop)
     }
 
     /// Removes environments of a tenant that nothing uses.

@@ -18,16 +18,33 @@ extension EnvironmentStore {
             if let failure = state.failures[key.text], failure.at.duration(to: .now) < options.failureMemory {
                 return .failure(failure.error)
             }
-            state.failures[key.text] = nil
-            var build = Build(key: key, need: need)
-            let log = build.log
-            build.waiters[waiter.number] = waiter.continuation
+            let log = start(key, need, groupID, &state)
+            state.builds[key.text]?.waiters[waiter.number] = waiter.continuation
             if let listener = waiter.listener { log.listen(waiter.number, listener) }
-            build.task = Task { await self.run(key, need, groupID, log) }
-            state.builds[key.text] = build
             return nil
         }
         if let outcome { waiter.continuation.resume(with: outcome) }
+    }
+
+    /// Starts a build that nobody waits for, unless it runs, is done, or has just failed.
+    package func begin(_ need: EnvironmentNeed, groupID: Int) {
+        guard installed(need) == nil else { return }
+        state.withLock { state in
+            guard !state.isClosed, let key = key(of: need, &state), state.builds[key.text] == nil else { return }
+            if let failure = state.failures[key.text], failure.at.duration(to: .now) < options.failureMemory { return }
+            _ = start(key, need, groupID, &state)
+        }
+    }
+
+    private func start(
+        _ key: EnvironmentKey, _ need: EnvironmentNeed, _ groupID: Int, _ state: inout State
+    ) -> BuildLog {
+        state.failures[key.text] = nil
+        var build = Build(key: key, need: need)
+        let log = build.log
+        build.task = Task { await self.run(key, need, groupID, log) }
+        state.builds[key.text] = build
+        return log
     }
 
     /// Stops waiting; the build goes on for the others, and for those who come later.

@@ -32,6 +32,7 @@ _SIGNS: list[tuple[str, re.Pattern[str]]] = [
     ("missing", re.compile(r"No matching distribution found for ([^\n(]+)")),
     ("missing", re.compile(r"there (?:is|are) no versions? of ([^\s,]+)")),
     ("missing", re.compile(r"Because ([^\s,]+) was not found in ")),
+    ("missing", re.compile(r"Because ([^\s,]+) needs to be downloaded from ")),
     ("python", re.compile(r"Python version \([^)]*\) does not satisfy ([^\s,]+)")),
     ("conflict", re.compile(r"No solution found when resolving")),
     ("invalid", re.compile(r"Invalid requirement: '?([^\n']+)")),

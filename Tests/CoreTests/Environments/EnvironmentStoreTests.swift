@@ -205,6 +205,21 @@ final class EnvironmentStoreTests {
         #expect(second.text == told)
     }
 
+    @Test("a build that nobody waits for runs once, and can be seen at once")
+    func begin() async throws {
+        let builder = StubBuilder(isOpen: false)
+        let store = try await open(builder)
+        let need = try EnvironmentKeyTests.need()
+        store.begin(need, groupID: 60_001)
+        store.begin(need, groupID: 60_001)
+        #expect(store.status(of: need.tenant).map(\.state) == [.building])
+        await builder.waitForBuilds(1)
+        builder.open()
+        _ = try await store.provide(need, groupID: 60_001)
+        store.begin(need, groupID: 60_001)
+        #expect(builder.counts.withLock { $0.builds } == 1)
+    }
+
     @Test("a tenant sees its own environments, whatever their state, and nobody else's")
     func status() async throws {
         let store = try await open()
