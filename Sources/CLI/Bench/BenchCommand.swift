@@ -27,6 +27,12 @@ struct BenchCommand: AsyncParsableCommand {
     @Option(name: .long, help: "Cold starts.")
     var cold = 5
 
+    @Flag(name: .long, help: "Only what arguments and results of 16 MiB cost, each kind --payload-count times.")
+    var payloads = false
+
+    @Option(name: .long, help: "Calls of each kind of payload.")
+    var payloadCount = 10
+
     func run() async throws {
         let folder = URL(fileURLWithPath: NSTemporaryDirectory()).appendingPathComponent("slipway-bench-\(UUID())")
         var configuration = try common.configuration()
@@ -42,9 +48,23 @@ struct BenchCommand: AsyncParsableCommand {
             // A temporary folder that stays behind is the system's to clean.
             try? FileManager.default.removeItem(at: folder)
         }
+        if payloads { return try await measurePayloads(bench) }
         let report: BenchReport
         do {
             report = try await bench.report(count: count, jobs: jobs, callers: callers, cold: cold)
+        } catch {
+            await bench.stop()
+            throw error
+        }
+        await bench.stop()
+        print(common.json ? String(decoding: report.json.serialized(), as: UTF8.self) : report.text)
+    }
+
+    private func measurePayloads(_ bench: BenchRun) async throws {
+        let report: PayloadReport
+        do {
+            report = try await PayloadBench(engine: bench.engine, sizeBytes: 16 << 20).report(
+                count: max(1, payloadCount))
         } catch {
             await bench.stop()
             throw error

@@ -8,7 +8,7 @@ import Synchronization
 final class BenchRun: Sendable {
     private static let rounds = 10
 
-    private let engine: Engine
+    let engine: Engine
     private let gateway: Task<Void, any Error>
     private let port: Int
     private let key: String

@@ -107,9 +107,9 @@ extension EngineCore {
     private static func pack(_ bytes: [UInt8], isZlib: Bool, limit: Int, _ ending: Ending) throws -> Ending {
         var ending = ending
         if isZlib {
-            let packed = try PayloadCodec.pack(zlib: bytes, inflatedLimit: limit)
-            ending.packed = packed
+            // Inflated once, which also shows that it is a whole stream within the limit.
             ending.plain = try PayloadCodec.inflated(zlib: bytes, limit: limit)
+            ending.packed = PayloadCodec.pack(zlib: bytes, checkedSize: ending.plain.count)
         } else {
             ending.plain = bytes
             ending.packed = try PayloadCodec.pack(bytes)

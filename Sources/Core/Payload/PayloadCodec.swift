@@ -30,12 +30,11 @@ package enum PayloadCodec {
         return PackedPayload(text: text, plainSize: plain.count)
     }
 
-    /// Encodes bytes that are one zlib stream already, such as a runner's result, after inflating them once to check.
+    /// Encodes bytes that are one zlib stream already, such as a runner's result, once they were inflated to check them.
     ///
-    /// - Throws: `EngineError` as `unpack` does.
-    package static func pack(zlib: [UInt8], inflatedLimit: Int) throws -> PackedPayload {
-        let size = try inflate(zlib: zlib, limit: inflatedLimit) { _ in }
-        return PackedPayload(text: encodeBase64(zlib), plainSize: size)
+    /// - Parameter checkedSize: How many bytes came out.
+    package static func pack(zlib: [UInt8], checkedSize: Int) -> PackedPayload {
+        PackedPayload(text: encodeBase64(zlib), plainSize: checkedSize)
     }
 
     /// Checks a text from outside and names its inflated size and checksum.
@@ -158,6 +157,7 @@ extension PayloadCodec {
     /// Inflates one zlib stream into memory, up to a limit.
     package static func inflated(zlib: [UInt8], limit: Int) throws -> [UInt8] {
         var bytes: [UInt8] = []
+        bytes.reserveCapacity(min(zlib.count, limit))
         _ = try inflate(zlib: zlib, limit: limit) { bytes.append(contentsOf: $0) }
         return bytes
     }

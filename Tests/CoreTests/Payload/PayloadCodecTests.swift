@@ -116,12 +116,12 @@ struct PayloadCodecTests {
     func packZlib() throws {
         let plain = PayloadSamples.noise(300_000)
         let zlib = try PayloadSamples.zlib(plain)
-        let packed = try PayloadCodec.pack(zlib: zlib, inflatedLimit: 300_000)
+        let packed = PayloadCodec.pack(zlib: zlib, checkedSize: 300_000)
         #expect(packed.plainSize == 300_000)
         #expect(try unpack(packed.text) == plain)
-        #expect(faultCode { _ = try PayloadCodec.pack(zlib: zlib, inflatedLimit: 299_999) } == "payload-too-large")
-        #expect(faultCode { _ = try PayloadCodec.pack(zlib: zlib + [1], inflatedLimit: 1 << 20) } == "trailing-data")
-        #expect(faultCode { _ = try PayloadCodec.pack(zlib: [], inflatedLimit: 1 << 20) } == "truncated")
+        #expect(faultCode { _ = try PayloadCodec.inflated(zlib: zlib, limit: 299_999) } == "payload-too-large")
+        #expect(faultCode { _ = try PayloadCodec.inflated(zlib: zlib + [1], limit: 1 << 20) } == "trailing-data")
+        #expect(faultCode { _ = try PayloadCodec.inflated(zlib: [], limit: 1 << 20) } == "truncated")
         #expect(try PayloadCodec.inflated(zlib: zlib, limit: 300_000) == plain)
     }
 
