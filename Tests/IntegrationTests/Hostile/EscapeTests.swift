@@ -4,7 +4,9 @@ import Testing
 
 extension Live {
     /// What published escapes and their relatives try, as real tasks in real sandboxes: all of it is refused.
-    @Suite("Escapes", .serialized, .engines(), .enabled("needs a container engine") { hasContainers() })
+    @Suite(
+        "Escapes", .serialized, .engines { $0.pools.defaults.max = 1 },
+        .enabled("needs a container engine") { hasContainers() })
     struct EscapeTests {
         private func isDenied(_ attempt: EscapeAttempt) async throws {
             let engine = try await sharedEngine("docker")

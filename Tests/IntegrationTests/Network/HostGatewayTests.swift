@@ -177,9 +177,10 @@ extension Live {
                         sizes = list(pool.map(get, range(300)))
                     held, refused = [], 0
                     for _ in range(60):
-                        line = socket.create_connection(("host.docker.internal", port + 1), 10)
-                        line.settimeout(0.25)
                         try:
+                            # The reset may come before the connection was seen to be there.
+                            line = socket.create_connection(("host.docker.internal", port + 1), 10)
+                            line.settimeout(0.25)
                             line.recv(1)
                         except socket.timeout:
                             held.append(line)
