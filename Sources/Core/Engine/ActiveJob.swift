@@ -169,7 +169,7 @@ final class ActiveJob {
     var hasJournal: Bool {
         attemptCount > 1
             || events.contains { record in
-                if case .update = record.content { false } else { true }
+                if case .update(_, _, nil, _) = record.content { false } else { true }
             }
     }
 
