@@ -242,7 +242,7 @@ struct JobRouteTests {
             from: Data(
                 #"""
                 {"runtime":"docker","image":"slipway/python:3.11","network":"none","cpus":1,"memoryBytes":536870912,
-                 "warm":1,"busy":2,"stem":3,"starting":4,"destroying":5,"waiting":6,"max":7,"minIdle":2,
+                 "warm":1,"busy":2,"stem":3,"starting":4,"destroying":5,"waiting":6,"max":7,"minIdle":2,"preloadErrors":[],
                  "hits":{"warm":8,"respecialised":9,"stem":10,"cold":11},"destroyed":{"idle":1}}
                 """#.utf8))
         try await withGateway { gateway in
