@@ -96,8 +96,8 @@ struct TransferTests {
     func patience() async throws {
         var options = GatewayOptions()
         options.bodiesInFlightMaxBytes = 1 << 20
-        options.bodyTimeout = .milliseconds(300)
-        options.roomTimeout = .seconds(20)
+        options.bodyTimeout = .seconds(4)
+        options.roomTimeout = .seconds(60)
         try await withGateway(options: options) { gateway in
             let slow = try HTTPConnection(port: gateway.port)
             let body = job(bytes: 900 << 10)
@@ -107,7 +107,7 @@ struct TransferTests {
             async let second = HTTPConnection(port: gateway.port).exchange(
                 gateway.request("POST", "/v1/jobs", body: body))
             for byte in request.suffix(8) {
-                try await Task.sleep(for: .milliseconds(100))
+                try await Task.sleep(for: .milliseconds(700))
                 try await slow.write([byte])
             }
             #expect(try await slow.response().status == 202)

@@ -1,5 +1,13 @@
 /// The shipped `config.yaml` and the reference in `docs/config.md`, made from the same fields that read the file.
 package enum ConfigurationReference {
+    /// An item of each list of mappings, as the file shows it.
+    private static let examples: [[String]: String] = [
+        ["pools", "classes"]: "name: numpy, image: example/numpy:1, memory: 2g, min_idle: 2, max: 8",
+        ["images", "registries"]: "host: registry.example.org, username: reader, password: {env: REGISTRY_TOKEN}",
+        ["network", "host_ports"]: "name: models, port: 11434",
+        ["tenants", "named"]: "name: team-a, cpus: 8, memory: 16g, running: 50",
+    ]
+
     /// The file with every key, explained, at its default.
     package static func yaml() -> String {
         var lines = [
@@ -49,10 +57,12 @@ package enum ConfigurationReference {
             lines.append("\(indent)\(key.name):")
             for child in key.children { appendYAML(child, defaults, indent: indent + "  ", to: &lines) }
         case .list:
+            let needed = key.children.filter(\.isRequired).map(\.name).joined(separator: ", ")
             lines += wrapped(
                 "Each is a mapping with the keys " + key.children.map(\.name).joined(separator: ", ")
-                    + "; only the name is needed. Example:", prefix: indent + "# ", width: 108)
-            lines.append("\(indent)#   - {name: numpy, image: example/numpy:1, memory: 2g, min_idle: 2, max: 8}")
+                    + "; needed: \(needed)." + (examples[key.path] == nil ? "" : " Example:"), prefix: indent + "# ",
+                width: 108)
+            if let example = examples[key.path] { lines.append("\(indent)#   - {\(example)}") }
             lines.append("\(indent)\(key.name): []")
         case .value:
             lines.append("\(indent)\(key.name): \(written(key, defaults))")

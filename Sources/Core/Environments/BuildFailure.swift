@@ -53,7 +53,8 @@ struct BuildFailure {
 
     /// The error that the job gets.
     var error: EngineError {
-        let names = requirements.prefix(10).joined(separator: ", ") + (requirements.count > 10 ? ", ..." : "")
+        let named = requirements.isEmpty ? ["cloudpickle"] : requirements
+        let names = named.prefix(10).joined(separator: ", ") + (named.count > 10 ? ", ..." : "")
         var text = "cannot install \(names): \(reason). \(remedy)"
         if !lines.isEmpty { text += "\n\(installer)'s last lines:\n" + lines.map { "  " + $0 }.joined(separator: "\n") }
         return EngineError(.dependency, text)

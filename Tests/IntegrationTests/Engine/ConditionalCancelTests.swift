@@ -12,7 +12,7 @@ extension Live {
             let engine = try await sharedEngine(runtime)
             let sleepers = try await engine.engine.submit(
                 batch: (0..<2).map { _ in
-                    JobRequest(task: .source("import time\ndef main():\n    time.sleep(4)\n    return 7"))
+                    JobRequest(task: .source("import time\ndef main():\n    time.sleep(10)\n    return 7"))
                 })
             let queued = try await engine.engine.submit(JobRequest(task: .source("def main(): pass")))
             for sleeper in sleepers { try await engine.reach(.running, sleeper.id) }
