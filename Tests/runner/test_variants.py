@@ -157,3 +157,12 @@ def test_limits_get_tighter_from_task_to_task(
         for wanted in (900, 900, 300, 77, 300, 300):
             result = host.run(code, rlimits={"nofile": wanted, "core": 0})
             assert result.value() == [[wanted, wanted], [0, 0]]
+
+
+def test_hello_names_the_task_of_each_slot() -> None:
+    with process_sandbox(slots=2) as host:
+        job = host.source("import time\ndef main():\n    time.sleep(1)", slot=1)
+        host.drop()
+        hello = host.accept(resume=[host.nonces[job]])
+        assert [slot["task"] for slot in hello["slots"]] == [None, host.nonces[job]]
+        assert host.finish(job).outcome == "ok"

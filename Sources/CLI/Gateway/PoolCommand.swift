@@ -9,32 +9,56 @@ struct PoolCommand: AsyncParsableCommand {
     /// Shows the pools.
     struct Status: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "status", abstract: "Show how many sandboxes are warm, busy and starting.")
+            commandName: "status", abstract: "Show how many sandboxes are warm, busy, paused and starting.",
+            discussion: """
+                On a terminal the table is shown anew every second until Ctrl-C; --no-watch shows it once. Elsewhere, \
+                and with --json, it is shown once unless --watch is given.
+                """)
 
         @OptionGroup var common: CommonOptions
         @OptionGroup var connection: ConnectionOptions
 
+        @Flag(inversion: .prefixedNo, help: "Show it again every second, until Ctrl-C.")
+        var watch: Bool?
+
         func run() async throws {
-            let body = try await connection.client(common).call("GET", "/v1/pools").body
-            if common.json { return try Console.json(body) }
+            let client = try connection.client(common)
+            let isLive = watch ?? (Console.isOutputTerminal && !common.json)
+            let isJSON = common.json
+            guard isLive else { return try await Self.show(client, isJSON: isJSON, on: nil) }
+            let screen = LiveScreen()
+            let ticks = Task {
+                while true {
+                    try await Self.show(client, isJSON: isJSON, on: screen)
+                    try await Task.sleep(for: .seconds(1))
+                }
+            }
+            let interrupts = Interrupts()
+            let ending = Task {
+                for await _ in interrupts.signals { break }
+                ticks.cancel()
+            }
+            defer { ending.cancel() }
+            do {
+                try await ticks.value
+            } catch {
+                // The user has seen enough; what was under way ends as it may.
+                guard ticks.isCancelled else { throw error }
+            }
+        }
+
+        private static func show(_ client: GatewayClient, isJSON: Bool, on screen: LiveScreen?) async throws {
+            let body = try await client.call("GET", "/v1/pools").body
+            if isJSON { return try Console.json(body) }
             let pools = try JobReport.parse(body)["pools"]?.elements.map { $0 } ?? []
-            guard !pools.isEmpty else { return Console.note("no pools yet") }
-            let counts = ["warm", "stem", "busy", "starting", "waiting", "max"]
-            var table = Table(
-                "IMAGE", "RUNTIME", "NETWORK", "CPUS", "MEMORY", "WARM", "STEM", "BUSY", "STARTING", "WAITING", "MAX")
-            for pool in pools {
-                let cpus = pool["cpus"]?.double.map { $0 == $0.rounded() ? "\(Int($0))" : "\($0)" }
-                table.add(
-                    [
-                        pool["image"]?.string ?? "-", pool["runtime"]?.string ?? "-", pool["network"]?.string ?? "-",
-                        cpus ?? "-", pool["memory"]?.integer.map(JobReport.size) ?? "-",
-                    ] + counts.map { (pool[$0]?.integer).map(String.init) ?? "-" })
+            let view = PoolView(pools)
+            guard let screen else {
+                guard !pools.isEmpty else { return Console.note("no pools yet") }
+                try Console.out(view.table)
+                for line in view.notes { Console.note(line) }
+                return
             }
-            try Console.out(table.text)
-            for pool in pools {
-                guard let reason = pool["last_error"]?.string else { continue }
-                Console.note("\(pool["image"]?.string ?? ""): the last start failed: \(Table.printable(reason))")
-            }
+            try screen.show(pools.isEmpty ? "no pools yet\n" : view.table + view.notes.map { $0 + "\n" }.joined())
         }
     }
 }

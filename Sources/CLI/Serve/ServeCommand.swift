@@ -11,7 +11,8 @@ struct ServeCommand: AsyncParsableCommand {
         abstract: "Serve the REST gateway until SIGTERM or Ctrl-C, then drain.",
         discussion: """
             Prints its address, and the file with the key that this machine's command line and clients use. After \
-            SIGTERM no more jobs are taken; those that run have jobs.drain_timeout to end.
+            SIGTERM no more jobs are taken; those that run have jobs.drain_timeout to end. SIGHUP reads the \
+            configuration again: other pools hold at once, and the log says what needs a restart.
             """)
 
     @OptionGroup var common: CommonOptions
@@ -30,8 +31,8 @@ struct ServeCommand: AsyncParsableCommand {
 
     func run() async throws {
         var configuration = try common.configuration()
-        if let host { configuration.gateway.host = host }
-        if let port { configuration.gateway.port = port }
+        configuration.gateway.host = host ?? configuration.gateway.host
+        configuration.gateway.port = port ?? configuration.gateway.port
         let logger = common.logger(configuration)
         let engine = try await Engine(configuration: configuration, logger: logger)
         let announcement = Announcement(
@@ -40,12 +41,20 @@ struct ServeCommand: AsyncParsableCommand {
         let gateway = GatewayService(engine: engine, logger: logger) { host, port in
             await announcement.make(host: host, port: port)
         }
+        let (path, host, port) = (common.configurationPath, host, port)
+        let reloads = ReloadService(engine: engine, logger: logger) {
+            var configuration = try path.map { try Configuration.load(path: $0) } ?? Configuration.load()
+            configuration.gateway.host = host ?? configuration.gateway.host
+            configuration.gateway.port = port ?? configuration.gateway.port
+            return configuration
+        }
         let group = ServiceGroup(
             configuration: .init(
                 services: [
                     .init(service: engine, failureTerminationBehavior: .gracefullyShutdownGroup),
                     // When the address is taken, the sandboxes that were started meanwhile must be removed again.
                     .init(service: gateway, failureTerminationBehavior: .gracefullyShutdownGroup),
+                    .init(service: reloads),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         do {

@@ -74,6 +74,8 @@ final class ActiveJob {
     var storedInput: StoredArtifact?
     /// The attempt under way.
     var reference: TaskReference?
+    /// Its place in its sandbox.
+    var slot = 0
     /// Its place in the pool's queue.
     var request: RequestID?
     /// The class of sandbox that it waits for, or runs in.

@@ -17,7 +17,7 @@ import ServiceLifecycle
 /// An engine owns its data folder; a second one on the same folder is refused. Cancelling the Swift task that waits
 /// for a job does not cancel the job.
 public final class Engine: Service, Sendable {
-    /// The configuration that the engine runs with.
+    /// The configuration that the engine was made with; `reload` may have changed the section `pools` since.
     public let configuration: Configuration
     /// The engine's event loop; a gateway's server runs on it too.
     public let eventLoopGroup: any EventLoopGroup

@@ -152,7 +152,10 @@ extension PoolRules {
                 maxAge: policy.maxAge.seconds,
                 onExhausted: .init(rawValue: policy.onExhausted.rawValue) ?? .queue,
                 startBackoff: policy.startBackoff.seconds, startBackoffMax: policy.startBackoffMax.seconds,
-                startingMax: pools.startingMax)
+                startingMax: pools.startingMax,
+                // Local processes cannot be frozen.
+                pauseAfter: sandboxClass.runtime == SandboxClass.processRuntime
+                    ? 0 : policy.pauseAfter?.seconds ?? 0)
         }
     }
 }

@@ -41,7 +41,7 @@ extension EngineCore {
     /// Gives a job its sandbox: claims it durably and sends START.
     func dispatch(_ job: ActiveJob, to sandbox: Sandbox, start: Job.Start) {
         if let wanted = job.plan.python, let hello = sandbox.hello, hello.pythonMinor != wanted {
-            tellPool(.released(sandbox.id, clean: true, reason: "the Python versions differ"))
+            tellPool(.released(sandbox.id, slot: job.slot, clean: true, reason: "the Python versions differ"))
             fail(
                 job,
                 JobError(
@@ -52,7 +52,7 @@ extension EngineCore {
             return
         }
         guard fits(job, sandbox) else {
-            tellPool(.released(sandbox.id, clean: true, reason: "it lacks cloudpickle"))
+            tellPool(.released(sandbox.id, slot: job.slot, clean: true, reason: "it lacks cloudpickle"))
             job.phase = .preparing
             learn(sandbox)
             let id = job.job.id
@@ -60,7 +60,7 @@ extension EngineCore {
             return
         }
         guard let input = job.input else {
-            sandbox.job = job
+            sandbox.slot(of: job).job = job
             job.phase = .claiming
             let (id, sandboxID) = (job.job.id, sandbox.id)
             spawn { await $0.loadInput(of: id, then: sandboxID, start) }
@@ -83,7 +83,7 @@ extension EngineCore {
         job.job.start = start
         job.job.gpus = gpuGrant(of: sandbox)
         job.job.timings.queued = seconds(from: job.submittedAt, to: job.claimedAt)
-        sandbox.job = job
+        sandbox.slot(of: job).job = job
         counters.starts[start, default: 0] += 1
         if !sandbox.preloadErrors.isEmpty { tellPreloadErrors(of: sandbox, to: job) }
         let id = job.job.id
@@ -188,9 +188,9 @@ extension EngineCore {
 
     /// Sends START, unless the job was cancelled meanwhile.
     private func sendStart(_ job: ActiveJob, in sandbox: Sandbox, input: ActiveJob.Input) {
-        guard let reference = job.reference, sandbox.job === job else { return }
+        guard let reference = job.reference, sandbox.slot(of: job).job === job else { return }
         if job.job.cancelRequested {
-            releaseUnused(sandbox)
+            releaseUnused(sandbox, job)
             end(job, .cancelled)
             return
         }
@@ -199,13 +199,14 @@ extension EngineCore {
         env["SLIPWAY_ATTEMPT"] = String(job.job.attempt)
         for name in job.plan.secrets { env[name] = secrets.value(of: name) }
         let start = RunnerCommand.Start(
-            reference: reference, kind: job.job.kind, name: job.job.name, timeoutSeconds: job.plan.timeoutSeconds,
+            reference: reference, slot: job.slot, kind: job.job.kind, name: job.job.name,
+            timeoutSeconds: job.plan.timeoutSeconds,
             env: env, isZlib: input.isZlib, inflatedLimitBytes: configuration.jobs.payloadInflatedMaxBytes,
             resultLimitBytes: configuration.jobs.resultLimitBytes,
             logLimitBytes: configuration.jobs.logLimitBytes, python: job.plan.python, openFiles: job.plan.openFiles)
         guard sandbox.send(.start(start, input: input.bytes)) else {
-            sandbox.job = nil
-            tellPool(.lost(sandbox.id, reason: "its connection was lost"))
+            sandbox.slot(of: job).job = nil
+            lose(sandbox, reason: "its connection was lost")
             retryUnstarted(job)
             return
         }
@@ -224,9 +225,9 @@ extension EngineCore {
     }
 
     /// Gives a sandbox back that ran nothing.
-    func releaseUnused(_ sandbox: Sandbox) {
-        sandbox.job = nil
-        tellPool(.released(sandbox.id, clean: true, reason: "not used"))
+    func releaseUnused(_ sandbox: Sandbox, _ job: ActiveJob) {
+        sandbox.slot(of: job).job = nil
+        tellPool(.released(sandbox.id, slot: job.slot, clean: true, reason: "not used"))
     }
 
     /// How much later than the runner the host itself ends a job.
@@ -236,16 +237,16 @@ extension EngineCore {
         guard let job = jobs[id] else { return }
         do {
             let input = try await readInput(of: job)
-            guard let sandbox = sandboxes[sandboxID], sandbox.job === job, job.phase == .claiming else {
+            guard let sandbox = sandboxes[sandboxID], sandbox.slot(of: job).job === job, job.phase == .claiming else {
                 // Whoever lost the sandbox meanwhile has put the job back, and it may be in another one by now.
-                if !sandboxes.values.contains(where: { $0.job === job }) { retryUnstarted(job) }
+                if !sandboxes.values.contains(where: { $0.slot(of: job).job === job }) { retryUnstarted(job) }
                 return
             }
             job.input = input
             claim(job, for: sandbox, start: start, input: input)
         } catch {
             guard !isDraining else { return }
-            if let sandbox = sandboxes[sandboxID], sandbox.job === job { releaseUnused(sandbox) }
+            if let sandbox = sandboxes[sandboxID], sandbox.slot(of: job).job === job { releaseUnused(sandbox, job) }
             let failure = error as? EngineError
             fail(
                 job,
@@ -274,7 +275,8 @@ extension EngineCore {
 extension ActiveJob {
     /// The sandbox that runs the job.
     func sandbox(in sandboxes: [SandboxID: Sandbox]) -> Sandbox? {
-        guard let text = job.sandbox, let id = SandboxID(text), let sandbox = sandboxes[id], sandbox.job === self
+        guard let text = job.sandbox, let id = SandboxID(text), let sandbox = sandboxes[id],
+            sandbox.slot(of: self).job === self
         else { return nil }
         return sandbox
     }

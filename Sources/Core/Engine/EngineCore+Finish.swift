@@ -306,11 +306,11 @@ extension EngineCore {
         }
         if let sandbox = job.sandbox(in: sandboxes) {
             if job.phase == .running, let reference = job.reference {
-                sandbox.cleaning = reference
-                sandbox.job = nil
+                sandbox.slot(of: job).cleaning = reference
+                sandbox.slot(of: job).job = nil
                 sandbox.send(.cancel(reference, reason: "cancelled"))
             } else {
-                releaseUnused(sandbox)
+                releaseUnused(sandbox, job)
             }
         }
         job.phase = .ended

@@ -64,7 +64,7 @@ extension EngineCore {
         for job in Array(jobs.values) { release(job) }
         tellPool(.drain)
         let removal = NIODeadline.now() + .seconds(15)
-        while NIODeadline.now() < removal, sandboxes.values.contains(where: { $0.job == nil }) {
+        while NIODeadline.now() < removal, sandboxes.values.contains(where: { !$0.isBusy }) {
             guard (try? await Task.sleep(for: .milliseconds(10))) != nil else { break }
         }
         isStopped = true

@@ -53,11 +53,14 @@ extension EngineCore {
         case .result(let reference, let result, let body):
             guard let job = current(reference, in: sandbox, "RESULT") else {
                 // The attempt was given up here: its result is of no use, and the runner need not keep it.
-                if sandbox.cleaning == reference { sandbox.send(.acknowledge(reference)) }
+                if sandbox.slots.contains(where: { $0.cleaning == reference }) {
+                    sandbox.send(.acknowledge(reference))
+                }
                 return
             }
-            sandbox.cleaning = reference
-            sandbox.job = nil
+            let slot = sandbox.slot(of: job)
+            slot.cleaning = reference
+            slot.job = nil
             finish(job, result, body: body, sandbox: sandbox)
         case .clean(let reference, _):
             cleaned(sandbox, reference)
@@ -68,9 +71,11 @@ extension EngineCore {
 
     /// The job that a task frame is about; anything else than the sandbox's own attempt is a violation.
     private func current(_ reference: TaskReference, in sandbox: Sandbox, _ frame: String) -> ActiveJob? {
-        if let job = sandbox.job, job.reference == reference, job.phase == .running { return job }
+        for slot in sandbox.slots {
+            if let job = slot.job, job.reference == reference, job.phase == .running { return job }
+        }
         // What was on its way when the attempt ended here, by a time-out or a lost connection, is not a violation.
-        if sandbox.cleaning == reference || sandbox.forgotten == reference { return nil }
+        if sandbox.slots.contains(where: { $0.isOver(reference) }) { return nil }
         violated(sandbox, "\(frame) for an attempt that does not run here")
         return nil
     }
@@ -91,53 +96,66 @@ extension EngineCore {
 
     /// Agrees with a supervisor that dialled again on what goes on.
     func resume(_ sandbox: Sandbox, _ hello: RunnerMessage.Hello) {
-        let known = hello.running + hello.results + hello.queued
-        guard let job = sandbox.job, let reference = job.reference else {
-            // One that is still being cleaned up after is resumed, or its CLEAN would never come.
-            let resumed = hello.isIdle ? [] : known.filter { $0 == sandbox.cleaning }
-            sandbox.link?.send(.welcome(resume: resumed))
-            if let cleaning = sandbox.cleaning, hello.isIdle {
-                // CLEAN was lost with the connection.
-                cleaned(sandbox, cleaning)
-            } else if sandbox.cleaning == nil, !known.isEmpty {
-                tellPool(.lost(sandbox.id, reason: "it ran something that the engine does not know"))
-            }
+        let known = Set(hello.running + hello.results + hello.queued)
+        // Whatever is not named here is killed and dropped.
+        sandbox.link?.send(.welcome(resume: sandbox.slots.compactMap { resumed(in: $0, hello, known) }))
+        for slot in sandbox.slots {
+            guard let job = slot.job, let reference = job.reference, known.contains(reference),
+                job.job.cancelRequested
+            else { continue }
+            sandbox.send(.cancel(reference, reason: "cancelled"))
+        }
+        if !known.isEmpty, sandbox.slots.allSatisfy({ $0.job == nil && $0.cleaning == nil }) {
+            tellPool(.lost(sandbox.id, reason: "it ran something that the engine does not know"))
             return
         }
-        if known.contains(reference) {
-            sandbox.link?.send(.welcome(resume: [reference]))
-            if job.job.cancelRequested { sandbox.send(.cancel(reference, reason: "cancelled")) }
-        } else if job.phase == .running {
-            // START was lost with the connection: the runner has never seen this attempt.
-            sandbox.link?.send(.welcome(resume: []))
-            releaseUnused(sandbox)
-            retryUnstarted(job)
+        for slot in sandbox.slots {
+            if let job = slot.job {
+                // START was lost with the connection: the runner has never seen this attempt.
+                guard job.phase == .running, job.reference.map({ !known.contains($0) }) ?? false else { continue }
+                releaseUnused(sandbox, job)
+                retryUnstarted(job)
+            } else if let cleaning = slot.cleaning, !hello.busySlots.contains(slot.index) {
+                // CLEAN was lost with the connection.
+                cleaned(sandbox, cleaning)
+            }
         }
     }
 
+    /// The attempt that goes on in a slot: its task, or the sweep after it, whose CLEAN would never come otherwise.
+    private func resumed(
+        in slot: SandboxSlot, _ hello: RunnerMessage.Hello, _ known: Set<TaskReference>
+    ) -> TaskReference? {
+        let wanted = slot.job.map(\.reference) ?? (hello.busySlots.contains(slot.index) ? slot.cleaning : nil)
+        return wanted.flatMap { known.contains($0) ? $0 : nil }
+    }
+
     private func cleaned(_ sandbox: Sandbox, _ reference: TaskReference) {
-        guard sandbox.cleaning == reference else {
+        guard let slot = sandbox.slots.first(where: { $0.cleaning == reference }) else {
             violated(sandbox, "CLEAN without a RESULT")
             return
         }
-        sandbox.cleaning = nil
-        tellPool(.released(sandbox.id, clean: true, reason: ""))
+        slot.cleaning = nil
+        tellPool(.released(sandbox.id, slot: slot.index, clean: true, reason: ""))
     }
 
     private func faulted(_ sandbox: Sandbox, code: String, message: String, unstarted: [TaskReference]) {
         logger.warning(
             "a supervisor reports a fault",
             metadata: ["sandbox": "\(sandbox.id)", "code": "\(code)", "reason": "\(message)"])
-        if let job = sandbox.job, let reference = job.reference, unstarted.contains(reference) {
-            sandbox.job = nil
+        for slot in sandbox.slots {
+            guard let job = slot.job, let reference = job.reference, unstarted.contains(reference) else { continue }
+            slot.job = nil
             retryUnstarted(job)
         }
-        if code == "dirty", sandbox.cleaning != nil {
-            sandbox.cleaning = nil
-            tellPool(.released(sandbox.id, clean: false, reason: message))
-        } else {
+        // Where nothing else runs in it, the sandbox is only unclean; what still does ends with it.
+        let cleaning = sandbox.slots.filter { $0.cleaning != nil }
+        guard code == "dirty", cleaning.count == 1, let slot = cleaning.first, !sandbox.isBusy else {
             lose(sandbox, reason: "the supervisor gave up: \(message)")
+            return
         }
+        slot.cleaning = nil
+        tellPool(.released(sandbox.id, slot: slot.index, clean: false, reason: message))
     }
 
     private func disconnected(_ sandbox: Sandbox) {
@@ -152,8 +170,9 @@ extension EngineCore {
         counters.violations += 1
         logger.error(
             "a sandbox broke the protocol", metadata: ["sandbox": "\(sandbox.id)", "reason": "\(reason)"])
-        if let job = sandbox.job {
-            sandbox.job = nil
+        for slot in sandbox.slots {
+            guard let job = slot.job else { continue }
+            slot.job = nil
             job.resultParts = []
             job.outputs = nil
             if job.phase == .claiming {

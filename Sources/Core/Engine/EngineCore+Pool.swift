@@ -14,8 +14,10 @@ extension EngineCore {
                 spawn { await $0.startSandbox(id, sandboxClass) }
             case .specialise(let id, let specialisation):
                 spawn { await $0.specialise(id, for: specialisation) }
-            case .grant(let request, let id, let start):
-                granted(request, id, start)
+            case .grant(let request, let id, let start, let slot):
+                granted(request, id, start, slot: slot)
+            case .pause(let id): spawn { await $0.pause(id) }
+            case .resume(let id): spawn { await $0.resume(id) }
             case .destroy(let id, let reason):
                 destroySandbox(id, reason: reason.rawValue)
             case .reject(let request, let code, let message):
@@ -40,13 +42,14 @@ extension EngineCore {
         }
     }
 
-    private func granted(_ request: RequestID, _ id: SandboxID, _ start: Job.Start) {
+    private func granted(_ request: RequestID, _ id: SandboxID, _ start: Job.Start, slot: Int) {
         guard let job = requests.removeValue(forKey: request), let sandbox = sandboxes[id], job.phase == .waiting
         else {
-            tellPool(.released(id, clean: true, reason: "its job was gone"))
+            tellPool(.released(id, slot: slot, clean: true, reason: "its job was gone"))
             return
         }
         job.request = nil
+        job.slot = slot
         dispatch(job, to: sandbox, start: start)
     }
 

@@ -24,22 +24,31 @@ extension EngineCore {
     }
 
     /// Resolves every declared class and tells the pool; false when an image is not there.
-    private func declarePools(_ missing: inout Set<String>) async -> Bool {
+    ///
+    /// - Parameter missing: Images that are known to be missing, so that each is said once.
+    func declarePools(_ missing: inout Set<String>) async -> Bool {
+        let pools = configuration.pools
+        var found: Set<SandboxClass> = []
+        var kept: Set<SandboxClass> = []
         var isComplete = true
         // What belongs to one tenant is not kept for everybody.
         let plans = declaredPlans().filter { !$0.isOfOneTenant }
         // Side by side, since an image that must be pulled takes long; how many are is bounded there.
-        let outcomes = await withTaskGroup(of: (JobPlan, Result<ResolvedImage, any Error>).self) { group in
+        let outcomes = await withTaskGroup(of: (JobPlan, Result<SandboxClass, any Error>).self) { group in
             for plan in plans { group.addTask { (plan, await self.declare(plan)) } }
-            var outcomes: [(JobPlan, Result<ResolvedImage, any Error>)] = []
+            var outcomes: [(JobPlan, Result<SandboxClass, any Error>)] = []
             for await outcome in group { outcomes.append(outcome) }
             return outcomes
         }
         for (plan, outcome) in outcomes {
             switch outcome {
-            case .success: missing.remove(plan.image)
+            case .success(let sandboxClass):
+                missing.remove(plan.image)
+                found.insert(sandboxClass)
             case .failure(let error):
                 isComplete = false
+                // Its sandboxes serve until the image can be asked for again.
+                kept.formUnion(declared.filter { $0.image == plan.image && $0.pool == plan.pool })
                 guard missing.insert(plan.image).inserted else { continue }
                 let failure = error as? EngineError
                 logger.warning(
@@ -50,16 +59,27 @@ extension EngineCore {
                     ])
             }
         }
+        // Read again meanwhile: whoever did that declares what holds now.
+        guard pools == configuration.pools, !isDraining else { return isComplete }
+        for sandboxClass in declared.subtracting(found).subtracting(kept) {
+            preloadFaults[sandboxClass] = nil
+            tellPool(.undeclare(sandboxClass))
+        }
+        declared.formIntersection(found.union(kept))
         return isComplete
     }
 
     /// Finds, or has pulled, the image of a declared class and tells the pool.
-    private func declare(_ plan: JobPlan) async -> Result<ResolvedImage, any Error> {
+    private func declare(_ plan: JobPlan) async -> Result<SandboxClass, any Error> {
         do {
             let image = try await resolveImage(of: plan)
             let ociRuntime = configuration.runtime.ociRuntime
-            tellPool(.declare(plan.sandboxClass(image: image, ociRuntime: ociRuntime, of: .default)))
-            return .success(image)
+            let sandboxClass = plan.sandboxClass(image: image, ociRuntime: ociRuntime, of: .default)
+            // Unless the configuration was read again while the image was pulled.
+            if declaredPlans().contains(plan), declared.insert(sandboxClass).inserted {
+                tellPool(.declare(sandboxClass))
+            }
+            return .success(sandboxClass)
         } catch {
             return .failure(error)
         }

@@ -91,10 +91,13 @@ extension EngineCore {
                     continue
                 }
                 // A sandbox may have gone on while the large result of its task before was being stored.
-                claims.sort { $0.claimedAt < $1.claimedAt }
-                guard let row = claims.popLast() else { continue }
-                for earlier in claims { settleLost(earlier, "the engine was restarted before the result was stored") }
-                group.addTask { await self.takeBack(record, running: row) }
+                claims.sort { $0.claimedAt > $1.claimedAt }
+                let slots = Self.memory(of: record)?.sandboxClass.slots ?? 1
+                for earlier in claims.dropFirst(slots) {
+                    settleLost(earlier, "the engine was restarted before the result was stored")
+                }
+                let rows = Array(claims.prefix(slots))
+                group.addTask { await self.takeBack(record, running: rows) }
             }
         }
         for row in claimed.values.joined() { settleLost(row, "the engine was restarted while the task ran") }
@@ -106,14 +109,14 @@ extension EngineCore {
         }
     }
 
-    private func takeBack(_ record: SandboxRecord, running row: JobRow) async {
+    private func takeBack(_ record: SandboxRecord, running rows: [JobRow]) async {
         let reason = "the engine was restarted and the sandbox did not come back"
         guard let id = SandboxID(record.id), let runtime = runtimes[record.runtime],
             let memory = Self.memory(of: record), let specialisation = memory.specialisation,
             let reference = record.container, let pid = record.pid
         else {
             giveUserIDs(of: record)
-            settleLost(row, reason)
+            for row in rows { settleLost(row, reason) }
             return
         }
         let handle = SandboxHandle(id: id, reference: reference)
@@ -129,7 +132,7 @@ extension EngineCore {
             }
         } catch let error as EngineError where error.code == .lost {
             giveUserIDs(of: record)
-            settleLost(row, "\(reason): \(error.message)")
+            for row in rows { settleLost(row, "\(reason): \(error.message)") }
             return
         } catch {
             logger.warning("a sandbox's condition is not known", metadata: ["reason": "\(error)"])
@@ -145,43 +148,66 @@ extension EngineCore {
                 let hello = try await sandbox.helloSignal.wait(upTo: configuration.runner.reconnectGrace, on: loop)
             else { throw EngineError(.lost, reason) }
             sandbox.hello = hello
-            try adopt(sandbox, hello, row)
+            adopt(sandbox, specialisation, hello, rows)
         } catch {
-            tellPool(.adopted(id, memory.sandboxClass, specialisation, leased: true, uses: 1))
+            tellPool(.adopted(id, memory.sandboxClass, specialisation, leased: [0], uses: 1))
             tellPool(.lost(id, reason: "\(error)"))
-            settleLost(row, reason)
+            for row in rows { settleLost(row, reason) }
         }
     }
 
-    /// Goes on with a job whose sandbox came back.
-    private func adopt(_ sandbox: Sandbox, _ hello: RunnerMessage.Hello, _ row: JobRow) throws {
-        guard let job = inherited(row) else { return }
-        let nonce = String(decoding: row.nonce ?? [], as: UTF8.self)
-        let reference = TaskReference(job: job.job.id.description, attempt: job.job.attempt, nonce: nonce)
-        guard let specialisation = sandbox.specialisation else { return }
-        let known = hello.running + hello.results + hello.queued
-        tellPool(.adopted(sandbox.id, sandbox.sandboxClass, specialisation, leased: true, uses: 1))
-        job.reference = reference
-        job.claimedAt = .now()
-        guard known.contains(reference) else {
-            // The runner has never seen this attempt: START did not leave the earlier process.
-            sandbox.link?.send(.welcome(resume: []))
-            job.phase = .claiming
-            tellPool(.released(sandbox.id, clean: known.isEmpty, reason: "not used"))
-            retryUnstarted(job)
-            return
+    /// Goes on with the jobs of a sandbox that came back.
+    private func adopt(
+        _ sandbox: Sandbox, _ specialisation: Specialisation, _ hello: RunnerMessage.Hello, _ rows: [JobRow]
+    ) {
+        let known = Set(hello.running + hello.results + hello.queued)
+        var free = sandbox.slots.map(\.index).filter { !hello.busySlots.contains($0) }
+        var unstarted: [ActiveJob] = []
+        for row in rows {
+            guard let job = inherited(row) else { continue }
+            let reference = TaskReference(
+                job: job.job.id.description, attempt: job.job.attempt,
+                nonce: String(decoding: row.nonce ?? [], as: UTF8.self))
+            job.reference = reference
+            job.claimedAt = .now()
+            if let place = hello.places[reference], sandbox.slots.indices.contains(place) {
+                job.slot = place
+                goOn(job, in: sandbox)
+            } else if known.contains(reference), let place = free.first {
+                // Its task is gone and swept; only its result is still to come.
+                free.removeFirst()
+                job.slot = place
+                goOn(job, in: sandbox)
+            } else {
+                job.phase = .claiming
+                unstarted.append(job)
+            }
         }
+        let taken = sandbox.slots.filter { $0.job != nil }
+        sandbox.link?.send(.welcome(resume: taken.compactMap { $0.job?.reference }))
+        for slot in taken {
+            guard let job = slot.job, let reference = job.reference, job.job.cancelRequested else { continue }
+            sandbox.send(.cancel(reference, reason: "cancelled"))
+        }
+        tellPool(
+            .adopted(sandbox.id, sandbox.sandboxClass, specialisation, leased: taken.map(\.index), uses: rows.count))
+        if taken.isEmpty, !known.isEmpty {
+            tellPool(.lost(sandbox.id, reason: "it ran something that the engine does not know"))
+        }
+        // The runner has never seen these attempts: START did not leave the earlier process.
+        for job in unstarted { retryUnstarted(job) }
+    }
+
+    private func goOn(_ job: ActiveJob, in sandbox: Sandbox) {
         job.isSent = true
         job.phase = .running
         job.job.state = .running
         job.startedAt = .now()
         job.job.startedAt = job.job.startedAt ?? Date()
         job.hostDeadline = .now() + .nanoseconds(Int64((job.plan.timeoutSeconds + hostGraceSeconds) * 1e9))
-        sandbox.job = job
+        sandbox.slot(of: job).job = job
         job.job.gpus = gpuGrant(of: sandbox)
         job.emit(.update(.running, attempt: job.job.attempt, message: "the engine was restarted", error: nil))
-        sandbox.link?.send(.welcome(resume: [reference]))
-        if job.job.cancelRequested { sandbox.send(.cancel(reference, reason: "cancelled")) }
         logger.notice(
             "a running task was taken back",
             metadata: ["job": "\(job.job.id)", "sandbox": "\(sandbox.id)"])

@@ -117,11 +117,11 @@ extension EngineCore {
             // The submit was accepted: the job goes on when the store does.
             if let sandbox = job.sandbox(in: sandboxes) {
                 if job.phase == .running, let reference = job.reference {
-                    sandbox.cleaning = reference
-                    sandbox.job = nil
+                    sandbox.slot(of: job).cleaning = reference
+                    sandbox.slot(of: job).job = nil
                     sandbox.send(.cancel(reference, reason: "cancelled"))
                 } else {
-                    releaseUnused(sandbox)
+                    releaseUnused(sandbox, job)
                 }
             }
             // The claim is not in the store: the row is queued as it was.
@@ -141,19 +141,20 @@ extension EngineCore {
     /// Gives up a sandbox; its job is tried again or ends as lost.
     func lose(_ sandbox: Sandbox, reason: String, kind: JobError.Kind = .lost) {
         guard !sandbox.isClosing else { return }
-        if let job = sandbox.job {
-            sandbox.job = nil
+        for slot in sandbox.slots {
+            guard let job = slot.job else { continue }
+            slot.job = nil
+            guard job.phase != .claiming else {
+                retryUnstarted(job)
+                continue
+            }
             counters.lost += 1
             logger.warning(
                 "a running job was lost",
                 metadata: ["job": "\(job.job.id)", "sandbox": "\(sandbox.id)", "reason": "\(reason)"])
-            if job.phase == .claiming {
-                retryUnstarted(job)
-            } else {
-                failAttempt(job, JobError(kind: kind, message: "the sandbox was lost while the task ran: \(reason)"))
-            }
+            failAttempt(job, JobError(kind: kind, message: "the sandbox was lost while the task ran: \(reason)"))
         }
-        sandbox.cleaning = nil
+        for slot in sandbox.slots { slot.cleaning = nil }
         tellPool(.lost(sandbox.id, reason: reason))
     }
 }

@@ -53,17 +53,7 @@ extension EngineCore {
         text.gauge("slipway_jobs_unfinished", "Jobs that have not ended.", jobs.count)
         text.gauge("slipway_jobs_waiting", "Jobs that wait for a sandbox.", requests.count)
         addWaits(to: &text)
-        text.family("slipway_sandboxes", "gauge", "Sandboxes by image and what they do.")
-        for status in pools() {
-            let counts = [
-                ("warm", status.warm), ("busy", status.busy), ("stem", status.stem), ("starting", status.starting),
-                ("destroying", status.destroying),
-            ]
-            for (state, count) in counts {
-                text.sample(
-                    "slipway_sandboxes", ["image": status.image, "runtime": status.runtime, "state": state], count)
-            }
-        }
+        addPoolMetrics(to: &text)
         allocation(to: &text)
         text.gauge("slipway_ready", "Whether jobs can run: 1 or 0.", readiness().ready ? 1 : 0)
         return text.text
@@ -100,7 +90,7 @@ struct MetricsText {
         text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
     }
 
-    mutating func sample(_ name: String, _ labels: [String: String], _ value: Int) {
+    mutating func sample(_ name: String, _ labels: [String: String], _ value: some Numeric) {
         let pairs = labels.sorted { $0.key < $1.key }.map { "\($0.key)=\"\(Self.escaped($0.value))\"" }
         text += name + (pairs.isEmpty ? "" : "{\(pairs.joined(separator: ","))}") + " \(value)\n"
     }

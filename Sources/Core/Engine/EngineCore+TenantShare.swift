@@ -34,7 +34,7 @@ extension EngineCore {
             unfinishedMax: configuration.jobs.queueMax)
         for sandbox in sandboxes.values where sandbox.specialisation?.tenant == tenant && !sandbox.isClosing {
             let kind = sandbox.sandboxClass
-            if sandbox.job == nil {
+            if !sandbox.isBusy {
                 usage.idleSandboxes += 1
                 usage.idleMemoryBytes += kind.memoryBytes
                 continue

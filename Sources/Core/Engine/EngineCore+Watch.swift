@@ -83,8 +83,8 @@ extension EngineCore {
         logger.warning(
             "a job outlived its deadline and its sandbox is removed",
             metadata: ["job": "\(job.job.id)", "sandbox": "\(sandbox.id)"])
-        sandbox.job = nil
-        sandbox.forgotten = job.reference
+        sandbox.slot(of: job).job = nil
+        sandbox.slot(of: job).forgotten = job.reference
         if job.job.cancelRequested {
             end(job, .cancelled)
         } else {
@@ -93,14 +93,16 @@ extension EngineCore {
                 JobError(
                     kind: .timeout, message: "the task ran longer than its timeout of \(job.plan.timeoutSeconds) s"))
         }
-        tellPool(.lost(sandbox.id, reason: "its task did not end"))
+        lose(sandbox, reason: "a task in it did not end")
     }
 
     private func checkSandboxes() {
         let now = NIODeadline.now()
         let quiet = TimeAmount.nanoseconds(Int64(configuration.runner.heartbeat.seconds * 4e9))
         for sandbox in Array(sandboxes.values) {
-            guard sandbox.hello != nil, !sandbox.isClosing, now - sandbox.lastHeard > quiet else { continue }
+            guard sandbox.hello != nil, !sandbox.isClosing, !sandbox.isAsleep, now - sandbox.lastHeard > quiet else {
+                continue
+            }
             let id = sandbox.id
             spawn { await $0.examine(id, because: "it is silent") }
         }
@@ -112,6 +114,7 @@ extension EngineCore {
             let runtime = runtimes[sandbox.sandboxClass.runtime]
         else { return }
         sandbox.isInspected = true
+        let naps = sandbox.naps
         defer { sandbox.isInspected = false }
         let condition: SandboxCondition?
         do {
@@ -121,14 +124,16 @@ extension EngineCore {
             condition = nil
         }
         guard sandboxes[id] === sandbox, !sandbox.isClosing else { return }
+        // What was seen while it was being frozen or thawed says nothing about the time after.
+        let isOurs = sandbox.isAsleep || sandbox.naps != naps
         switch condition {
         case .gone(let reason)?:
             lose(sandbox, reason: reason, kind: reason.contains("out of memory") ? .oom : .lost)
-        case .paused?:
+        case .paused? where !isOurs:
             lose(sandbox, reason: "somebody paused it")
-        case .running?, nil:
+        case .running?, .paused?, nil:
             let silence = NIODeadline.now() - sandbox.lastHeard
-            if silence.nanoseconds > Int64(configuration.runner.silence.seconds * 1e9) {
+            if !sandbox.isAsleep, silence.nanoseconds > Int64(configuration.runner.silence.seconds * 1e9) {
                 lose(sandbox, reason: "it was silent for \(configuration.runner.silence)")
             } else if let since = sandbox.disconnectedAt,
                 (NIODeadline.now() - since).nanoseconds > Int64(configuration.runner.reconnectGrace.seconds * 1e9)

@@ -13,7 +13,8 @@ package actor EngineCore {
     /// The loop, as the executor of everything here.
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    let configuration: Configuration
+    /// What holds now: the section `pools` may be another one than at the start.
+    var configuration: Configuration
     let store: JobStore
     let artifacts: ArtifactStore
     let runtimes: [String: any SandboxRuntime]
@@ -48,6 +49,8 @@ package actor EngineCore {
     var groupLookups: [TenantID: Task<Int, any Error>] = [:]
     var lastGroupLookup: Task<Int, any Error>?
     var images = ImageCache()
+    /// The classes that are declared to the pool.
+    var declared: Set<SandboxClass> = []
     /// Modules of declared classes that their last stem cell could not import.
     var preloadFaults: [SandboxClass: [RunnerMessage.PreloadError]] = [:]
     /// Images for which the runner was compiled, or is to be.

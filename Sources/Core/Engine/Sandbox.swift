@@ -28,12 +28,8 @@ final class Sandbox {
     var specialisation: Specialisation?
     /// What it is being prepared for at this moment.
     var preparing: Specialisation?
-    /// The job that runs in it.
-    var job: ActiveJob?
-    /// The attempt that has sent its result and is not verified clean yet.
-    var cleaning: TaskReference?
-    /// An attempt that the host ended by itself: what still comes of it is ignored.
-    var forgotten: TaskReference?
+    /// The places of its tasks.
+    let slots: [SandboxSlot]
     /// When anything was last heard of it.
     var lastHeard: NIODeadline
     /// When its connection was lost; nil while it is connected.
@@ -42,6 +38,10 @@ final class Sandbox {
     var isInspected = false
     /// Whether its runtime is still making it: it is then removed by whoever starts it.
     var isStarting = false
+    /// Whether its runtime has frozen it for us, or is about to freeze or thaw it: it is silent then.
+    var isAsleep = false
+    /// How often it was frozen and thawed: what was learned before the last time is outdated.
+    var naps = 0
     /// Whether it is being destroyed.
     var isClosing = false
     /// The supervisor's HELLO of the next connection.
@@ -63,6 +63,13 @@ final class Sandbox {
         self.sandboxClass = sandboxClass
         self.userIDs = userIDs
         self.folder = folder
+        slots = (0..<max(1, sandboxClass.slots)).map { SandboxSlot(index: $0) }
         lastHeard = .now()
     }
+
+    /// Whether a task runs in it.
+    var isBusy: Bool { slots.contains { $0.job != nil } }
+
+    /// The place of a job in this sandbox.
+    func slot(of job: ActiveJob) -> SandboxSlot { slots[min(max(0, job.slot), slots.count - 1)] }
 }

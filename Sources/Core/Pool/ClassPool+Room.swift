@@ -32,10 +32,9 @@ extension ClassPool {
     /// The sandboxes that nobody holds, for what room they take: those that are to be kept ready come last.
     var expendable: [(id: SandboxID, isKept: Bool, since: Double, sequence: UInt64)] {
         sandboxes.values.compactMap { sandbox in
-            switch sandbox.state {
-            case .stem(let since): (sandbox.id, isDeclared && policy.minIdle > 0, since, sandbox.sequence)
-            case .idle(_, let since): (sandbox.id, false, since, sandbox.sequence)
-            case .starting, .specialising, .leased, .destroying: nil
+            sandbox.state.freeSince.map { since in
+                let isKept = sandbox.tenant == nil && isDeclared && policy.minIdle > 0
+                return (sandbox.id, isKept, since, sandbox.sequence)
             }
         }
     }

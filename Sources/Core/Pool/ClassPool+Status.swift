@@ -1,21 +1,43 @@
 extension ClassPool {
+    /// A snapshot; of one tenant it holds what is that tenant's, and what is nobody's.
     func status(for tenant: TenantID?, now: Double, _ ledger: AllocationLedger) -> PoolStatus {
-        var warm = 0
-        var busy = 0
-        for sandbox in sandboxes.values where tenant == nil || sandbox.tenant == tenant {
-            switch sandbox.state {
-            case .idle: warm += 1
-            case .leased, .specialising: busy += 1
-            case .starting, .stem, .destroying: break
-            }
-        }
-        return PoolStatus(
+        var status = PoolStatus(
             name: sandboxClass.pool, runtime: sandboxClass.runtime, image: sandboxClass.image,
-            network: sandboxClass.network,
-            cpus: sandboxClass.cpus, memoryBytes: sandboxClass.memoryBytes, warm: warm, busy: busy,
-            stem: count(.stem), starting: count(.starting), destroying: count(.destroying),
-            waiting: tenant.map { waiting.waiting($0) } ?? waiting.count, max: policy.max, minIdle: policy.minIdle,
-            hits: hits, destroyed: destroyed, lastError: lastError,
-            backoffSeconds: backoffUntil.flatMap { $0 > now ? $0 - now : nil }, waitsFor: waitsFor(ledger))
+            network: sandboxClass.network, cpus: sandboxClass.cpus, memoryBytes: sandboxClass.memoryBytes,
+            slots: slots, starting: count(.starting), destroying: count(.destroying),
+            waiting: tenant.map { waiting.waiting($0) } ?? waiting.count, max: policy.max, minIdle: policy.minIdle)
+        var leases = 0
+        for sandbox in sandboxes.values {
+            // What has no tenant is for everybody; what another one has is not this one's business.
+            guard tenant == nil || sandbox.tenant == nil || sandbox.tenant == tenant else { continue }
+            leases += sandbox.state.phase == .destroying ? 0 : sandbox.leases
+            count(sandbox, for: tenant, in: &status)
+        }
+        let tally = tenant.map { tallies[$0] ?? PoolTally() } ?? tally
+        status.hits = tally.hits
+        leases += tally.leasesOfGone
+        status.hits.warm = leases - tally.hits.respecialised - tally.hits.stem - tally.hits.cold
+        status.waits = tally.waits
+        status.waits.addAtOnce(leases - tally.waits.count)
+        status.destroyed = tally.destroyed
+        status.lastError = lastError
+        status.waitsFor = waitsFor(ledger)
+        status.backoffSeconds = backoffUntil.flatMap { $0 > now ? $0 - now : nil }
+        return status
+    }
+
+    private func count(_ sandbox: PooledSandbox, for tenant: TenantID?, in status: inout PoolStatus) {
+        let isHidden = tenant != nil && sandbox.state.request.map { $0.tenant != tenant } == true
+        switch sandbox.state {
+        case .starting, .destroying: break
+        case .idle: status.warm += 1
+        case .leased:
+            status.busy += 1
+            status.running += sandbox.busy.nonzeroBitCount
+        case .specialising: status.busy += 1
+        case .stem: status.stem += 1
+        case .pausing(_, _, .some) where !isHidden, .resuming(_, .some) where !isHidden: status.busy += 1
+        case .pausing, .paused, .resuming: status.paused += 1
+        }
     }
 }

@@ -10,23 +10,25 @@ extension ClassPool {
         !shared.isDraining && isReachable(shared) && (backoffUntil ?? shared.now) <= shared.now
     }
 
-    /// Stem cells to keep at this time.
+    /// Stem cells to keep at this time: those of the policy, and more while they are being taken quickly.
     func stemsWanted(_ now: Double) -> Int {
         // A device that nobody uses is for whoever asks next, of whatever tenant.
-        guard sandboxClass.gpus == nil else { return 0 }
-        return isDeclared || lastRequestAt + policy.idleTTL > now ? policy.minIdle : 0
+        guard policy.minIdle > 0, sandboxClass.gpus == nil, isDeclared || lastRequestAt + policy.idleTTL > now else {
+            return 0
+        }
+        return min(policy.max, policy.minIdle + pace.extra(now))
     }
 
     /// Hands out what is free and orders what is missing; does nothing when nothing changed.
     mutating func settle(_ shared: inout PoolShared) {
-        while waiting.count > 0, let stem = takeStem(&shared) {
+        while waiting.count > 0, wanted > 0, let stem = takeStem(&shared) {
             guard let tenant = waiting.nextTenant(), let next = waiting.takeHead(of: tenant, now: shared.now) else {
                 stems.append(stem)
                 break
             }
-            specialise(stem, for: next, &shared)
+            give(stem, to: next, &shared)
         }
-        if waiting.count <= count(.starting) || total >= policy.ceiling { enoughRoom(&shared) }
+        if waiting.count == 0 || wanted <= count(.starting) || total >= policy.ceiling { enoughRoom(&shared) }
         guard canStart(shared) else {
             enoughRoom(&shared)
             if let backoffUntil, isReachable(shared), !shared.isDraining, isShort(shared.now) {
@@ -34,41 +36,45 @@ extension ClassPool {
             }
             return
         }
-        while waiting.count > count(.starting), total < policy.ceiling, start(&shared) {}
+        while waiting.count > 0, wanted > count(.starting), total < policy.ceiling, start(&shared) {}
         makeRoom(&shared)
         while isShortOfStems(shared.now), total < policy.max, start(forStock: true, &shared) {}
     }
 
-    /// Whether a request waits or stem cells are missing.
+    /// Whether a request waits for a sandbox or stem cells are missing.
     func isShort(_ now: Double) -> Bool { waiting.count > 0 || isShortOfStems(now) }
 
     private func isShortOfStems(_ now: Double) -> Bool {
-        stems.count + max(0, count(.starting) - waiting.count) < stemsWanted(now)
+        let kept = stemsWanted(now)
+        return kept > 0 && stems.count + max(0, count(.starting) - wanted) < kept
     }
 
     /// Whether a sandbox of this tenant, just released, is better replaced by one for another tenant.
     mutating func shouldYield(_ tenant: TenantID, _ shared: PoolShared) -> Bool {
-        guard waiting.count > 0, total >= policy.ceiling || shortSince != nil, count(.idle) == 0, canStart(shared),
+        guard waiting.count > 0, total >= policy.ceiling || shortSince != nil, idleCount == 0, canStart(shared),
             let needy = waiting.nextTenant(), needy != tenant
         else { return false }
-        let coming = count(.starting) + count(.destroying)
-        let needyHolds = waiting.held(by: needy)
+        let coming = count(.starting) + count(.destroying) + endingCount
+        let needyHas = owned[needy, default: 0]
+        let needyWants = (waiting.waiting(needy) + slots - 1) / slots
         // Where the machine has no room for more, what there is is what is shared.
         let most = shortSince == nil ? policy.max : min(policy.max, total)
-        let missing = min(waiting.share(of: needy, max: most) - needyHolds, waiting.waiting(needy))
+        let missing = min(waiting.share(of: needy, max: most) - needyHas, needyWants)
         guard coming < missing, coming < policy.startingMax else { return false }
-        if waiting.held(by: tenant) + 1 > waiting.share(of: tenant, max: most) { return true }
-        guard needyHolds == 0, let since = waiting.needySince(needy) else { return false }
+        if owned[tenant, default: 0] > waiting.share(of: tenant, max: most) { return true }
+        guard needyHas == 0, let since = waiting.needySince(needy) else { return false }
         return since + Self.patience <= shared.now
     }
 
-    /// The free sandbox that was used longest ago, of one tenant or of all.
-    func leastRecentlyUsed(of tenant: TenantID? = nil) -> (SandboxID, Specialisation)? {
-        guard count(.idle) > 0 else { return nil }
+    /// The free sandbox that was used longest ago, among the tenants that `isWanted` names.
+    func leastRecentlyUsed(
+        where isWanted: (TenantID) -> Bool = { _ in true }
+    ) -> (SandboxID, Specialisation)? {
+        guard idleCount > 0 else { return nil }
         var best: (since: Double, sequence: UInt64, id: SandboxID, specialisation: Specialisation)?
         for sandbox in sandboxes.values {
-            guard case .idle(let specialisation, let since) = sandbox.state,
-                tenant == nil || tenant == specialisation.tenant
+            guard let since = sandbox.state.freeSince, let specialisation = sandbox.state.specialisation,
+                isWanted(specialisation.tenant)
             else { continue }
             if let best, (best.since, best.sequence) < (since, sandbox.sequence) { continue }
             best = (since, sandbox.sequence, sandbox.id, specialisation)
@@ -76,12 +82,15 @@ extension ClassPool {
         return best.map { ($0.id, $0.specialisation) }
     }
 
-    /// The youngest stem cell, taken off the list.
+    /// The youngest stem cell, taken off the list; a frozen one only where there is no other.
     mutating func takeStem(_ shared: inout PoolShared) -> SandboxID? {
-        while let id = stems.last {
-            if discardExpired(id, &shared) { continue }
-            stems.removeLast()
-            return id
+        while !stems.isEmpty {
+            let awake = stems.lastIndex { id in
+                if case .stem? = sandboxes[id]?.state { true } else { false }
+            }
+            let place = awake ?? stems.count - 1
+            if discardExpired(stems[place], &shared) { continue }
+            return stems.remove(at: place)
         }
         return nil
     }
@@ -95,12 +104,40 @@ extension ClassPool {
 
     /// Destroys free sandboxes for requests that nothing free, starting or leaving will serve.
     private mutating func makeRoom(_ shared: inout PoolShared) {
-        while let (id, _) = leastRecentlyUsed() {
-            let coming = count(.starting) + count(.destroying)
-            let isFull = total >= policy.ceiling && waiting.count > coming && coming < policy.startingMax
-            guard isFull || live > policy.max else { return }
-            destroy(id, isFull ? .evicted : .surplus, &shared)
+        while idleCount > 0 {
+            if live - endingCount > policy.max, let (id, _) = leastRecentlyUsed() {
+                destroy(id, .surplus, &shared)
+                continue
+            }
+            let coming = count(.starting) + count(.destroying) + endingCount
+            guard total >= policy.ceiling, waiting.count > 0, wanted > coming, coming < policy.startingMax,
+                let (id, _) = evictable(shared)
+            else { return }
+            destroy(id, .evicted, &shared)
         }
+    }
+
+    /// The free sandbox that makes room for the tenant whose turn it is.
+    ///
+    /// No tenant that was active lately is brought below its share by it.
+    private mutating func evictable(_ shared: PoolShared) -> (SandboxID, Specialisation)? {
+        guard let needy = waiting.nextTenant() else { return nil }
+        let shares = activeShares(shared)
+        return leastRecentlyUsed { tenant in
+            tenant != needy && Double(owned[tenant, default: 0]) > (shares[tenant] ?? 0).rounded(.down)
+        }
+    }
+
+    /// How many sandboxes each active tenant may keep: `max` by weight among those that use the class or lately did.
+    func activeShares(_ shared: PoolShared) -> [TenantID: Double] {
+        var weights = waiting.weights
+        for sandbox in sandboxes.values {
+            guard let tenant = sandbox.state.specialisation?.tenant, weights[tenant] == nil else { continue }
+            if let since = sandbox.state.freeSince, since + policy.fairWindow <= shared.now { continue }
+            weights[tenant] = 1
+        }
+        let all = Double(weights.values.reduce(0, +))
+        return weights.mapValues { Double(policy.max) * Double($0) / all }
     }
 
     /// Orders a start, unless too many are starting, it is another class's turn or the machine has no room.

@@ -3,18 +3,15 @@ extension ClassPool {
     mutating func tick(_ shared: inout PoolShared) {
         for sandbox in inOrder {
             switch sandbox.state {
-            case .starting, .specialising, .leased: break
-            case .stem: _ = discardExpired(sandbox.id, &shared)
-            case .idle(_, let since):
-                if discardExpired(sandbox.id, &shared) { continue }
-                if since + policy.idleTTL <= shared.now { destroy(sandbox.id, .idle, &shared) }
+            case .starting, .specialising, .leased, .resuming: break
+            case .stem, .idle, .pausing, .paused: tickFree(sandbox, &shared)
             case .destroying(let reason, let failures, let retryAt):
                 guard let retryAt, retryAt <= shared.now else { continue }
                 move(sandbox.id, to: .destroying(reason, failures: failures, retryAt: nil), &shared)
                 shared.actions.append(.destroy(sandbox.id, reason))
             }
         }
-        while stems.count > stemsWanted(shared.now), let time = stemDeadline, time <= shared.now,
+        while stems.count > stemsWanted(shared.now), let time = stemDeadline(shared.now), time <= shared.now,
             let oldest = stems.first
         {
             destroy(oldest, .idle, &shared)
@@ -22,22 +19,33 @@ extension ClassPool {
         settle(&shared)
     }
 
+    /// Destroys a free sandbox whose time is over, or freezes it.
+    private mutating func tickFree(_ sandbox: PooledSandbox, _ shared: inout PoolShared) {
+        guard let since = sandbox.state.freeSince, !discardExpired(sandbox.id, &shared) else { return }
+        if sandbox.state.specialisation != nil, since + policy.idleTTL <= shared.now {
+            destroy(sandbox.id, .idle, &shared)
+        } else if policy.pauseAfter > 0, since + policy.pauseAfter <= shared.now {
+            pause(sandbox.id, &shared)
+        }
+    }
+
     /// The earliest time at which this class has to do something without an event.
     func deadline(_ shared: PoolShared) -> Double? {
         var times: [Double] = []
         for sandbox in sandboxes.values {
+            if case .destroying(_, _, let retryAt?) = sandbox.state { times.append(retryAt) }
+            guard let since = sandbox.state.freeSince else { continue }
+            if policy.maxAge > 0 { times.append(sandbox.createdAt + policy.maxAge) }
             switch sandbox.state {
-            case .starting, .specialising, .leased: break
-            case .stem:
-                if policy.maxAge > 0 { times.append(sandbox.createdAt + policy.maxAge) }
-            case .idle(_, let since):
+            case .stem: if policy.pauseAfter > 0 { times.append(since + policy.pauseAfter) }
+            case .idle:
                 times.append(since + policy.idleTTL)
-                if policy.maxAge > 0 { times.append(sandbox.createdAt + policy.maxAge) }
-            case .destroying(_, _, let retryAt):
-                if let retryAt { times.append(retryAt) }
+                if policy.pauseAfter > 0 { times.append(since + policy.pauseAfter) }
+            case .paused(.some, _), .pausing(.some, _, _): times.append(since + policy.idleTTL)
+            case .starting, .specialising, .leased, .pausing, .paused, .resuming, .destroying: break
             }
         }
-        if let time = stemDeadline { times.append(time) }
+        if let time = stemDeadline(shared.now) { times.append(time) }
         if let backoffUntil, backoffUntil > shared.now, isReachable(shared), !shared.isDraining, isShort(shared.now) {
             times.append(backoffUntil)
         }
@@ -45,9 +53,13 @@ extension ClassPool {
     }
 
     /// When the oldest stem cell is to go because there are more than are kept.
-    var stemDeadline: Double? {
-        guard let oldest = stems.first, case .stem(let since)? = sandboxes[oldest]?.state else { return nil }
-        if stems.count > policy.minIdle { return since + policy.idleTTL }
+    func stemDeadline(_ now: Double) -> Double? {
+        guard let oldest = stems.first, let since = sandboxes[oldest]?.state.freeSince else { return nil }
+        if stems.count > policy.minIdle {
+            let time = since + policy.idleTTL
+            // Kept on while they are being taken quickly: looked at again in a while.
+            return stems.count > stemsWanted(now) ? time : max(time, now + Self.lookAgain)
+        }
         return isDeclared ? nil : max(since, lastRequestAt) + policy.idleTTL
     }
 

@@ -11,8 +11,11 @@ struct ClassPool: Sendable {
     /// Seconds before a failed removal is ordered again, doubled each time up to the second value.
     static let removeRetry = (first: 1.0, most: 60.0)
 
+    /// Seconds until stem cells beyond those of the policy are looked at again.
+    static let lookAgain = 1.0
+
     let sandboxClass: SandboxClass
-    let policy: PoolRules
+    var policy: PoolRules
     /// What each sandbox takes of the machine.
     let demand: ResourceDemand
     /// Since when a request of this class has waited for room on the machine.
@@ -22,22 +25,34 @@ struct ClassPool: Sendable {
     /// Whether it wanted to start a sandbox and had to wait for its turn.
     var isBlocked = false
     var waiting = WaitQueue()
-    /// Sandboxes that are being prepared for a request.
+    /// Sandboxes that a request has and that are not ready for it yet.
     var preparing: [RequestID: SandboxID] = [:]
-    /// Stem cells, the oldest first.
+    /// Stem cells, frozen ones included, the oldest first.
     var stems: [SandboxID] = []
-    /// Free sandboxes by what they are prepared for, the last used one last.
+    /// Free sandboxes by what they are prepared for, frozen ones included, the last used one last.
     var idle: [Specialisation: [SandboxID]] = [:]
+    /// How many those are.
+    var idleCount = 0
+    /// Leased sandboxes with a free slot, by what they are prepared for; empty where there is one slot.
+    var open: [Specialisation: [SandboxID]] = [:]
+    /// Slots that sandboxes under preparation will have left; empty where there is one slot.
+    var seatsComing: [Specialisation: Int] = [:]
+    /// Sandboxes in use that are destroyed after their last lease.
+    private(set) var endingCount = 0
+    /// How many sandboxes each tenant has, those on their way out left out.
+    var owned: [TenantID: Int] = [:]
     var lastRequestAt = -Double.infinity
     var lastActivityAt = -Double.infinity
     var failures = 0
     var lastFailureAt = -Double.infinity
     var backoffUntil: Double?
     var lastError: String?
-    var hits = PoolStatus.Hits()
-    var destroyed: [String: Int] = [:]
+    /// How fast stem cells are needed, and how long they take to start.
+    var pace = PoolPace()
+    var tally = PoolTally()
+    var tallies: [TenantID: PoolTally] = [:]
     private(set) var sandboxes: [SandboxID: PooledSandbox] = [:]
-    private var counts = [SandboxPhase: Int](uniqueKeysWithValues: SandboxPhase.allCases.map { ($0, 0) })
+    private var counts = [Int](repeating: 0, count: SandboxPhase.allCases.count)
 
     init(_ sandboxClass: SandboxClass, _ policy: PoolRules) {
         self.sandboxClass = sandboxClass
@@ -45,27 +60,31 @@ struct ClassPool: Sendable {
         demand = sandboxClass.demand
     }
 
+    var slots: Int { sandboxClass.slots }
+
     var total: Int { sandboxes.count }
 
     /// Sandboxes that are not on their way out.
     var live: Int { total - count(.destroying) }
 
-    func count(_ phase: SandboxPhase) -> Int { counts[phase] ?? 0 }
+    func count(_ phase: SandboxPhase) -> Int { counts[phase.place] }
 
     /// All sandboxes, the oldest first, so that nothing depends on the order of a dictionary.
     var inOrder: [PooledSandbox] { sandboxes.values.sorted { $0.sequence < $1.sequence } }
 
     mutating func insert(_ sandbox: PooledSandbox, _ shared: inout PoolShared) {
         sandboxes[sandbox.id] = sandbox
-        counts[sandbox.state.phase, default: 0] += 1
+        counts[sandbox.state.phase.place] += 1
         if sandbox.state.phase == .starting { shared.starting += 1 }
+        if let tenant = sandbox.tenant { owned[tenant, default: 0] += 1 }
+        countSeats(of: sandbox.state, by: 1)
         shared.created.append(sandbox.id)
         lastActivityAt = shared.now
     }
 
     mutating func forget(_ id: SandboxID, _ shared: inout PoolShared) {
         guard let sandbox = sandboxes.removeValue(forKey: id) else { return }
-        counts[sandbox.state.phase, default: 0] -= 1
+        counts[sandbox.state.phase.place] -= 1
         shared.forgotten.append(id)
         shared.ledger.release(id)
         lastActivityAt = shared.now
@@ -73,29 +92,48 @@ struct ClassPool: Sendable {
 
     /// Changes a sandbox's state, with the counts that follow from it.
     mutating func move(_ id: SandboxID, to next: PooledSandbox.State, _ shared: inout PoolShared) {
-        guard let old = sandboxes[id]?.state.phase else { return }
+        guard let old = sandboxes[id] else { return }
         sandboxes[id]?.move(to: next)
-        counts[old, default: 0] -= 1
-        counts[next.phase, default: 0] += 1
-        if old == .starting, next.phase != .starting { shared.starting -= 1 }
+        counts[old.state.phase.place] -= 1
+        counts[next.phase.place] += 1
+        if old.state.phase == .starting, next.phase != .starting { shared.starting -= 1 }
+        if let owner = next.specialisation?.tenant, old.tenant == nil { owned[owner, default: 0] += 1 }
+        if case .destroying = next, old.state.phase != .destroying, let tenant = old.tenant { disown(tenant) }
+        countSeats(of: old.state, by: -1)
+        countSeats(of: next, by: 1)
     }
 
-    /// Gives the sandbox to the request; what it held before is the caller's matter.
+    /// Gives a slot of the sandbox to the request; what it held before is the caller's matter.
     mutating func lease(
         _ id: SandboxID, _ specialisation: Specialisation, to request: RequestID, _ start: Job.Start,
         _ shared: inout PoolShared
     ) {
-        move(id, to: .leased(specialisation, request: request), &shared)
-        sandboxes[id]?.uses += 1
+        let before = slots > 1 ? sandboxes[id]?.state : nil
+        guard let (phase, slot) = sandboxes[id]?.lease(specialisation) else { return }
+        counts[phase.place] -= 1
+        counts[SandboxPhase.leased.place] += 1
         shared.answered.append(request)
-        shared.grant(request, id, start)
+        shared.grant(request, id, start, slot: slot)
+        guard slots > 1 else { return }
+        if let before { countSeats(of: before, by: -1) }
+        list(open: id, specialisation)
+    }
+
+    /// Ends the lease of a slot; false when there was none.
+    mutating func vacate(_ id: SandboxID, slot: Int) -> Bool { sandboxes[id]?.release(slot: slot) ?? false }
+
+    /// Has a sandbox serve nobody new and be destroyed after its last lease.
+    mutating func end(_ id: SandboxID, _ reason: PoolDestroyReason) {
+        guard let sandbox = sandboxes[id], sandbox.ending == nil else { return }
+        sandboxes[id]?.ending = reason
+        endingCount += 1
+        if let specialisation = sandbox.state.specialisation { unlist(open: id, specialisation) }
     }
 
     /// Prepares the sandbox for a request whose tenant holds it from now on.
     mutating func specialise(_ id: SandboxID, for request: WaitingRequest, _ shared: inout PoolShared) {
-        guard let sandbox = sandboxes[id] else { return }
-        let start: Job.Start =
-            sandbox.tenant != nil ? .warm : sandbox.sequence > request.sequence ? .cold : .stem
+        guard let start = kindOfStart(id, for: request) else { return }
+        if start != .warm { pace.took(now: shared.now) }
         move(id, to: .specialising(request.specialisation, request: request, start: start), &shared)
         preparing[request.id] = id
         shared.queued.append(request.id)
@@ -104,24 +142,32 @@ struct ClassPool: Sendable {
 
     /// Orders the removal of a sandbox; whoever held it is the caller's matter.
     mutating func destroy(_ id: SandboxID, _ reason: PoolDestroyReason, _ shared: inout PoolShared) {
-        guard let state = sandboxes[id]?.state else { return }
-        switch state {
-        case .starting, .leased: break
-        case .stem: stems.removeAll { $0 == id }
-        case .specialising(_, let request, _):
+        guard let sandbox = sandboxes[id] else { return }
+        switch sandbox.state {
+        case .starting: break
+        case .stem, .pausing(nil, _, nil), .paused(nil, _): stems.removeAll { $0 == id }
+        case .idle(let specialisation, _), .pausing(let specialisation?, _, nil), .paused(let specialisation?, _):
+            unlist(id, specialisation)
+        case .leased(let specialisation): unlist(open: id, specialisation)
+        case .specialising(_, let request, _), .pausing(_, _, let request), .resuming(_, let request):
             if let request { preparing[request.id] = nil }
-        case .idle(let specialisation, _): unlist(id, specialisation)
         case .destroying: return
         }
         move(id, to: .destroying(reason, failures: 0, retryAt: nil), &shared)
-        destroyed[reason.rawValue, default: 0] += 1
+        if sandbox.ending != nil { endingCount -= 1 }
+        count(destroyed: sandbox, reason)
         shared.ledger.leave(id)
         shared.actions.append(.destroy(id, reason))
     }
 
-    /// Takes a sandbox out of the list of free ones.
-    mutating func unlist(_ id: SandboxID, _ specialisation: Specialisation) {
-        idle[specialisation]?.removeAll { $0 == id }
-        if idle[specialisation]?.isEmpty == true { idle[specialisation] = nil }
+    /// Whether a sandbox was there before a request that it is given to.
+    private func kindOfStart(_ id: SandboxID, for request: WaitingRequest) -> Job.Start? {
+        guard let sandbox = sandboxes[id] else { return nil }
+        return sandbox.tenant != nil ? .warm : sandbox.sequence > request.sequence ? .cold : .stem
+    }
+
+    private mutating func disown(_ tenant: TenantID) {
+        let left = owned[tenant, default: 1] - 1
+        owned[tenant] = left > 0 ? left : nil
     }
 }

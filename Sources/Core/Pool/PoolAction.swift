@@ -4,8 +4,12 @@ package enum PoolAction: Sendable, Equatable {
     case start(SandboxID, SandboxClass)
     /// Prepare the sandbox for a tenant; answer `specialised` or `specialiseFailed`.
     case specialise(SandboxID, Specialisation)
-    /// The request has this sandbox until `released` or `lost`.
-    case grant(RequestID, SandboxID, Job.Start)
+    /// The request has this slot of the sandbox until `released` or `lost`.
+    case grant(RequestID, SandboxID, Job.Start, slot: Int = 0)
+    /// Freeze the sandbox, which nobody uses; answer `paused` or `pausingFailed`.
+    case pause(SandboxID)
+    /// Thaw the sandbox; answer `resumed` or `pausingFailed`.
+    case resume(SandboxID)
     /// Remove the sandbox, also while its start or a lease is in progress; answer `removed` or `removeFailed`.
     case destroy(SandboxID, PoolDestroyReason)
     /// The request gets no sandbox.
@@ -36,6 +40,10 @@ package enum PoolDestroyReason: String, Sendable, CaseIterable {
     case fairShare = "fair_share"
     /// There were more than the pool keeps.
     case surplus
+    /// It could not be frozen or thawed.
+    case pauseFailed = "pause_failed"
+    /// The configuration has its class no longer.
+    case reload
     /// The engine shuts down.
     case drain
 }

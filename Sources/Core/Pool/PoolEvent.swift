@@ -14,8 +14,14 @@ package enum PoolEvent: Sendable {
     case specialised(SandboxID)
     /// The sandbox could not take its specialisation; it is destroyed.
     case specialiseFailed(SandboxID, reason: String)
-    /// The lease is over; `clean` says that the runner verified it.
-    case released(SandboxID, clean: Bool, reason: String)
+    /// The lease of a slot is over; `clean` says that the runner verified it.
+    case released(SandboxID, slot: Int = 0, clean: Bool, reason: String)
+    /// The sandbox is frozen.
+    case paused(SandboxID)
+    /// The sandbox is thawed.
+    case resumed(SandboxID)
+    /// The sandbox could not be frozen or thawed; it is destroyed.
+    case pausingFailed(SandboxID, reason: String)
     /// The sandbox is gone or broken, in whatever state it was.
     case lost(SandboxID, reason: String)
     /// Nothing is left of a sandbox that was to be destroyed.
@@ -23,9 +29,13 @@ package enum PoolEvent: Sendable {
     /// The destruction did not succeed; it is ordered again after a pause.
     case removeFailed(SandboxID, reason: String)
     /// A sandbox of an earlier run of this engine reconnected.
-    case adopted(SandboxID, SandboxClass, Specialisation, leased: Bool, uses: Int)
+    ///
+    /// `leased` are the slots in which tasks run.
+    case adopted(SandboxID, SandboxClass, Specialisation, leased: [Int], uses: Int)
     /// Stem cells of this class are kept from now on.
     case declare(SandboxClass)
+    /// The configuration has this class no longer: its sandboxes are given up as they become free.
+    case undeclare(SandboxClass)
     /// The time asked for by `wake` has come.
     case tick
     /// No more sandboxes: requests are refused, free sandboxes destroyed, leased ones after their lease.

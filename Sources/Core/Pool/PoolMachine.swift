@@ -3,7 +3,7 @@
 /// A pure value: no I/O, no clock, no randomness of its own. Whoever owns it tells it what happened, in any order,
 /// and does what it answers, in the answered order. Identical events give identical actions.
 package struct PoolMachine: Sendable {
-    private let policy: @Sendable (SandboxClass) -> PoolRules
+    private var policy: @Sendable (SandboxClass) -> PoolRules
     var shared: PoolShared
     var pools: [ClassPool] = []
     private var slots: [SandboxClass: Int] = [:]
@@ -20,7 +20,7 @@ package struct PoolMachine: Sendable {
     ///   - waitingMax: The most requests that wait, over all classes; further ones are refused.
     ///   - capacity: What all sandboxes together may take; nil as long as that is not known.
     ///   - makeID: Makes a new identifier for each sandbox.
-    ///   - policy: The policy of a class, asked once when the class is first seen.
+    ///   - policy: The policy of a class, asked when the class is first seen and by `reload`.
     package init(
         engineUp: Bool = true, waitingMax: Int = 1_000_000, capacity: Capacity? = .unlimited,
         makeID: @escaping @Sendable () -> SandboxID = { SandboxID() },
@@ -38,8 +38,7 @@ package struct PoolMachine: Sendable {
     ///
     /// - Parameter now: Seconds of a monotonic clock.
     package mutating func handle(_ event: PoolEvent, now: Double) -> [PoolAction] {
-        shared.now = Swift.max(now, shared.now)
-        shared.mayStart = blocked.isEmpty ? Int.max : 0
+        begin(now)
         switch event {
         case .request(let id, let sandboxClass, let specialisation, let priority, let weight):
             request(id, sandboxClass, specialisation, priority: priority, weight: weight)
@@ -50,7 +49,11 @@ package struct PoolMachine: Sendable {
         case .specialised(let id): update(id) { $0.specialised(id, &$1) }
         case .specialiseFailed(let id, let reason):
             update(id) { $0.specialiseFailed(id, reason, because: .specialiseFailed, &$1) }
-        case .released(let id, let clean, _): update(id) { $0.released(id, clean: clean, &$1) }
+        case .released(let id, let slot, let clean, _):
+            update(id) { $0.released(id, slot: slot, clean: clean, &$1) }
+        case .paused(let id): update(id) { $0.paused(id, &$1) }
+        case .resumed(let id): update(id) { $0.resumed(id, &$1) }
+        case .pausingFailed(let id, let reason): update(id) { $0.pausingFailed(id, reason, &$1) }
         case .lost(let id, let reason): update(id) { $0.lost(id, reason, &$1) }
         case .removed(let id): update(id) { $0.removed(id, &$1) }
         case .removeFailed(let id, _): update(id) { $0.removeFailed(id, &$1) }
@@ -61,6 +64,8 @@ package struct PoolMachine: Sendable {
             }
         case .declare(let sandboxClass):
             update(slot(of: sandboxClass)) { $0.declare(&$1) }
+        case .undeclare(let sandboxClass):
+            if let slot = slots[sandboxClass] { update(slot) { $0.undeclare(&$1) } }
         case .tick: tick()
         case .drain:
             shared.isDraining = true
@@ -70,6 +75,28 @@ package struct PoolMachine: Sendable {
             shared.isEngineUp = isUp
             for slot in pools.indices { update(slot) { $0.engineChanged(&$1) } }
         }
+        return finish()
+    }
+
+    /// Takes other policies, by which all classes go from now on, and says what to do.
+    package mutating func reload(
+        policy: @escaping @Sendable (SandboxClass) -> PoolRules, now: Double
+    ) -> [PoolAction] {
+        begin(now)
+        self.policy = policy
+        for slot in pools.indices where !pools[slot].isRetired {
+            let rules = policy(pools[slot].sandboxClass)
+            update(slot) { $0.reload(rules, &$1) }
+        }
+        return finish()
+    }
+
+    private mutating func begin(_ now: Double) {
+        shared.now = Swift.max(now, shared.now)
+        shared.mayStart = blocked.isEmpty ? Int.max : 0
+    }
+
+    private mutating func finish() -> [PoolAction] {
         serveBlocked()
         makeRoom()
         let actions = shared.actions
@@ -121,7 +148,7 @@ package struct PoolMachine: Sendable {
         }
         if let reason = neverFits(sandboxClass) { return shared.reject(id, .limitExceeded, reason) }
         let request = WaitingRequest(
-            id: id, specialisation: specialisation, priority: priority, weight: weight,
+            id: id, specialisation: specialisation, priority: priority, weight: weight, since: shared.now,
             sequence: shared.nextSequence())
         update(slot(of: sandboxClass)) { $0.request(request, &$1) }
     }

@@ -20,6 +20,10 @@ package struct PoolRules: Sendable, Equatable {
     package var maxUses: Int
     /// Seconds since its start after which a sandbox is destroyed, once it is free; 0 for no limit.
     package var maxAge: Double
+    /// Seconds without a lease after which a sandbox is frozen; 0 for never.
+    package var pauseAfter: Double
+    /// Seconds after its last lease for which a tenant's free sandboxes count for its share.
+    package var fairWindow: Double
     /// What happens when all are in use.
     package var onExhausted: Exhaustion
     /// Seconds without a start after a first failed start, doubled for each further round of failures.
@@ -32,8 +36,11 @@ package struct PoolRules: Sendable, Equatable {
     /// Makes a policy; the defaults are those of the configuration.
     package init(
         minIdle: Int, max: Int, idleTTL: Double, maxUses: Int, maxAge: Double, onExhausted: Exhaustion,
-        startBackoff: Double, startBackoffMax: Double, startingMax: Int
+        startBackoff: Double, startBackoffMax: Double, startingMax: Int, pauseAfter: Double = 0,
+        fairWindow: Double = 60
     ) {
+        self.pauseAfter = pauseAfter
+        self.fairWindow = fairWindow
         self.minIdle = minIdle
         self.max = Swift.max(1, max)
         self.idleTTL = idleTTL

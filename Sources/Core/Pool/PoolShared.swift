@@ -38,8 +38,8 @@ struct PoolShared: Sendable {
         return sequence
     }
 
-    mutating func grant(_ request: RequestID, _ sandbox: SandboxID, _ start: Job.Start) {
-        actions.append(.grant(request, sandbox, start))
+    mutating func grant(_ request: RequestID, _ sandbox: SandboxID, _ start: Job.Start, slot: Int) {
+        actions.append(.grant(request, sandbox, start, slot: slot))
     }
 
     mutating func reject(_ request: RequestID, _ code: EngineError.Code, _ message: String) {

@@ -10,6 +10,14 @@ public struct PoolStatus: Sendable, Codable, Equatable {
         public var stem = 0
         /// By a sandbox that was started after the request had come.
         public var cold = 0
+        /// How many of all these were thawed for it.
+        public var resumed = 0
+
+        /// The part of all requests that found a sandbox of their own kind ready; nil before the first.
+        public var rate: Double? {
+            let all = warm + respecialised + stem + cold
+            return all > 0 ? Double(warm) / Double(all) : nil
+        }
     }
 
     /// A module of the class that its last stem cell could not import ahead.
@@ -38,12 +46,18 @@ public struct PoolStatus: Sendable, Codable, Equatable {
     public var cpus: Double
     /// Memory of one sandbox in bytes.
     public var memoryBytes: Int
+    /// Tasks that one sandbox runs at the same time.
+    public var slots: Int
     /// Sandboxes that are ready for a tenant; of one tenant only when the snapshot is for that tenant.
-    public var warm: Int
+    public var warm = 0
     /// Sandboxes that are leased or being prepared for a request; of one tenant only as above.
-    public var busy: Int
+    public var busy = 0
+    /// Tasks that have a slot of a sandbox; of one tenant only as above.
+    public var running = 0
     /// Stem cells: started, never used.
-    public var stem: Int
+    public var stem = 0
+    /// Free sandboxes that are frozen, or being frozen or thawed: nobody's, and of one tenant only as above.
+    public var paused = 0
     /// Sandboxes that are starting.
     public var starting: Int
     /// Sandboxes that are being removed.
@@ -54,10 +68,12 @@ public struct PoolStatus: Sendable, Codable, Equatable {
     public var max: Int
     /// Stem cells that are kept.
     public var minIdle: Int
-    /// How requests came to their sandboxes.
-    public var hits: Hits
-    /// How many sandboxes were destroyed, by reason.
-    public var destroyed: [String: Int]
+    /// How requests came to their sandboxes; of one tenant only as above.
+    public var hits = Hits()
+    /// How long requests waited; of one tenant only as above.
+    public var waits = Waits()
+    /// How many sandboxes were destroyed, by reason; of one tenant only as above.
+    public var destroyed: [String: Int] = [:]
     /// Why the last start failed, until one succeeds.
     public var lastError: String?
     /// Seconds until the next try to start after failures.

@@ -29,7 +29,19 @@ struct WaitQueue: Sendable {
     /// All waiting requests, earliest first.
     var all: [WaitingRequest] { requests.values.sorted { $0.sequence < $1.sequence } }
 
+    /// The weights of all tenants that wait or hold something.
+    var weights: [TenantID: Int] { lines.mapValues(\.weight) }
+
     func waiting(_ tenant: TenantID) -> Int { lines[tenant]?.waiting ?? 0 }
+
+    func waiting(_ specialisation: Specialisation) -> Int {
+        lines[specialisation.tenant]?.waiting(specialisation) ?? 0
+    }
+
+    /// Sandboxes of so many slots that the requests need beyond the slots that come by themselves.
+    func sandboxesWanted(slots: Int, coming: [Specialisation: Int]) -> Int {
+        lines.values.reduce(0) { $0 + $1.sandboxesWanted(slots: slots, coming: coming) }
+    }
 
     func held(by tenant: TenantID) -> Int { lines[tenant]?.held ?? 0 }
 

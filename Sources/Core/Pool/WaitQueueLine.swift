@@ -90,6 +90,14 @@ struct WaitQueueLine: Sendable {
         return match.id
     }
 
+    func waiting(_ specialisation: Specialisation) -> Int { kinds[specialisation]?.waiting ?? 0 }
+
+    func sandboxesWanted(slots: Int, coming: [Specialisation: Int]) -> Int {
+        kinds.reduce(0) { sum, kind in
+            sum + (max(0, kind.value.waiting - coming[kind.key, default: 0]) + slots - 1) / slots
+        }
+    }
+
     /// Notes that a request was served, and whether the head was passed over for it.
     mutating func served(passingOver: Bool) { passes = passingOver ? passes + 1 : 0 }
 

@@ -4,6 +4,8 @@ struct WaitingRequest: Sendable, Equatable {
     let specialisation: Specialisation
     let priority: Int
     let weight: Int
+    /// When it came.
+    let since: Double
     /// Its place among all requests and starts of the machine, kept when it goes back to the queue.
     let sequence: UInt64
     /// How many sandboxes failed while they were prepared for it.

@@ -36,6 +36,8 @@ package enum RunnerCommand {
     /// One task to start; its input travels in the body.
     package struct Start: Sendable {
         package var reference: TaskReference
+        /// The place in the sandbox that the task takes.
+        package var slot: Int
         package var kind: TaskSpec.Kind
         package var name: String?
         package var timeoutSeconds: Double?
@@ -48,11 +50,12 @@ package enum RunnerCommand {
         package var openFiles: Int
 
         package init(
-            reference: TaskReference, kind: TaskSpec.Kind, name: String?, timeoutSeconds: Double?,
+            reference: TaskReference, slot: Int = 0, kind: TaskSpec.Kind, name: String?, timeoutSeconds: Double?,
             env: [String: String], isZlib: Bool, inflatedLimitBytes: Int, resultLimitBytes: Int, logLimitBytes: Int,
             python: String?, openFiles: Int
         ) {
             self.reference = reference
+            self.slot = slot
             self.kind = kind
             self.name = name
             self.timeoutSeconds = timeoutSeconds
@@ -161,7 +164,7 @@ package enum RunnerCommand {
         writer.object { writer in
             write(start.reference, to: &writer)
             writer.name("slot")
-            writer.value(0)
+            writer.value(start.slot)
             writer.name("kind")
             writer.value(start.kind.rawValue)
             if let name = start.name {

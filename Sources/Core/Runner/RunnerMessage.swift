@@ -15,8 +15,10 @@ package enum RunnerMessage: Sendable {
         package var running: [TaskReference]
         package var results: [TaskReference]
         package var queued: [TaskReference]
-        /// Whether every slot is verified clean and waits for a task.
-        package var isIdle: Bool
+        /// Slots that run a task or are not verified clean yet.
+        package var busySlots: Set<Int>
+        /// The slots of the attempts that have not been swept yet.
+        package var places: [TaskReference: Int]
 
         /// The interpreter's version as major and minor, such as `3.11`.
         package var pythonMinor: String {
@@ -145,12 +147,24 @@ package enum RunnerMessage: Sendable {
             cgroup: try fields.optionalString("cgroup") ?? "none",
             configured: try fields.optionalString("configured"), running: try fields.references("running"),
             results: try fields.references("results"), queued: try fields.references("queued"),
-            isIdle: try isIdle(fields))
+            busySlots: try busySlots(fields), places: try places(fields))
     }
 
-    private static func isIdle(_ fields: HeaderFields) throws(Frame.Violation) -> Bool {
-        for slot in try fields.objects("slots") where try slot.string("state") != "idle" { return false }
-        return true
+    private static func busySlots(_ fields: HeaderFields) throws(Frame.Violation) -> Set<Int> {
+        var busy: Set<Int> = []
+        for slot in try fields.objects("slots") where try slot.string("state") != "idle" {
+            busy.insert(try slot.integer("slot", in: 0...1023))
+        }
+        return busy
+    }
+
+    private static func places(_ fields: HeaderFields) throws(Frame.Violation) -> [TaskReference: Int] {
+        var places: [TaskReference: Int] = [:]
+        for slot in try fields.objects("slots") {
+            guard let task = try slot.object("task") else { continue }
+            places[try task.reference()] = try slot.integer("slot", in: 0...1023)
+        }
+        return places
     }
 
     private static func ready(_ fields: HeaderFields) throws(Frame.Violation) -> Ready {

@@ -168,6 +168,12 @@ package final class DockerRuntime: SandboxRuntime {
         try await client.removeContainer(handle.reference, force: true, withVolumes: true)
     }
 
+    package func pause(_ handle: SandboxHandle) async throws { try await client.pauseContainer(handle.reference) }
+
+    package func resume(_ handle: SandboxHandle) async throws {
+        try await client.unpauseContainer(handle.reference)
+    }
+
     package func inspect(_ handle: SandboxHandle) async throws -> SandboxCondition {
         guard let details = try await client.inspectContainer(handle.reference) else {
             return .gone(reason: "the container is gone")

@@ -30,6 +30,12 @@ package protocol SandboxRuntime: Sendable {
     /// Removes a sandbox and everything of it; it need not exist any more.
     func destroy(_ handle: SandboxHandle) async throws
 
+    /// Freezes every process of a sandbox; one that is frozen already is left as it is.
+    func pause(_ handle: SandboxHandle) async throws
+
+    /// Lets a frozen sandbox go on; one that runs is left as it is.
+    func resume(_ handle: SandboxHandle) async throws
+
     /// Says how a sandbox is at present.
     func inspect(_ handle: SandboxHandle) async throws -> SandboxCondition
 
@@ -86,6 +92,14 @@ extension SandboxRuntime {
 
     /// Has nothing to remove.
     package func close() async {}
+
+    /// Refuses: not every runtime can freeze sandboxes.
+    package func pause(_ handle: SandboxHandle) async throws {
+        throw EngineError(.notSupported, "the runtime \(name) cannot freeze sandboxes")
+    }
+
+    /// Does nothing: what is never frozen runs.
+    package func resume(_ handle: SandboxHandle) async throws {}
 }
 
 /// An image that exists.

@@ -46,8 +46,9 @@ enum StatusEncoder {
             writer.value(pool.memoryBytes)
             write(
                 [
-                    ("warm", pool.warm), ("stem", pool.stem), ("busy", pool.busy), ("starting", pool.starting),
-                    ("paused", 0), ("destroying", pool.destroying), ("waiting", pool.waiting), ("max", pool.max),
+                    ("slots", pool.slots), ("warm", pool.warm), ("stem", pool.stem), ("paused", pool.paused),
+                    ("busy", pool.busy), ("running", pool.running), ("starting", pool.starting),
+                    ("destroying", pool.destroying), ("waiting", pool.waiting), ("max", pool.max),
                     ("min_idle", pool.minIdle),
                 ], to: &writer)
             writer.name("grants")
@@ -55,8 +56,19 @@ enum StatusEncoder {
                 write(
                     [
                         ("warm", pool.hits.warm), ("respecialised", pool.hits.respecialised),
-                        ("stem", pool.hits.stem), ("cold", pool.hits.cold),
+                        ("stem", pool.hits.stem), ("cold", pool.hits.cold), ("resumed", pool.hits.resumed),
                     ], to: &writer)
+            }
+            writer.name("hit_rate")
+            writer.value(seconds: pool.hits.rate)
+            writer.name("wait")
+            writer.object { writer in
+                writer.name("p50")
+                writer.value(seconds: pool.waits.quantile(0.5))
+                writer.name("p99")
+                writer.value(seconds: pool.waits.quantile(0.99))
+                writer.name("max")
+                writer.value(pool.waits.longestSeconds)
             }
             writer.name("destroyed")
             writer.object { writer in write(pool.destroyed.sorted { $0.key < $1.key }, to: &writer) }

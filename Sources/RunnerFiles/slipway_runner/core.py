@@ -162,7 +162,7 @@ class Supervisor:
             "running": running,
             "results": results,
             "queued": queued,
-            "slots": [{"slot": slot.index, "state": slot.state} for slot in self.slots],
+            "slots": [slot.told() for slot in self.slots],
         }
         self.channel.send([frames.encode(frames.HELLO, header)])
 

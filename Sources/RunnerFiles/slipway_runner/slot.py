@@ -84,6 +84,12 @@ class Slot:
             for child in (self.waiting, self.active)
         )
 
+    def told(self) -> Dict[str, Any]:
+        """Return what HELLO says of this slot."""
+        task = self.job if self.job is not None else self.queued
+        reference = task.reference if task is not None else None
+        return {"slot": self.index, "state": self.state, "task": reference}
+
     # Starting
 
     def accept(self, job: Job) -> None:

@@ -51,7 +51,7 @@ import Testing
                 open += bench.send(.specialiseFailed(id, reason: "no module named nope"))
             case .reject(let id, let code, let message):
                 #expect(id == request && code == .startFailed && message.contains("no module named nope"))
-            case .grant, .wake: Issue.record("granted")
+            case .grant, .wake, .pause, .resume: Issue.record("granted")
             }
         }
         #expect(tries == 3)
@@ -98,8 +98,8 @@ import Testing
         let leased = SandboxID()
         let free = SandboxID()
         let specialisation = Specialisation(tenant: tenant)
-        bench.send(.adopted(leased, PoolBench.sandboxClass, specialisation, leased: true, uses: 1))
-        bench.send(.adopted(free, PoolBench.sandboxClass, specialisation, leased: false, uses: 1))
+        bench.send(.adopted(leased, PoolBench.sandboxClass, specialisation, leased: [0], uses: 1))
+        bench.send(.adopted(free, PoolBench.sandboxClass, specialisation, leased: [], uses: 1))
         let first = bench.ask("ann")
         #expect(bench.actions == [.grant(first, free, .warm)])
         let second = bench.ask("ann")

@@ -19,6 +19,7 @@ extension PoolSimulation {
         case 94..<96: try adopt()
         case 96..<97: try declare(random.below(classes.count))
         case 97..<98: try resize()
+        case 98..<99: try reload()
         default: try send(.tick)
         }
     }
@@ -29,9 +30,11 @@ extension PoolSimulation {
         switch reply {
         case .started(let id): sandboxes[id]?.isConnected = true
         case .specialised(let id): sandboxes[id]?.isPreparing = false
-        case .released(let id, _, _):
-            sandboxes[id]?.isLeased = false
-            sandboxes[id]?.lease = nil
+        case .released(let id, let slot, _, _):
+            sandboxes[id]?.leases.remove(slot)
+            sandboxes[id]?.usedAt = now
+        case .paused(let id): sandboxes[id]?.rest = .paused
+        case .resumed(let id): sandboxes[id]?.rest = .awake
         case .removed(let id): sandboxes[id]?.isGone = true
         case .removeFailed(let id, _): sandboxes[id]?.isRemoving = false
         default: break
@@ -54,7 +57,7 @@ extension PoolSimulation {
         try send(
             .request(
                 id, classes[number], specialisation, priority: random.chance(10) ? random.below(3) - 1 : 0,
-                weight: 1 + random.below(2)))
+                weight: 1 + random.below(Self.weightMax)))
     }
 
     /// Cancels a request that waits, or one that was answered long ago.
@@ -74,8 +77,7 @@ extension PoolSimulation {
         let present = known.filter { sandboxes[$0]?.isGone == false }
         guard !present.isEmpty else { return }
         let id = present[random.below(present.count)]
-        sandboxes[id]?.isLeased = false
-        sandboxes[id]?.lease = nil
+        sandboxes[id]?.leases = []
         sandboxes[id]?.isPreparing = false
         let isDoomed = sandboxes[id]?.isDoomed == true
         try send(isDoomed || random.chance(70) ? .lost(id, reason: "it died") : .removed(id))
@@ -93,7 +95,7 @@ extension PoolSimulation {
             let events: [PoolEvent] = [
                 .started(id), .startFailed(id, reason: ""), .specialised(id), .specialiseFailed(id, reason: ""),
                 .released(id, clean: true, reason: ""), .lost(id, reason: ""), .removed(id),
-                .removeFailed(id, reason: ""),
+                .removeFailed(id, reason: ""), .paused(id), .resumed(id), .pausingFailed(id, reason: ""),
             ]
             return try send(events[random.below(events.count)])
         }
@@ -101,13 +103,40 @@ extension PoolSimulation {
         switch event {
         case .specialised(let id), .specialiseFailed(let id, _):
             if sandboxes[id]?.isPreparing == true { return }
-        case .released(let id, _, _):
-            if sandboxes[id]?.isLeased == true { return }
+        case .released(let id, let slot, _, _):
+            if sandboxes[id]?.leases.contains(slot) == true { return }
+        case .paused(let id):
+            if sandboxes[id]?.rest == .pausing { return }
+        case .resumed(let id):
+            if sandboxes[id]?.rest == .resuming { return }
+        case .pausingFailed(let id, _):
+            if let rest = sandboxes[id]?.rest, rest == .pausing || rest == .resuming { return }
         case .removed(let id), .removeFailed(let id, _):
             if sandboxes[id]?.isGone != true { return }
         default: break
         }
         try send(event)
+    }
+
+    /// The configuration is read again: other rules for all classes, or a class less.
+    private mutating func reload() throws {
+        reloads += 1
+        if random.chance(30), let number = declared.randomElement(using: &random) {
+            declared.remove(number)
+            return try send(.undeclare(classes[number]))
+        }
+        let startingMax = policies[0].startingMax
+        policies = policies.map { old in
+            random.chance(50) ? old : Self.rules(&random, startingMax: startingMax)
+        }
+        for number in classes.indices {
+            ceilings[number] = max(Self.ceiling(policies[number]), present(number).count)
+        }
+        let table = Dictionary(uniqueKeysWithValues: zip(classes, policies))
+        let fallback = policies[0]
+        clock += 1
+        if isTracing { note("\(now) > reload \(policies)") }
+        try perform(machine.reload(policy: { table[$0] ?? fallback }, now: now))
     }
 
     private mutating func adopt() throws {
@@ -118,9 +147,10 @@ extension PoolSimulation {
         let isLeased = random.chance(50)
         sandboxes[id] = Sandbox(
             sandboxClass: number, orderedAt: clock, isConnected: true, owner: specialisation.tenant,
-            prepared: specialisation, isLeased: isLeased)
+            prepared: specialisation, leases: isLeased ? [0] : [])
         known.append(id)
         if isLeased { replies.append(.released(id, clean: true, reason: "")) }
-        try send(.adopted(id, classes[number], specialisation, leased: isLeased, uses: random.below(3)))
+        try send(
+            .adopted(id, classes[number], specialisation, leased: isLeased ? [0] : [], uses: random.below(3)))
     }
 }

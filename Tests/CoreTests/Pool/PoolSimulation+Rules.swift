@@ -2,15 +2,18 @@ import SlipwayCore
 
 // What must hold after every step.
 extension PoolSimulation {
-    func check() throws {
+    mutating func check() throws {
         let phases = machine.phases
-        let present = sandboxes.filter { !$0.value.isGone }
-        guard phases.count == present.count else { throw violation("the machine forgot or invented a sandbox") }
-        for (id, sandbox) in present {
+        let existing = sandboxes.filter { !$0.value.isGone }
+        guard phases.count == existing.count else { throw violation("the machine forgot or invented a sandbox") }
+        for (id, sandbox) in existing {
             guard let phase = phases[id] else { throw violation("the machine does not know \(id)") }
             guard agrees(phase, sandbox) else { throw violation("\(id) is \(sandbox), the machine says \(phase)") }
         }
         if isTracing || clock % 4 == 0, let fault = machine.audit() { throw violation("the books are wrong: \(fault)") }
+        for number in classes.indices {
+            ceilings[number] = max(Self.ceiling(policies[number]), min(ceilings[number], present(number).count))
+        }
         try checkPools(phases)
         if let deadline = machine.nextDeadline {
             guard let timer, timer <= max(deadline, now) else {
@@ -22,9 +25,14 @@ extension PoolSimulation {
     private func agrees(_ phase: SandboxPhase, _ sandbox: Sandbox) -> Bool {
         switch phase {
         case .starting: !sandbox.isConnected && !sandbox.isDoomed
-        case .stem: sandbox.isConnected && sandbox.owner == nil && !sandbox.isDoomed
+        case .stem: sandbox.isConnected && sandbox.rest == .awake && sandbox.owner == nil && !sandbox.isDoomed
         case .specialising: sandbox.isPreparing && !sandbox.isLeased && !sandbox.isDoomed
-        case .idle: !sandbox.isPreparing && !sandbox.isLeased && sandbox.owner != nil && !sandbox.isDoomed
+        case .idle:
+            sandbox.rest == .awake && !sandbox.isPreparing && !sandbox.isLeased && sandbox.owner != nil
+                && !sandbox.isDoomed
+        case .pausing: sandbox.rest == .pausing && !sandbox.isPreparing && !sandbox.isLeased && !sandbox.isDoomed
+        case .paused: sandbox.rest == .paused && !sandbox.isPreparing && !sandbox.isLeased && !sandbox.isDoomed
+        case .resuming: sandbox.rest == .resuming && !sandbox.isPreparing && !sandbox.isLeased && !sandbox.isDoomed
         case .leased: sandbox.isLeased && !sandbox.isDoomed
         case .destroying: sandbox.isDoomed && !sandbox.isLeased
         }
@@ -40,23 +48,29 @@ extension PoolSimulation {
                 throw violation("a status of an unknown class")
             }
             let policy = policies[number]
-            let total = pool.warm + pool.busy + pool.stem + pool.starting + pool.destroying
+            let total = pool.warm + pool.busy + pool.stem + pool.paused + pool.starting + pool.destroying
             guard total == present(number).count else { throw violation("the status does not add up") }
-            guard total <= (policy.onExhausted == .cold ? 2 * policy.max : policy.max) else {
-                throw violation("above max")
-            }
+            guard total <= ceilings[number] else { throw violation("above max") }
             guard starting <= policy.startingMax else { throw violation("too many are starting") }
             if isDraining {
-                guard pool.waiting == 0, pool.warm == 0, pool.stem == 0, pool.starting == 0 else {
+                guard pool.waiting + pool.warm + pool.stem + pool.paused + pool.starting == 0 else {
                     throw violation("a draining pool keeps sandboxes or requests")
                 }
                 continue
             }
-            guard pool.waiting == 0 || pool.stem == 0 else { throw violation("a request waits beside a stem cell") }
+            // With slots, what waits may have a slot of a sandbox that is being prepared.
+            let isSingle = classes[number].slots == 1
+            let isPreparing = sandboxes.contains { id, sandbox in
+                sandbox.sandboxClass == number && [.specialising, .pausing, .resuming].contains(phases[id])
+            }
+            guard pool.waiting == 0 || pool.stem == 0 || (!isSingle && isPreparing) else {
+                throw violation("a request waits beside a stem cell")
+            }
             let mayStart =
                 (isEngineUp || pool.runtime == "process") && pool.backoffSeconds == nil && (timer ?? .infinity) > now
+            let waits = isSingle ? pool.waiting : isPreparing ? 0 : min(1, pool.waiting)
             let isShort =
-                pool.waiting > pool.starting
+                waits > pool.starting
                 || (declared.contains(number) && pool.stem + pool.starting < min(1, pool.minIdle))
             if mayStart, isShort, total < policy.max, starting < policy.startingMax, hasRoom(number),
                 !pools.contains(where: { $0.waitsFor != nil })
@@ -64,7 +78,7 @@ extension PoolSimulation {
                 throw violation("nothing starts although it is needed and allowed: \(pool)")
             }
         }
-        let preparing = phases.values.count { $0 == .specialising }
+        let preparing = phases.values.count { [.specialising, .pausing, .resuming].contains($0) }
         guard (waiting...waiting + preparing).contains(outstanding.count) else {
             throw violation("\(waiting) requests wait, \(outstanding.count) were asked for and not answered")
         }

@@ -16,6 +16,10 @@ struct PoolSimulation {
     struct Sandbox {
         let sandboxClass: Int
         let orderedAt: Int
+        /// Whether it is frozen, as far as orders and replies tell.
+        enum Rest { case awake, pausing, paused, resuming }
+
+        var rest = Rest.awake
         var isConnected = false
         var isPreparing = false
         var isDoomed = false
@@ -24,8 +28,11 @@ struct PoolSimulation {
         var isGone = false
         var owner: TenantID?
         var prepared: Specialisation?
-        var lease: RequestID?
-        var isLeased = false
+        /// The slots that are in use.
+        var leases: Set<Int> = []
+        /// When a lease of it ended last.
+        var usedAt = -Double.infinity
+        var isLeased: Bool { !leases.isEmpty }
         var devices: [String] = []
     }
 
@@ -36,7 +43,9 @@ struct PoolSimulation {
     }
 
     let classes: [SandboxClass]
-    let policies: [PoolRules]
+    var policies: [PoolRules]
+    /// The most sandboxes of each class that there may be: after a reload those that were there already.
+    var ceilings: [Int]
     let tenants = ["ann", "bob", "cid", "dee"].compactMap { TenantID($0) }
     let ids: SandboxIDSource
     var random: SimulationRandom
@@ -59,7 +68,12 @@ struct PoolSimulation {
     let isTracing: Bool
     var recent: [String] = []
     var declared: Set<Int> = []
+    static let weightMax = 2
     var grants = 0
+    var pauses = 0
+    var neighbours = 0
+    var evictions = 0
+    var reloads = 0
     var rejections = 0
     /// Steps after which a request waited for room on the machine.
     var waits = 0
@@ -73,7 +87,7 @@ struct PoolSimulation {
             SandboxClass(
                 runtime: number == 3 ? "process" : "docker", image: "image-\(number)", imageID: "sha256:\(number)",
                 cpus: 1, memoryBytes: 1 << 28, pids: 64, tmpBytes: 1 << 24, shmBytes: 1 << 24, openFiles: 256,
-                network: "none")
+                network: "none", slots: number == 2 ? 1 + random.below(4) : 1)
         }
         var capacity = Capacity.unlimited
         if isNarrow {
@@ -82,23 +96,28 @@ struct PoolSimulation {
         }
         self.capacity = capacity
         let startingMax = 1 + random.below(4)
-        let policies = classes.map { _ in
-            PoolRules(
-                minIdle: random.below(3), max: 1 + random.below(5), idleTTL: random.chance(20) ? 0 : 5,
-                maxUses: random.below(4) * 3, maxAge: random.chance(30) ? 20 : 0,
-                onExhausted: PoolRules.Exhaustion.allCases[random.below(3)], startBackoff: 0.5, startBackoffMax: 4,
-                startingMax: startingMax)
-        }
+        let policies = classes.map { _ in Self.rules(&random, startingMax: startingMax) }
         let ids = SandboxIDSource(seed: seed)
         let table = Dictionary(uniqueKeysWithValues: zip(classes, policies))
         let fallback = policies[0]
         self.classes = classes
         self.policies = policies
+        ceilings = policies.map(Self.ceiling)
         self.ids = ids
         self.random = random
         self.isTracing = isTracing
         machine = PoolMachine(capacity: capacity, makeID: { ids.next() }, policy: { table[$0] ?? fallback })
     }
+
+    static func rules(_ random: inout SimulationRandom, startingMax: Int) -> PoolRules {
+        PoolRules(
+            minIdle: random.below(3), max: 1 + random.below(8), idleTTL: random.chance(20) ? 0 : 5,
+            maxUses: random.below(4) * 3, maxAge: random.chance(30) ? 20 : 0,
+            onExhausted: PoolRules.Exhaustion.allCases[random.below(3)], startBackoff: 0.5, startBackoffMax: 4,
+            startingMax: startingMax, pauseAfter: random.chance(50) ? Double(1 + random.below(20)) / 10 : 0)
+    }
+
+    static func ceiling(_ rules: PoolRules) -> Int { rules.onExhausted == .cold ? 2 * rules.max : rules.max }
 
     /// Runs one history: chaos for `steps`, then good weather until nobody waits, then a drain until nothing is left.
     mutating func run(steps: Int) throws {
@@ -123,17 +142,22 @@ struct PoolSimulation {
     mutating func send(_ event: PoolEvent) throws {
         clock += 1
         if isTracing { note("\(now) > \(event)") }
-        for action in machine.handle(event, now: now) {
+        try perform(machine.handle(event, now: now))
+    }
+
+    func violation(_ text: String) -> PoolViolation {
+        PoolViolation(description: text + "\n" + recent.joined(separator: "\n"))
+    }
+
+    /// Performs the machine's orders, then checks all rules.
+    mutating func perform(_ actions: [PoolAction]) throws {
+        for action in actions {
             clock += 1
             if isTracing { note("    < \(action)") }
             try perform(action)
         }
         if machine.status(now: now).contains(where: { $0.waitsFor != nil }) { waits += 1 }
         try check()
-    }
-
-    func violation(_ text: String) -> PoolViolation {
-        PoolViolation(description: text + "\n" + recent.joined(separator: "\n"))
     }
 
     mutating func drain() throws {
@@ -176,12 +200,12 @@ struct PoolSimulation {
         case .startFailed(let id, _): .started(id)
         case .specialiseFailed(let id, _): .specialised(id)
         case .removeFailed(let id, _): .removed(id)
-        case .released(let id, _, let reason): .released(id, clean: true, reason: reason)
+        case .released(let id, let slot, _, let reason): .released(id, slot: slot, clean: true, reason: reason)
         default: reply
         }
     }
 
-    private mutating func note(_ text: String) {
+    mutating func note(_ text: String) {
         let names = classes.reduce(text) {
             $0.replacingOccurrences(of: String(describing: $1), with: $1.image)
         }

@@ -8,13 +8,13 @@ import Testing
 
     @Test func noHistoryBreaksARule() throws {
         let environment = ProcessInfo.processInfo.environment
-        let steps = environment["SLIPWAY_SIMULATION_STEPS"].flatMap { Int($0) } ?? 50_000
+        let isSoak = environment["SLIPWAY_TEST_SOAK"] == "1"
+        let steps = environment["SLIPWAY_SIMULATION_STEPS"].flatMap { Int($0) } ?? (isSoak ? 1_000_000 : 50_000)
         if let seed = environment["SLIPWAY_SIMULATION_SEED"].flatMap({ UInt64($0) }) {
             #expect(replay(seed))
             return
         }
-        var grants = 0
-        var rejections = 0
+        var seen = Seen()
         for seed in 1...UInt64(max(1, steps / Self.stepsOfHistory)) {
             var history = PoolSimulation(seed: seed, isTracing: false)
             do {
@@ -24,12 +24,37 @@ import Testing
                 Issue.record("seed \(seed) broke a rule that its replay does not break: \(error)")
                 return
             }
+            seen.add(history)
+        }
+        print("pool simulation: \(steps) steps, \(seen)")
+        // A simulation in which nothing happens would find nothing.
+        #expect(seen.grants > steps / 20)
+        #expect(seen.rejections > 0 && seen.pauses > 0 && seen.neighbours > 0 && seen.evictions > 0)
+        #expect(seen.reloads > 0)
+    }
+
+    /// What happened in all histories together.
+    private struct Seen: CustomStringConvertible {
+        var grants = 0
+        var rejections = 0
+        var pauses = 0
+        var neighbours = 0
+        var evictions = 0
+        var reloads = 0
+
+        var description: String {
+            "\(grants) grants (\(neighbours) beside another task), \(rejections) refusals, \(pauses) pauses, "
+                + "\(evictions) evictions, \(reloads) reloads"
+        }
+
+        mutating func add(_ history: PoolSimulation) {
             grants += history.grants
             rejections += history.rejections
+            pauses += history.pauses
+            neighbours += history.neighbours
+            evictions += history.evictions
+            reloads += history.reloads
         }
-        // A simulation in which nothing happens would find nothing.
-        #expect(grants > steps / 20)
-        #expect(rejections > 0)
     }
 
     @Test func noHistoryHandsOutMoreThanThereIs() throws {

@@ -1,0 +1,25 @@
+import Logging
+import ServiceLifecycle
+import SlipwayCore
+import UnixSignals
+
+/// Reads the configuration again on SIGHUP, for as long as the gateway serves.
+struct ReloadService: Service {
+    let engine: Engine
+    let logger: Logger
+    /// Reads the file and the environment as at the start.
+    let read: @Sendable () throws -> Configuration
+
+    func run() async throws {
+        for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
+            do {
+                await engine.reload(try read())
+            } catch {
+                // What runs goes on as it was: a typing error must not end a gateway.
+                let reason = CommandExit(error)?.message ?? "\(error)"
+                logger.error(
+                    "the configuration was not read again: it has faults", metadata: ["reason": "\(reason)"])
+            }
+        }
+    }
+}
