@@ -49,6 +49,8 @@ struct EmbeddedEngine: Sendable {
         configuration.pools.defaults.minIdle = 0
         configuration.pools.defaults.max = 1
         configuration.pools.defaults.onExhausted = .queue
+        configuration.pools.defaults.slots = 1
+        configuration.pools.defaults.pauseAfter = nil
         configuration.pools.classes = []
         configuration.store.walPrewarmBytes = 0
         configuration.jobs.drainTimeout = .seconds(2)

@@ -29,6 +29,8 @@ package struct JobPlan: Sendable, Hashable, Codable {
     package var timeoutSeconds: Double
     /// The declared class that the job runs in; nil for a size of its own.
     package var pool: String?
+    /// Tasks that share one sandbox; nil for one.
+    package var slots: Int?
     /// Modules that the class imports ahead, whoever the tenant is.
     package var poolPreload: [String]?
     /// Graphics processors; nil for none.
@@ -58,6 +60,8 @@ package struct JobPlan: Sendable, Hashable, Codable {
         timeoutSeconds = (request.timeout ?? configuration.jobs.defaultTimeout).seconds
         gpus = request.resources.gpus
         gpus?.memoryBytes = request.resources.gpus?.memoryBytes ?? configuration.gpus.memoryLimitBytes
+        let slots = configuration.pools.defaults.slots
+        self.slots = slots > 1 ? slots : nil
         if let shape = configuration.poolShape(for: request, image: image, network: network) { fill(from: shape) }
     }
 
@@ -79,6 +83,7 @@ package struct JobPlan: Sendable, Hashable, Codable {
         shmBytes = shape.shmBytes
         openFiles = shape.openFiles
         pool = shape.name
+        slots = shape.slots > 1 ? shape.slots : nil
         poolPreload = shape.preload.isEmpty ? nil : shape.preload
         preload = shape.preload + preload.filter { !shape.preload.contains($0) }
     }
@@ -105,7 +110,7 @@ package struct JobPlan: Sendable, Hashable, Codable {
             runtime: runtime, image: image.reference, imageID: image.digest, cpus: cpus, memoryBytes: memoryBytes,
             pids: pids, tmpBytes: tmpBytes, shmBytes: shmBytes, openFiles: openFiles, network: network,
             mounts: mounts.map { .init(source: $0.source, target: $0.target, writable: $0.writable) },
-            ociRuntime: ociRuntime, gpus: gpuNeed(of: tenant), pool: pool,
+            ociRuntime: ociRuntime, gpus: gpuNeed(of: tenant), pool: pool, slots: slots ?? 1,
             preload: poolPreload ?? [], tenant: isOfOneTenant ? tenant.description : nil)
     }
 }

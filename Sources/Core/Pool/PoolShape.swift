@@ -10,6 +10,7 @@ package struct PoolShape: Sendable, Hashable {
     package let shmBytes: Int
     package let openFiles: Int
     package let preload: [String]
+    package let slots: Int
 
     /// Fills in what the class leaves to the sandbox section.
     package init(_ declared: PoolClass, _ sandbox: Configuration.Sandbox) {
@@ -23,6 +24,7 @@ package struct PoolShape: Sendable, Hashable {
         shmBytes = declared.shmBytes ?? sandbox.shmBytes
         openFiles = declared.openFiles ?? sandbox.openFiles
         preload = declared.preload
+        slots = declared.policy.slots
     }
 
     /// Whether the class gives at least everything that a request names.

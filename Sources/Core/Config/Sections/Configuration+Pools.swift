@@ -25,8 +25,12 @@ public struct PoolPolicy: Sendable, Hashable {
     public var maxUses = 10_000
     /// The age at which an idle sandbox is replaced.
     public var maxAge = Duration.hours(6)
+    /// How long a sandbox is idle before the container engine freezes it; nil never does.
+    public var pauseAfter: Duration?
     /// What happens to a job when the pool is full.
     public var onExhausted = Exhaustion.queue
+    /// The tasks of one tenant that run in one sandbox at the same time.
+    public var slots = 1
     /// The wait after the first failed start; it doubles with each failure in a row.
     public var startBackoff = Duration.milliseconds(500)
     /// The longest such wait.
@@ -96,10 +100,22 @@ extension PoolPolicy: ConfigurationSection {
             "Age at which an idle sandbox is replaced.",
             tune: "Lower it to pick up rebuilt images sooner.")
         Field.value(
+            "pause_after", \.pauseAfter, .optional(.duration(.seconds(1) ... .days(30)), null: "never"),
+            "How long a sandbox is idle before the container engine freezes it. A frozen one uses no processor and "
+                + "is thawed for its next task.",
+            tune: "Set it where many warm sandboxes share few processors; the first task after a pause waits about "
+                + "20 ms longer.")
+        Field.value(
             "on_exhausted", \.onExhausted, .choice,
             "What happens to a job when the pool is full. queue: it waits. cold: it gets a sandbox of its own beyond "
                 + "max. reject: it fails at once.",
             tune: "reject suits callers with a second place to go; cold suits rare, urgent jobs.")
+        Field.value(
+            "slots", \.slots, .integer(1...32),
+            "Tasks of one tenant that run in one sandbox at the same time. They share its processors, memory and "
+                + "/tmp.",
+            tune: "Raise it for many small tasks that mostly wait: they need fewer sandboxes, and each task pays for "
+                + "a sweep by user id.")
         Field.value(
             "start_backoff", \.startBackoff, .duration(.milliseconds(10) ... .minutes(10)),
             "Wait after a failed start. It doubles with each failure in a row.",
