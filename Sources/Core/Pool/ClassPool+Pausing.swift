@@ -31,7 +31,7 @@ extension ClassPool {
         guard let specialisation else {
             move(id, to: .stem(since: shared.now), &shared)
             stems.append(id)
-            requestWake(forFree: id, &shared)
+            requestWake(&shared)
             return settle(&shared)
         }
         reuse(id, specialisation, &shared)

@@ -5,6 +5,7 @@ extension ClassPool {
         guard policy != self.policy else { return }
         self.policy = policy
         tick(&shared)
+        requestWake(&shared)
     }
 
     /// Keeps no stem cells of this class any more, and gives up its sandboxes.

@@ -35,6 +35,7 @@ extension ClassPool {
         case .pausing(let specialisation, let since, _):
             move(id, to: .pausing(specialisation, since: since, request: nil), &shared)
             relist(id, specialisation)
+            requestWake(&shared)
         case .resuming(let specialisation, _):
             move(id, to: .resuming(specialisation, request: nil), &shared)
         case .starting, .stem, .idle, .leased, .paused, .destroying: break

@@ -15,7 +15,7 @@ extension ClassPool {
         stems.append(id)
         requestWake(forFree: id, &shared)
         settle(&shared)
-        if let time = stemDeadline(shared.now) { shared.requestWake(at: max(time, shared.now)) }
+        if let time = stemDeadline { shared.requestWake(at: max(time, shared.now)) }
     }
 
     mutating func startFailed(_ id: SandboxID, _ reason: String, _ shared: inout PoolShared) {

@@ -11,9 +11,12 @@ extension ClassPool {
                 shared.actions.append(.destroy(sandbox.id, reason))
             }
         }
-        while stems.count > stemsWanted(shared.now), let time = stemDeadline(shared.now), time <= shared.now,
-            let oldest = stems.first
-        {
+        while let time = stemDeadline, time <= shared.now, let oldest = stems.first {
+            // Kept on while they are being taken quickly: looked at again in a while.
+            guard stems.count > stemsWanted(shared.now) else {
+                stemsKeptUntil = shared.now + Self.lookAgain
+                break
+            }
             destroy(oldest, .idle, &shared)
         }
         settle(&shared)
@@ -45,7 +48,7 @@ extension ClassPool {
             case .starting, .specialising, .leased, .pausing, .paused, .resuming, .destroying: break
             }
         }
-        if let time = stemDeadline(shared.now) { times.append(time) }
+        if let time = stemDeadline { times.append(time) }
         if let backoffUntil, backoffUntil > shared.now, isReachable(shared), !shared.isDraining, isShort(shared.now) {
             times.append(backoffUntil)
         }
@@ -53,14 +56,15 @@ extension ClassPool {
     }
 
     /// When the oldest stem cell is to go because there are more than are kept.
-    func stemDeadline(_ now: Double) -> Double? {
+    var stemDeadline: Double? {
         guard let oldest = stems.first, let since = sandboxes[oldest]?.state.freeSince else { return nil }
-        if stems.count > policy.minIdle {
-            let time = since + policy.idleTTL
-            // Kept on while they are being taken quickly: looked at again in a while.
-            return stems.count > stemsWanted(now) ? time : max(time, now + Self.lookAgain)
-        }
-        return isDeclared ? nil : max(since, lastRequestAt) + policy.idleTTL
+        if stems.count > policy.minIdle { return max(since + policy.idleTTL, stemsKeptUntil) }
+        return isDeclared ? nil : max(max(since, lastRequestAt) + policy.idleTTL, stemsKeptUntil)
+    }
+
+    /// Asks for a tick when this class next has something to do.
+    func requestWake(_ shared: inout PoolShared) {
+        if let time = deadline(shared) { shared.requestWake(at: max(time, shared.now)) }
     }
 
     /// Forgets everything about a class that nobody has used for long; true when it just did.

@@ -43,6 +43,8 @@ struct ClassPool: Sendable {
     var owned: [TenantID: Int] = [:]
     var lastRequestAt = -Double.infinity
     var lastActivityAt = -Double.infinity
+    /// Until when stem cells beyond those of the policy stay, since they are being taken quickly.
+    var stemsKeptUntil = -Double.infinity
     var failures = 0
     var lastFailureAt = -Double.infinity
     var backoffUntil: Double?

@@ -121,7 +121,7 @@ extension PoolSimulation {
     /// The configuration is read again: other rules for all classes, or a class less.
     private mutating func reload() throws {
         reloads += 1
-        if random.chance(30), let number = declared.randomElement(using: &random) {
+        if random.chance(30), let number = declared.sorted().randomElement(using: &random) {
             declared.remove(number)
             return try send(.undeclare(classes[number]))
         }

@@ -38,6 +38,13 @@ extension PoolSimulation {
         }
     }
 
+    /// Sandboxes that are kept for whoever comes next, frozen ones included.
+    private func stems(_ number: Int) -> Int {
+        present(number).count {
+            $0.isConnected && $0.owner == nil && !$0.isDoomed && !$0.isPreparing && $0.rest != .resuming
+        }
+    }
+
     private func checkPools(_ phases: [SandboxID: SandboxPhase]) throws {
         let pools = machine.status(now: now)
         let starting = pools.reduce(0) { $0 + $1.starting }
@@ -71,7 +78,7 @@ extension PoolSimulation {
             let waits = isSingle ? pool.waiting : isPreparing ? 0 : min(1, pool.waiting)
             let isShort =
                 waits > pool.starting
-                || (declared.contains(number) && pool.stem + pool.starting < min(1, pool.minIdle))
+                || (declared.contains(number) && stems(number) + pool.starting < min(1, pool.minIdle))
             if mayStart, isShort, total < policy.max, starting < policy.startingMax, hasRoom(number),
                 !pools.contains(where: { $0.waitsFor != nil })
             {

@@ -97,7 +97,7 @@ extension PoolSimulation {
         guard let sandbox = sandboxes[id], !sandbox.isGone else { throw violation("destruction of nothing") }
         guard !sandbox.isRemoving else { throw violation("destroyed twice") }
         guard !sandbox.isLeased else { throw violation("a leased sandbox was destroyed") }
-        if reason == .evicted, capacity == .unlimited, let owner = sandbox.owner {
+        if reason == .evicted, !sandbox.isDoomed, capacity == .unlimited, let owner = sandbox.owner {
             // At most all tenants share the class, so each keeps at least this, unless it has long been away.
             let least = policies[sandbox.sandboxClass].max / (tenants.count * Self.weightMax)
             let kept = sandboxes.values.filter {
@@ -105,7 +105,10 @@ extension PoolSimulation {
             }
             let isActive = kept.contains { $0.isLeased || $0.isPreparing || $0.usedAt + 60 > now }
             evictions += 1
-            guard !isActive || kept.count > least else { throw violation("\(owner) was brought below its share") }
+            guard !isActive || kept.count > least else {
+                throw violation(
+                    "\(owner) was brought below its share, \(least) of \(policies[sandbox.sandboxClass].max): \(kept)")
+            }
         }
         sandboxes[id]?.isDoomed = true
         sandboxes[id]?.isRemoving = true
