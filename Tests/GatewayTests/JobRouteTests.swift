@@ -242,8 +242,11 @@ struct JobRouteTests {
             from: Data(
                 #"""
                 {"runtime":"docker","image":"slipway/python:3.11","network":"none","cpus":1,"memoryBytes":536870912,
-                 "warm":1,"busy":2,"stem":3,"starting":4,"destroying":5,"waiting":6,"max":7,"minIdle":2,"preloadErrors":[],
-                 "hits":{"warm":8,"respecialised":9,"stem":10,"cold":11},"destroyed":{"idle":1}}
+                 "slots":4,"warm":1,"busy":2,"running":5,"stem":3,"paused":2,"starting":4,"destroying":5,"waiting":6,"max":7,
+                 "minIdle":2,"preloadErrors":[],
+                 "hits":{"warm":8,"respecialised":9,"stem":10,"cold":11,"resumed":2},
+                 "waits":{"counts":[2,1,0,0,0,0,0,0,1,0,0,0,0,0,0,0],"sumSeconds":1.0,"longestSeconds":0.9},
+                 "destroyed":{"idle":1}}
                 """#.utf8))
         try await withGateway { gateway in
             await gateway.service.setPools([pool])
@@ -254,7 +257,9 @@ struct JobRouteTests {
                 return
             }
             #expect(first["warm"] == 1 && first["busy"] == 2 && first["stem"] == 3 && first["max"] == 7)
-            #expect(first["grants"] == ["warm": 8, "respecialised": 9, "stem": 10, "cold": 11])
+            #expect(first["slots"] == 4 && first["running"] == 5 && first["paused"] == 2)
+            #expect(first["grants"] == ["warm": 8, "respecialised": 9, "stem": 10, "cold": 11, "resumed": 2])
+            #expect(first["wait"]?["p50"] == .number(0.001) && first["wait"]?["max"] == .number(0.9))
             #expect(first["destroyed"] == ["idle": 1])
             #expect(first["last_error"] == JSONValue.null)
             #expect(try await gateway.send("GET", "/metrics").text == "slipway_jobs_total 3\n")

@@ -71,7 +71,13 @@ extension PoolMachine {
             victims.append(candidate)
         }
         guard isOverdue || rest.shortage(for: demand, soon: true).isNone else { return }
-        for victim in victims { update(victim.slot) { $0.destroy(victim.id, .evicted, &$1) } }
+        for victim in victims {
+            update(victim.slot) { pool, shared in
+                pool.destroy(victim.id, .evicted, &shared)
+                // It may be a stem cell that is missed once nobody waits for room.
+                pool.isBlocked = true
+            }
+        }
         claimRoom()
     }
 
