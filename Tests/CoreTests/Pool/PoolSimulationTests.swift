@@ -1,19 +1,29 @@
 import Foundation
 import SlipwayCore
+import TestSupport
 import Testing
 
 /// Random histories with faults; `SLIPWAY_SIMULATION_STEPS` makes them many, `SLIPWAY_SIMULATION_SEED` replays one.
 @Suite struct PoolSimulationTests {
     private static let stepsOfHistory = 500
 
+    /// How many steps a test takes in all its histories together.
+    private static var steps: Int {
+        ProcessInfo.processInfo.environment["SLIPWAY_SIMULATION_STEPS"].flatMap { Int($0) } ?? 50_000
+    }
+
     @Test func noHistoryBreaksARule() throws {
-        let environment = ProcessInfo.processInfo.environment
-        let isSoak = environment["SLIPWAY_TEST_SOAK"] == "1"
-        let steps = environment["SLIPWAY_SIMULATION_STEPS"].flatMap { Int($0) } ?? (isSoak ? 1_000_000 : 50_000)
-        if let seed = environment["SLIPWAY_SIMULATION_SEED"].flatMap({ UInt64($0) }) {
+        if let seed = ProcessInfo.processInfo.environment["SLIPWAY_SIMULATION_SEED"].flatMap({ UInt64($0) }) {
             #expect(replay(seed))
             return
         }
+        try keepsItsRules(steps: Self.steps)
+    }
+
+    @Test func noHistoryHandsOutMoreThanThereIs() throws { try keepsWithinTheMachine(steps: Self.steps) }
+
+    /// Runs histories of so many steps on a machine that has room for all sandboxes.
+    func keepsItsRules(steps: Int) throws {
         var seen = Seen()
         for seed in 1...UInt64(max(1, steps / Self.stepsOfHistory)) {
             var history = PoolSimulation(seed: seed, isTracing: false)
@@ -26,7 +36,7 @@ import Testing
             }
             seen.add(history)
         }
-        print("pool simulation: \(steps) steps, \(seen)")
+        Soak.report("pool simulation of \(steps) steps: \(seen)")
         // A simulation in which nothing happens would find nothing.
         #expect(seen.grants > steps / 20)
         #expect(seen.rejections > 0 && seen.pauses > 0 && seen.neighbours > 0 && seen.evictions > 0)
@@ -57,9 +67,8 @@ import Testing
         }
     }
 
-    @Test func noHistoryHandsOutMoreThanThereIs() throws {
-        let environment = ProcessInfo.processInfo.environment
-        let steps = environment["SLIPWAY_SIMULATION_STEPS"].flatMap { Int($0) } ?? 50_000
+    /// Runs histories of so many steps on a machine that has room for a few sandboxes.
+    func keepsWithinTheMachine(steps: Int) throws {
         var (grants, evictions, waits) = (0, 0, 0)
         for seed in 1...UInt64(max(1, steps / Self.stepsOfHistory)) {
             var history = PoolSimulation(seed: seed, isTracing: false, isNarrow: true)
@@ -99,4 +108,13 @@ import Testing
             return false
         }
     }
+}
+
+/// The long version of ``PoolSimulationTests``.
+@Suite(.enabled("a long version; make soak runs it", Soak.isOn)) struct PoolSimulationSoakTests {
+    @Test("1,000,000 steps with faults break no rule")
+    func million() throws { try PoolSimulationTests().keepsItsRules(steps: Soak.count(1_000_000)) }
+
+    @Test("1,000,000 steps on a machine that is short of room hand out no more than there is")
+    func narrowMillion() throws { try PoolSimulationTests().keepsWithinTheMachine(steps: Soak.count(1_000_000)) }
 }
