@@ -180,9 +180,13 @@ def test_shutdown_ends_everything(how: str) -> None:
 
 def test_death_of_the_zygote_is_told() -> None:
     with process_sandbox() as host:
-        queued = host.source("import time\ndef main():\n    time.sleep(1000)")
+        running = host.source("import time\ndef main():\n    time.sleep(1000)")
         unstarted = host.source(ECHO)
-        assert queued
+        # Both were read by then.
+        host.drop()
+        restart(host)
+        hello = host.accept(resume=[host.nonces[running], host.nonces[unstarted]])
+        assert hello["queued"] == [host.nonces[unstarted]]
         zygote = min(_children(host.process.pid))  # type: ignore[attr-defined]
         os.kill(zygote, signal.SIGKILL)
         fault = faulted(host)
