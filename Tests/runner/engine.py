@@ -134,7 +134,7 @@ def container_sandbox(
         **(settings or {}),
     }
     script = "/opt/slipway/runner/supervisor.py"
-    command = ["python3", "-I", "-B", script, json.dumps(argument)]
+    command = ["python3", "-I", "-S", "-B", script, json.dumps(argument)]
     container = Container(folder, command, **limits)
     host.container = container  # type: ignore[attr-defined]
     try:

@@ -87,7 +87,7 @@ def attached(ready: bool = True, **settings: Any) -> Iterator[StreamHost]:
     }
     script = str(RUNNER / "supervisor.py")
     process = subprocess.Popen(
-        [sys.executable, "-I", "-B", script, json.dumps(argument)],
+        [sys.executable, "-I", "-S", "-B", script, json.dumps(argument)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -36,7 +36,7 @@ final class FloorProgram {
             handle = try await runtime.start(
                 SandboxSpecification(
                     id: id, sandboxClass: sandboxClass, socketFolder: folder.path,
-                    userIDs: [59_000, 59_001, 59_002], program: "floor.py")
+                    userIDs: [59_000, 59_001, 59_002], program: .floor)
             ).handle
         }
         let took = clock.now - began

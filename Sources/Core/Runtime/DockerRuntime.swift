@@ -239,7 +239,8 @@ package final class DockerRuntime: SandboxRuntime {
         arguments.relay = relay(of: kind, socket: Self.socketTarget + "/r")
         var spec = ContainerSpec(image: kind.imageID)
         spec.entrypoint = ["python3"]
-        spec.command = ["-I", "-B", "\(Self.runnerTarget)/\(specification.program)", arguments.text]
+        let program = specification.program
+        spec.command = program.options + ["\(Self.runnerTarget)/\(program.rawValue)", arguments.text]
         harden(&spec)
         if transport == .attach {
             // Kept open, so that a restarted engine can attach again; a log would hold every frame.

@@ -74,7 +74,8 @@ package final class ProcessRuntime: SandboxRuntime {
             temporaryFolder: work, runtime: name)
         let process = Process()
         process.executableURL = URL(fileURLWithPath: interpreter)
-        process.arguments = ["-I", "-B", options.runnerFolder + "/supervisor.py", arguments.text]
+        let program = specification.program
+        process.arguments = program.options + ["\(options.runnerFolder)/\(program.rawValue)", arguments.text]
         process.currentDirectoryURL = URL(fileURLWithPath: work)
         process.environment = Self.environment(of: ProcessInfo.processInfo.environment)
         process.standardInput = FileHandle.nullDevice

@@ -126,12 +126,12 @@ package struct SandboxSpecification: Sendable {
     /// The user ids that belong to it alone: zygote, then a pair of tasks for each slot.
     package var userIDs: [Int]
 
-    /// The runner's file that is started.
-    package var program: String
+    /// What it starts with.
+    package var program: RunnerProgram
 
     package init(
         id: SandboxID, sandboxClass: SandboxClass, socketFolder: String, userIDs: [Int],
-        program: String = "supervisor.py"
+        program: RunnerProgram = .supervisor
     ) {
         self.program = program
         self.id = id

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import _signal
 import binascii
 import os
-import signal
 
 TYPE_CHECKING = False  # As in typing, whose pages every fork would pay for.
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ def become(task: Dict[str, Any]) -> None:
         write_file(name, content_of(content))
     if task.get("stdin") is not None:
         give_stdin(content_of(task["stdin"]))
-    for number in (signal.SIGPIPE, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
+    for number in (_signal.SIGPIPE, _signal.SIGINT):
+        _signal.signal(number, _signal.SIG_DFL)
     try:
         os.execvp(argv[0], argv)
     except OSError as error:

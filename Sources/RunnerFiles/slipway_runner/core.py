@@ -9,7 +9,6 @@ import collections
 import contextlib
 import os
 import signal
-import socket
 import sys
 import time
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -50,7 +49,7 @@ class Supervisor:
     def __init__(
         self,
         settings: Dict[str, Any],
-        zygote: Tuple[int, socket.socket],
+        zygote: Tuple[int, int],
         ends: Optional[Tuple[int, int]] = None,
     ) -> None:
         self.settings = settings
@@ -81,7 +80,7 @@ class Supervisor:
         self.nursery = self._new_nursery(zygote)
         self.channel = self._new_channel(ends)
 
-    def _new_nursery(self, process: Tuple[int, socket.socket]) -> Nursery:
+    def _new_nursery(self, process: Tuple[int, int]) -> Nursery:
         folder = self.settings["tmp"]
         nursery = Nursery(self.loop, process, self._zygote_uid, folder)
         nursery.on_ready = self._zygote_ready

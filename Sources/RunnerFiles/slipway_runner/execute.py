@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import linecache
-import pickle
 import resource
 import sys
 import time
@@ -26,7 +25,10 @@ MODULE_NAME = "slipway_task"
 _OK = '{"outcome":"ok","media":"%s","encoding":"%s","inflated":%d'
 _MEASURED = ',"run":%.6f,"usage":{"cpu_seconds":%.6f,"max_rss":%d}}'
 
-_pickler: Any = pickle
+#: The standard library's pickle, and what pickles results: `load_rest` imports them.
+_standard: Any = None
+_pickler: Any = None
+_sample = b""
 _encode = json.JSONEncoder(
     allow_nan=False, ensure_ascii=False, separators=(",", ":")
 ).encode
@@ -74,6 +76,16 @@ class Refused(Exception):
         self.kind = kind
 
 
+def load_rest() -> None:
+    """Import what callables need, and a first `source` task need not wait for."""
+    global _standard, _pickler, _sample
+    import pickle
+
+    _standard = pickle
+    _pickler = _pickler or pickle
+    _sample = pickle.dumps((len, ((),), {}))
+
+
 def load_pickler() -> Optional[str]:
     """Import cloudpickle where it is installed; return its version."""
     global _pickler
@@ -82,6 +94,7 @@ def load_pickler() -> Optional[str]:
     except Exception:  # Broken or absent: plain pickle still works.
         return None
     _pickler = cloudpickle
+    load_rest()
     return str(getattr(cloudpickle, "__version__", "unknown"))[:100]
 
 
@@ -166,8 +179,10 @@ def _description(body: bytes) -> Dict[str, Any]:
 
 
 def _run_callable(body: bytes) -> Any:
+    if _standard is None:
+        load_rest()
     try:
-        function, args, kwargs = pickle.loads(body)
+        function, args, kwargs = _standard.loads(body)
     except ImportError as error:
         missing = getattr(error, "name", None) or str(error)
         raise Refused(
@@ -201,6 +216,12 @@ def _run_source(task: Dict[str, Any]) -> Any:
     return _awaited(function(*args, **kwargs))
 
 
+def rehearse_pickle() -> None:
+    """Touch what unpickling touches, where it is loaded."""
+    if _standard is not None:
+        _standard.loads(_sample)
+
+
 def forget_source() -> None:
     """Remove every trace of a source that was run."""
     sys.modules.pop(MODULE_NAME, None)
@@ -230,11 +251,11 @@ def _pickled(value: Any, limit: int) -> Outcome:
 
 
 def _dump(value: Any) -> bytes:
-    protocol = min(pickle.HIGHEST_PROTOCOL, 5)
-    if _pickler is pickle:
-        return pickle.dumps(value, 4)
+    protocol = min(_standard.HIGHEST_PROTOCOL, 5)
+    if _pickler is _standard:
+        return _standard.dumps(value, 4)
     try:
-        return pickle.dumps(value, protocol)
+        return _standard.dumps(value, protocol)
     except Exception:  # Lambdas, local classes: cloudpickle knows how.
         return _pickler.dumps(value, protocol=protocol)
 

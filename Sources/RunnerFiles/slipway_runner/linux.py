@@ -5,9 +5,9 @@ Everything here answers False or None without ctypes; the caller says so in HELL
 
 from __future__ import annotations
 
+import _signal
 import functools
 import os
-import signal
 
 TYPE_CHECKING = False  # As in typing, whose pages every fork would pay for.
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def sibling_fork() -> Optional[Callable[[], int]]:
     machine = os.uname().machine
     if _libc is None or machine not in _SYS_CLONE:
         return None
-    flags = _CLONE_PARENT | signal.SIGCHLD
+    flags = _CLONE_PARENT | _signal.SIGCHLD
     tid = ctypes.c_void_p(0)
     if _libc.prctl(PR_GET_TID_ADDRESS, ctypes.byref(tid), 0, 0, 0) == 0 and tid.value:
         # The C library caches the thread id there, as its own fork knows.

@@ -35,7 +35,7 @@ class Nursery:
     def __init__(
         self,
         loop: Loop,
-        process: Tuple[int, socket.socket],
+        process: Tuple[int, int],
         uid: Optional[int],
         folder: str,
     ) -> None:
@@ -50,7 +50,8 @@ class Nursery:
         self.on_ready: Callable[[Dict[str, Any]], None] = lambda _: None
         self.on_failed: Callable[[str], None] = lambda _: None
         self.on_stale: Callable[[], None] = lambda: None
-        self.pid, self._socket = process
+        self.pid, descriptor = process
+        self._socket = socket.socket(fileno=descriptor)
         loop.add(self._socket.fileno(), select.EPOLLIN, self._event)
 
     def configure(self, settings: Dict[str, Any]) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import traceback
-from types import TracebackType
 
 from .limits import MESSAGE_BYTES, TRACEBACK_BYTES, clip
 
 TYPE_CHECKING = False  # As in typing, whose pages every fork would pay for.
 if TYPE_CHECKING:
+    from types import TracebackType
     from typing import Dict, Optional
 
 HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
@@ -44,6 +43,8 @@ def _own_frames(trace: Optional[TracebackType]) -> Optional[TracebackType]:
 def describe(error: BaseException) -> Dict[str, str]:
     """Return type, message and traceback of `error`."""
     try:
+        import traceback  # A zygote has it; the first task need not wait for it.
+
         trace = _own_frames(error.__traceback__)
         lines = traceback.format_exception(type(error), error, trace)
         text = clip("".join(lines), TRACEBACK_BYTES)

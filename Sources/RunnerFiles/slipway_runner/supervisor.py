@@ -1,16 +1,17 @@
-"""Entry point: ``python3 -I -B supervisor.py JSON``; see docs/runner.md."""
+"""Entry point: ``python3 -I -S -B supervisor.py JSON``; see docs/runner.md.
+
+Without `site`: what an image has installed is none of the supervisor's business.
+"""
 
 from __future__ import annotations
 
-import json
+import _signal
 import os
-import signal
 import sys
-import types
 
 
 def _bootstrap() -> None:
-    package = types.ModuleType("_slipway")
+    package = type(sys)("_slipway")
     package.__path__ = [os.path.dirname(os.path.abspath(__file__))]  # type: ignore
     sys.modules["_slipway"] = package
 
@@ -22,16 +23,18 @@ def main() -> None:
 
     os.umask(0o022)
     # A host with threads may block signals, and blocked ones are inherited.
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, [])
+    # The zygote's interpreter starts while we load the rest of ours.
+    zygote = spawn()
+    import json
+
     settings = json.loads(sys.argv[1])
     ends = None
     if settings["socket"] is None:
         from _slipway import attach
 
-        # Before anything is started that could inherit the channel.
+        # Before anything else is started that could inherit the channel.
         ends = attach.claim()
-    # The zygote's interpreter starts while we load the rest of ours.
-    zygote = spawn()
     from _slipway import linux
     from _slipway.core import Supervisor
 

@@ -12,12 +12,11 @@ input.
 
 from __future__ import annotations
 
+import _signal
 import marshal
 import os
-import pickle
 import resource
 import select
-import signal
 import struct
 import sys
 import types
@@ -33,7 +32,6 @@ CONTROL = 3
 CHUNK = 131072
 LENGTH = struct.Struct(">I")
 _REHEARSAL = b'{"code":"def main():\\n    return 1\\n"}'
-_REHEARSAL_PICKLE = pickle.dumps((len, ((),), {}))
 _buffer = bytearray(CHUNK + 131072)
 _buffers = [_buffer]
 _view = memoryview(_buffer)
@@ -64,7 +62,15 @@ def load_pickler() -> Optional[str]:
 
 
 def practise() -> None:
-    """Run empty tasks in the zygote, so that children find specialised code."""
+    """Run empty tasks in the zygote, so that children find specialised code.
+
+    Modules that most tasks need come with it: a cold start does not wait for them.
+    """
+    import signal  # noqa: F401
+    import socket  # noqa: F401
+    import traceback  # noqa: F401
+
+    execute.load_rest()
     for _ in range(PRACTICE):
         _rehearse()
     execute.flush_output()
@@ -129,7 +135,7 @@ def prepare(uid: int, fds: List[int], highest: int) -> None:
     elif (
         os.getppid() == _supervisor
     ):  # Not while a double fork's middle is about to end.
-        linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+        linux.prctl(linux.PR_SET_PDEATHSIG, _signal.SIGKILL)
     _reseed()
 
 
@@ -191,7 +197,7 @@ def _rehearse() -> None:
     execute.forget_source()
     outcome.encoded()
     marshal.loads(marshal.dumps(("", [], 0)))
-    pickle.loads(_REHEARSAL_PICKLE)
+    execute.rehearse_pickle()
 
 
 def _rest(first: bytes, size: int) -> Optional[bytearray]:

@@ -6,12 +6,12 @@ up root for its own uid before it imports anything of the tenant.
 
 from __future__ import annotations
 
+import _signal
+import _socket
 import array
 import gc
 import json
 import os
-import signal
-import socket
 import sys
 import time
 import types
@@ -124,18 +124,18 @@ def volunteer_for_oom() -> None:
 
 def reset_signals() -> None:
     """Give every signal its default, as tasks are to find it."""
-    for number in range(1, signal.NSIG):
+    for number in range(1, _signal.NSIG):
         try:
-            if number == signal.SIGPIPE:
-                signal.signal(number, signal.SIG_IGN)
-            elif number == signal.SIGINT:
-                signal.signal(number, signal.default_int_handler)
+            if number == _signal.SIGPIPE:
+                _signal.signal(number, _signal.SIG_IGN)
+            elif number == _signal.SIGINT:
+                _signal.signal(number, _signal.default_int_handler)
             else:
-                signal.signal(number, signal.SIG_DFL)
+                _signal.signal(number, _signal.SIG_DFL)
         except (OSError, ValueError):
             continue  # SIGKILL, SIGSTOP and those the C library keeps.
-    signal.set_wakeup_fd(-1)
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    _signal.set_wakeup_fd(-1)
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, [])
 
 
 def thread_count() -> int:
@@ -189,7 +189,6 @@ def _warm(settings: Dict[str, Any], began: float) -> Dict[str, Any]:
     errors = preload(settings["preload"])
     ended = time.monotonic()
     reset_signals()
-    settle()
     return {
         "cloudpickle": version,
         "preload": {"seconds": ended - middle, "errors": errors[:100]},
@@ -246,13 +245,13 @@ def choose_fork(forced: Optional[str]) -> Callable[[], int]:
     return double_fork
 
 
-def serve(control: socket.socket, settings: Dict[str, Any]) -> None:
+def serve(control: _socket.socket, settings: Dict[str, Any], practised: bool) -> None:
     """Fork one task for each request, until the supervisor goes away."""
     fork = choose_fork(settings.get("fork"))
     highest = max(map(int, os.listdir("/proc/self/fd"))) + 16
     announced = None
-    practised = False
-    space = socket.CMSG_LEN(3 * array.array("i").itemsize)
+    settled = False
+    space = _socket.CMSG_LEN(3 * array.array("i").itemsize)
     while True:
         data, ancillary, _, _ = control.recvmsg(MESSAGE_BYTES, space)
         if not data:
@@ -274,14 +273,15 @@ def serve(control: socket.socket, settings: Dict[str, Any]) -> None:
             control.send(json.dumps({"failed": str(error)}).encode())
         for fd in given:
             os.close(fd)
-        if not practised:
+        if not settled:
             # Not before the first task of a cold start.
-            practised = True
-            task.practise()
+            settled = True
+            if not practised:
+                task.practise()
             settle()
 
 
-def await_tenant(control: socket.socket) -> Optional[Dict[str, Any]]:
+def await_tenant(control: _socket.socket) -> Optional[Dict[str, Any]]:
     """Wait until this zygote is somebody's; None where it never is."""
     data = control.recv(MESSAGE_BYTES)
     if not data:
@@ -302,7 +302,7 @@ def await_tenant(control: socket.socket) -> Optional[Dict[str, Any]]:
 
 def main() -> None:
     """Serve the supervisor on descriptor 3."""
-    control = socket.socket(fileno=CONTROL)
+    control = _socket.socket(fileno=CONTROL)
     share_text_pages()
     volunteer_for_oom()
     linux.prctl(linux.PR_SET_DUMPABLE, 0)
@@ -316,11 +316,15 @@ def main() -> None:
         control.send(json.dumps({"failed": _text(error)[:1000]}).encode())
         return
     control.send(json.dumps({"ready": ready}).encode())
-    if settings.get("ahead"):
+    ahead = bool(settings.get("ahead"))
+    if ahead:
+        # Nobody waits yet.
+        task.practise()
+        settle()
         settings = await_tenant(control)
         if settings is None:
             return
-    serve(control, settings)
+    serve(control, settings, ahead)
 
 
 if __name__ == "__main__":
