@@ -280,7 +280,14 @@ def process_sandbox(
         "runtime": "process",
         **settings,
     }
-    command = [python, "-I", "-S", "-B", str(RUNNER / "supervisor.py"), json.dumps(argument)]
+    command = [
+        python,
+        "-I",
+        "-S",
+        "-B",
+        str(RUNNER / "supervisor.py"),
+        json.dumps(argument),
+    ]
     # As a host with threads does: it blocks signals, and its children inherit that.
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
