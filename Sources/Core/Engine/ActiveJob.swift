@@ -84,6 +84,8 @@ final class ActiveJob {
     var heldPlace: EngineCore.Place?
     /// Whether the next claim repeats the attempt, because its START never left.
     var repeatsAttempt = false
+    /// How often START did not reach a runner, which does not count as an attempt.
+    var unstartedReturns = 0
     /// Parts of a long result.
     var resultParts: [UInt8] = []
     /// The files that its task left, while they come in.

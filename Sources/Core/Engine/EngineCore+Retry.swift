@@ -30,6 +30,9 @@ extension EngineCore {
         putBack(job, sameAttempt: false, delay: delay, because: error, acknowledging: acknowledging)
     }
 
+    /// How often START may fail to reach a runner: more is the doing of an image, not bad luck.
+    private static let unstartedReturnsMax = 10
+
     /// Puts a job back whose START provably never reached a runner: the attempt does not count.
     func retryUnstarted(_ job: ActiveJob) {
         guard job.phase == .claiming || job.phase == .running else { return }
@@ -37,6 +40,15 @@ extension EngineCore {
             // Its input was still being read: it was not claimed yet, and its row waits as before.
             job.phase = .backingOff
             scheduleReentry(job.job.id, after: 0)
+            return
+        }
+        job.unstartedReturns += 1
+        logger.notice(
+            "a job goes back to the queue, for its start did not reach a runner",
+            metadata: ["job": "\(job.job.id)", "times": "\(job.unstartedReturns)"])
+        guard job.unstartedReturns <= Self.unstartedReturnsMax else {
+            let message = "its start did not reach a runner, \(Self.unstartedReturnsMax) times: look at the image"
+            failAttempt(job, JobError(kind: .startFailed, message: message))
             return
         }
         putBack(job, sameAttempt: true, delay: 0, because: nil)

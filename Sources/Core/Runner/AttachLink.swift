@@ -20,6 +20,9 @@ package final class AttachLink: SupervisorLink {
         var tasks: [Task<Void, Never>] = []
         /// Whether the supervisor has answered.
         var isAnswered = false
+        var budget = FrameBudget()
+        /// How long the supervisor is not read, for it has sent more than its share.
+        var rest: TimeAmount?
 
         init(_ stream: any SandboxStream, outgoing: AsyncStream<[UInt8]>.Continuation) {
             self.stream = stream
@@ -32,6 +35,12 @@ package final class AttachLink: SupervisorLink {
             stream.close()
             for task in tasks { task.cancel() }
         }
+    }
+
+    /// What the reader of a session waits for before it reads on.
+    private struct Wait: Sendable {
+        var pause: EventLoopFuture<Void>?
+        var rest: TimeAmount?
     }
 
     private let loop: any EventLoop
@@ -88,12 +97,15 @@ package final class AttachLink: SupervisorLink {
             Task { [loop] in
                 do {
                     try await stream.read { bytes in
-                        let pause = try await loop.submit { () -> EventLoopFuture<Void>? in
-                            bound.value.link.received(bytes, in: bound.value.session)
-                            return bound.value.link.pause?.futureResult
+                        let wait = try await loop.submit { () -> Wait in
+                            let (link, session) = bound.value
+                            link.received(bytes, in: session)
+                            defer { session.rest = nil }
+                            return Wait(pause: link.pause?.futureResult, rest: session.rest)
                         }.get()
                         // Nothing more is asked of the stream before this returns.
-                        try await pause?.get()
+                        try await wait.pause?.get()
+                        if let rest = wait.rest { try await Task.sleep(for: .nanoseconds(rest.nanoseconds)) }
                     }
                 } catch {
                     // However the stream ended, it is opened again.
@@ -189,12 +201,17 @@ package final class AttachLink: SupervisorLink {
             try session.reader.feed(bytes) { content in
                 guard session === self.session else { return }
                 var content = content
+                if let rest = session.budget.spend(bytes: content.readableBytes) { session.rest = rest }
                 guard let frame = try Frame.read(from: &content), content.readableBytes == 0 else {
                     throw Frame.Violation.header("a record is not one frame")
                 }
+                let message = try RunnerMessage(frame)
+                if case .hello = message, session.isAnswered {
+                    throw Frame.Violation.header("HELLO a second time in one session")
+                }
                 session.isAnswered = true
                 backoff = Self.firstBackoff
-                handler(.message(try RunnerMessage(frame)))
+                handler(.message(message))
             }
         } catch {
             guard session === self.session else { return }

@@ -28,6 +28,11 @@ package final class SandboxLink: SupervisorLink {
     private var channel: (any Channel)?
     private var isClosed = false
     private var refusals = 0
+    /// Whether the present connection has sent its HELLO.
+    private var hasGreeted = false
+    /// Whether the engine wants nothing read now, and whether the supervisor has sent more than its share.
+    private var isHeld = false
+    private var isResting = false
 
     /// Makes a link; call `listen` next.
     ///
@@ -91,8 +96,13 @@ package final class SandboxLink: SupervisorLink {
     /// Stops reading what the supervisor sends, or goes on: it waits while the host is behind.
     package func setReading(_ isReading: Bool) {
         loop.preconditionInEventLoop()
+        isHeld = !isReading
+        applyReading()
+    }
+
+    private func applyReading() {
         // A channel that is closing takes no options, and sends nothing more either.
-        channel?.setOption(.autoRead, value: isReading).whenFailure { _ in }
+        channel?.setOption(.autoRead, value: !isHeld && !isResting).whenFailure { _ in }
     }
 
     /// Closes the listener and the connection and removes the socket.
@@ -137,6 +147,8 @@ package final class SandboxLink: SupervisorLink {
         }
         self.channel?.close(promise: nil)
         self.channel = channel
+        hasGreeted = false
+        (isHeld, isResting) = (false, false)
         let decoder = FrameHandler(link: self)
         do {
             try channel.pipeline.syncOperations.addHandler(decoder)
@@ -159,10 +171,23 @@ package final class SandboxLink: SupervisorLink {
     fileprivate func received(_ frame: Frame, on channel: any Channel) {
         guard channel === self.channel else { return }
         do {
-            handler(.message(try RunnerMessage(frame)))
+            let message = try RunnerMessage(frame)
+            if case .hello = message {
+                // A second one would have the engine agree anew on what runs, again and again.
+                guard !hasGreeted else { return violated("HELLO a second time on one connection", on: channel) }
+                hasGreeted = true
+            }
+            handler(.message(message))
         } catch {
             violated("\(error)", on: channel)
         }
+    }
+
+    /// Reads nothing from a supervisor that has sent more than its share, or goes on.
+    fileprivate func rest(_ isResting: Bool, on channel: any Channel) {
+        guard channel === self.channel else { return }
+        self.isResting = isResting
+        applyReading()
     }
 
     fileprivate func violated(_ reason: String, on channel: any Channel) {
@@ -192,6 +217,8 @@ private final class FrameHandler: ChannelInboundHandler {
 
     private let link: SandboxLink
     private var buffer: ByteBuffer?
+    private var budget = FrameBudget()
+    private var isResting = false
 
     init(link: SandboxLink) { self.link = link }
 
@@ -202,29 +229,49 @@ private final class FrameHandler: ChannelInboundHandler {
         } else {
             buffer?.writeBuffer(&bytes)
         }
-        cut(context: context)
+        if !isResting { cut(context: context) }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
+        // Its last words, of which no more than one read is left.
+        if isResting { cut(context: context, isLast: true) }
         link.ended(context.channel)
         context.fireChannelInactive()
+    }
+
+    /// Leaves the loop to others for a while, with what has come still in the buffer.
+    private func rest(for pause: TimeAmount, context: ChannelHandlerContext) {
+        isResting = true
+        link.rest(true, on: context.channel)
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        context.eventLoop.scheduleTask(in: pause) {
+            let (handler, context) = bound.value
+            // Closed meanwhile, and all of it read.
+            guard handler.isResting, context.channel.isActive else { return }
+            handler.isResting = false
+            handler.cut(context: context)
+            if !handler.isResting { handler.link.rest(false, on: context.channel) }
+        }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         context.close(promise: nil)
     }
 
-    private func cut(context: ChannelHandlerContext) {
+    private func cut(context: ChannelHandlerContext, isLast: Bool = false) {
         while var current = buffer {
             buffer = nil
             do {
+                let size = current.readableBytes
                 guard let frame = try Frame.read(from: &current) else {
                     current.discardReadBytes()
                     buffer = current
                     return
                 }
+                let bytes = size - current.readableBytes
                 buffer = current.readableBytes > 0 ? current : nil
                 link.received(frame, on: context.channel)
+                if !isLast, let pause = budget.spend(bytes: bytes) { return rest(for: pause, context: context) }
             } catch {
                 link.violated("\(error)", on: context.channel)
                 return

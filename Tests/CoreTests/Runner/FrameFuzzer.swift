@@ -32,6 +32,14 @@ struct FrameFuzzer {
         return Sample(bytes: Self.pack(kind, header.serialized(), body), header: header, kind: kind)
     }
 
+    /// A frame that may come at any time of a connection, which HELLO may not.
+    mutating func validButHello() -> Sample {
+        while true {
+            let sample = valid()
+            if sample.kind != 0x81 { return sample }
+        }
+    }
+
     /// A frame with one to three things changed, or with damaged bytes.
     mutating func mutated() -> Sample {
         var sample = valid()

@@ -1,0 +1,48 @@
+import Foundation
+import Logging
+import NIOCore
+import SlipwayCore
+import Synchronization
+
+/// The link's owner: everything of a link happens on its loop.
+actor LinkOwner {
+    private let executor: LoopExecutor
+    private let events = SeenEvents()
+    private var link: SandboxLink?
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    init(loop: any EventLoop) { executor = LoopExecutor(loop: loop) }
+
+    func listen(at path: String) async throws {
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
+        let link = SandboxLink(path: path, loop: executor.loop, logger: logger) { [events] event in
+            switch event {
+            case .message: events.add("message")
+            case .disconnected: events.add("disconnected")
+            case .violation: events.add("violation")
+            }
+        }
+        self.link = link
+        try await link.listen()
+        link.expect(peer: ProcessInfo.processInfo.processIdentifier)
+    }
+
+    func close() {
+        link?.close()
+        link = nil
+    }
+
+    nonisolated func take() -> [String] { events.all }
+    nonisolated func forget() { events.forget() }
+}
+
+/// What a link told, in words.
+final class SeenEvents: Sendable {
+    private let words = Mutex<[String]>([])
+
+    var all: [String] { words.withLock { $0 } }
+    func add(_ word: String) { words.withLock { $0.append(word) } }
+    func forget() { words.withLock { $0 = [] } }
+}
