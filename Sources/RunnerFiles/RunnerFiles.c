@@ -167,6 +167,9 @@ static const unsigned char builder_seal_py[] = {
 static const unsigned char builder_verdict_py[] = {
 #embed "builder/verdict.py"
 };
+static const unsigned char builder_volume_py[] = {
+#embed "builder/volume.py"
+};
 static const unsigned char builder_worker_py[] = {
 #embed "builder/worker.py"
 };
@@ -182,6 +185,7 @@ static const struct slipway_runner_file builder_files[] = {
     {"record.py", builder_record_py, sizeof builder_record_py},
     {"seal.py", builder_seal_py, sizeof builder_seal_py},
     {"verdict.py", builder_verdict_py, sizeof builder_verdict_py},
+    {"volume.py", builder_volume_py, sizeof builder_volume_py},
     {"worker.py", builder_worker_py, sizeof builder_worker_py},
 };
 const struct slipway_runner_file *const slipway_builder_files = builder_files;

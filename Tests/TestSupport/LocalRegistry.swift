@@ -110,7 +110,7 @@ package final class LocalRegistry: Sendable {
                 buffer.storeBytes(of: UInt64.random(in: 0 ... .max), toByteOffset: index, as: UInt64.self)
             }
         }
-        try archive.addFile("noise", bytes)
+        archive.addFile("noise", bytes)
         try Data(archive.finished).write(to: URL(fileURLWithPath: file))
         let source = "slipway-test-noise-\(port)"
         let answer = try await Self.curl(

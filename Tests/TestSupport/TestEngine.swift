@@ -20,7 +20,8 @@ package final class TestEngine: Sendable {
     /// Starts an engine.
     ///
     /// - Parameters:
-    ///   - runtime: `docker`, `attach` (docker, over standard input and output) or `process`.
+    ///   - runtime: `docker`, `attach` (docker, over standard input and output), `volumes` (the same, and no folder of
+    ///     this machine is mounted: as with an engine elsewhere) or `process`.
     ///   - folder: Folders of an earlier engine, to start on what it left.
     ///   - environment: What the engine takes for its own environment.
     ///   - tweak: Changes of the configuration, which otherwise suits small machines.
@@ -34,7 +35,8 @@ package final class TestEngine: Sendable {
         configuration.data.directory = folder.path + "/data"
         configuration.data.socketDirectory = folder.path + "/s"
         configuration.runtime.default = runtime == "process" ? .process : .docker
-        if runtime == "attach" { configuration.docker.transport = .attach }
+        if runtime == "attach" || runtime == "volumes" { configuration.docker.transport = .attach }
+        if runtime == "volumes" { configuration.docker.files = .volume }
         configuration.docker.host = ContainerEngine.host
         configuration.pools.defaults.max = 2
         configuration.jobs.drainTimeout = .seconds(5)

@@ -27,13 +27,17 @@ package struct BuildResult: Sendable, Decodable {
     package var culprit: String?
     package var detail: String?
     package var lines: [String]?
+    /// What a survey found.
+    package var names: [String]?
 
     /// The largest answer that is read.
-    private static let limitBytes = 4 << 20
+    static let limitBytes = 4 << 20
+    /// The name of the file.
+    static let fileName = "result.json"
 
     /// Reads the answer; nil when there is none, as after a crash.
     static func read(from work: String) throws -> BuildResult? {
-        guard let file = FileHandle(forReadingAtPath: work + "/result.json") else { return nil }
+        guard let file = FileHandle(forReadingAtPath: "\(work)/\(fileName)") else { return nil }
         // Nothing was written through this handle, so closing it loses nothing.
         defer { try? file.close() }
         guard let data = try file.read(upToCount: limitBytes) else { return nil }

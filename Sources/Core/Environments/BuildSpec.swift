@@ -6,6 +6,8 @@ struct BuildSpec: Encodable {
         case build
         case probe
         case remove
+        case adopt
+        case survey
     }
 
     var mode: Mode
@@ -30,10 +32,14 @@ struct BuildSpec: Encodable {
     var maxBytes = 0
     var workers = 1
     var names: [String] = []
+    var source: String?
+    var name: String?
+    var draft: String?
+    var removes = false
 
     enum CodingKeys: String, CodingKey {
         case mode, target, requirements, additions, installer, project
-        case expected, user, group, cache, proxy, timeout, workers, names
+        case expected, user, group, cache, proxy, timeout, workers, names, source, name, draft, removes
         case isHashed = "hashed"
         case onlyWheels = "only_wheels"
         case indexURL = "index_url"
@@ -74,12 +80,15 @@ struct BuildSpec: Encodable {
 
     /// Writes it where the program looks for it; it may hold an index's password.
     func write(to work: String) throws {
-        let path = work + "/spec.json"
+        let path = "\(work)/\(Self.fileName)"
         guard
             FileManager.default.createFile(
                 atPath: path, contents: try JSONEncoder().encode(self), attributes: [.posixPermissions: 0o600])
         else { throw EngineError(.storage, "cannot write \(path)") }
     }
+
+    /// The name of the file.
+    static let fileName = "spec.json"
 }
 
 extension BuildOrder {

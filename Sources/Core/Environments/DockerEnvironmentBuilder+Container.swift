@@ -4,8 +4,6 @@ extension DockerEnvironmentBuilder {
     static let buildTarget = "/opt/slipway/build"
     static let workTarget = "/opt/slipway/job"
     static let programTarget = "/opt/slipway/builder"
-    static let linksTarget = "/opt/slipway/links"
-    static let bundleTarget = "/opt/slipway/ca.crt"
     static let cacheTarget = "/cache"
     static let projectTarget = "/opt/slipway/project"
 
@@ -22,20 +20,23 @@ extension DockerEnvironmentBuilder {
     }
 
     /// What a builder's container is made with: the hardening of builders stands here.
-    func container(image: String, work: String, mounts: [ContainerSpec.Mount]) async throws -> ContainerSpec {
+    func container(
+        image: String, work: String, inputs: BuilderInputs, mounts: [ContainerSpec.Mount]
+    ) async throws -> ContainerSpec {
         var spec = ContainerSpec(image: image)
         spec.entrypoint = ["python3"]
-        spec.command = ["-I", "-B", Self.programTarget + "/main.py", Self.workTarget]
+        spec.command = ["-I", "-B", inputs.program + "/main.py", Self.workTarget]
         spec.user = "0:0"
         spec.workingDirectory = "/"
         spec.hostname = "builder"
-        spec.labels = [DockerRuntime.engineLabel: options.engineID, Self.roleLabel: Self.role]
+        spec.labels = [DockerRuntime.engineLabel: options.engineID, DockerRuntime.roleLabel: Self.role]
         spec.networkMode = options.network
-        spec.mounts =
-            mounts + [
-                .bind(source: work, target: Self.workTarget, isReadOnly: false),
-                .bind(source: try program(), target: Self.programTarget, isReadOnly: true),
-            ]
+        // A volume without a name goes with the container.
+        let job: ContainerSpec.Mount =
+            remote == nil
+            ? .bind(source: work, target: Self.workTarget, isReadOnly: false)
+            : .volume(name: "", target: Self.workTarget, isReadOnly: false)
+        spec.mounts = mounts + [job] + inputs.mounts
         spec.tmpfs = ["/tmp": "rw,nosuid,nodev,exec,mode=1777,size=256m"]
         for path in try await volumes(of: image) where path != "/tmp" && path != Self.cacheTarget {
             // A volume of the image would stay writable under the read-only root.
@@ -59,19 +60,37 @@ extension DockerEnvironmentBuilder {
     }
 
     /// Runs a builder to its end and reads its answer; the container is removed in any case.
-    func run(_ spec: BuildSpec, _ container: ContainerSpec, _ work: String, limit: Duration) async throws -> BuildResult
-    {
+    ///
+    /// - Parameter sent: What else is put beside the specification, on an engine that does not see this machine's
+    ///   folders.
+    func run(
+        _ spec: BuildSpec, _ container: ContainerSpec, _ work: String, sending sent: [ArchiveStream.Entry] = [],
+        limit: Duration
+    ) async throws -> BuildResult {
         // A second run in the same folder must not find the first one's files.
-        for name in ["spec.json", "result.json"] where FileManager.default.fileExists(atPath: "\(work)/\(name)") {
+        for name in [BuildSpec.fileName, BuildResult.fileName]
+        where FileManager.default.fileExists(atPath: "\(work)/\(name)") {
             try FileManager.default.removeItem(atPath: "\(work)/\(name)")
         }
-        try spec.write(to: work)
-        let name = "slipway-build-\(UUID().uuidString.lowercased().prefix(18))"
+        let name = Self.freshName()
         note(name, isActive: true)
         defer { note(name, isActive: false) }
         do {
-            let status = try await finish(name, container, limit)
-            let result = try await answer(spec, name, work, status, container.image)
+            if case .nameTaken = try await client.createContainer(name: name, container) {
+                // Our own earlier try, whose answer was lost: the names are random.
+            }
+            let ending: Ending?
+            if remote == nil {
+                try spec.write(to: work)
+                try await client.startContainer(name)
+                ending = try await end(of: name, within: limit)
+            } else {
+                try await send(spec, sent, to: name)
+                try await client.startContainer(name)
+                ending = try await following(name, into: work) { try await self.end(of: name, within: limit) }
+                if ending != nil { try await fetchResult(of: name, into: work) }
+            }
+            let result = try await answer(spec, name, work, ending, container.image)
             await discard(name)
             return result
         } catch {
@@ -80,15 +99,17 @@ extension DockerEnvironmentBuilder {
         }
     }
 
-    /// Starts a container and waits for its end; nil when it did not end in time.
-    private func finish(_ name: String, _ container: ContainerSpec, _ limit: Duration) async throws -> Int? {
-        if case .nameTaken = try await client.createContainer(name: name, container) {
-            // Our own earlier try, whose answer was lost: the names are random.
-        }
-        try await client.startContainer(name)
-        let client = client
-        return try await withThrowingTaskGroup(of: Int?.self) { group in
-            group.addTask { try await client.waitForContainer(name) }
+    /// How a builder's container ended.
+    struct Ending {
+        var status: Int
+        /// Whether the container engine was away meanwhile.
+        var wasInterrupted = false
+    }
+
+    /// Waits for a container's end; nil when it did not end in time.
+    private func end(of name: String, within limit: Duration) async throws -> Ending? {
+        try await withThrowingTaskGroup(of: Ending?.self) { group in
+            group.addTask { try await self.end(of: name) }
             group.addTask {
                 try await Task.sleep(for: limit)
                 return nil
@@ -98,19 +119,38 @@ extension DockerEnvironmentBuilder {
         }
     }
 
+    /// Waits for a container's end. Over a network the wait can break while the build goes on.
+    private func end(of name: String) async throws -> Ending {
+        var ending = Ending(status: 0)
+        while true {
+            do {
+                ending.status = try await client.waitForContainer(name)
+                return ending
+            } catch let error as EngineError where error.code == .containerEngineUnavailable && remote != nil {
+                ending.wasInterrupted = true
+                try await Task.sleep(for: .seconds(1))
+            }
+        }
+    }
+
     private func answer(
-        _ spec: BuildSpec, _ name: String, _ work: String, _ status: Int?, _ image: String
+        _ spec: BuildSpec, _ name: String, _ work: String, _ ending: Ending?, _ image: String
     ) async throws -> BuildResult {
-        guard let status else { throw BuildFailure(.timeout, spec.requirements).error }
+        guard let ending else { throw BuildFailure(.timeout, spec.requirements).error }
         if let result = try BuildResult.read(from: work) { return result }
         if try await client.inspectContainer(name)?.state.isOutOfMemoryKilled == true {
             throw BuildFailure(.memory, spec.requirements).error
         }
+        if ending.wasInterrupted {
+            throw EngineError(
+                .containerEngineUnavailable, "the container engine was away while requirements were installed")
+        }
+        await remote?.doubt()
         let output = try await client.logs(name, tailLines: 20)
         let lines = String(decoding: output.standardOutput + output.standardError, as: UTF8.self)
             .split(separator: "\n").map(String.init)
         throw BuildFailure(
-            .internal, spec.requirements, detail: "exit code \(status) in the image \"\(image)\"", lines: lines
+            .internal, spec.requirements, detail: "exit code \(ending.status) in the image \"\(image)\"", lines: lines
         ).error
     }
 

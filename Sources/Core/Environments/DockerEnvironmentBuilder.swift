@@ -8,10 +8,12 @@ import Synchronization
 /// nothing else of the host. It runs in the job's image, so that what is installed fits it. The code of packages runs
 /// as a user without rights; everything that needs root (sealing, and removing what is sealed) happens in there too,
 /// so that the engine itself need not be root.
+///
+/// On an engine that does not see this machine's folders, a builder fills a volume of its own. What is finished is
+/// copied into the volume of all environments by another container, of the operator's image, in which no code of
+/// packages or tenants runs.
 package final class DockerEnvironmentBuilder: EnvironmentBuilder {
-    /// The label that tells builders from sandboxes.
-    package static let roleLabel = "slipway.role"
-    /// The value of `roleLabel`.
+    /// The value of `DockerRuntime.roleLabel`.
     package static let role = "builder"
     /// How long a builder may take to report after the build's own limit.
     private static let grace = Duration.seconds(30)
@@ -19,7 +21,9 @@ package final class DockerEnvironmentBuilder: EnvironmentBuilder {
     package let runtime = "docker"
     let options: EnvironmentOptions
     let client: DockerClient
-    private let logger: Logger
+    let logger: Logger
+    /// Where the environments are, when the engine does not see this machine's folders.
+    let remote: RemoteStorage?
     private let known = Mutex(Known())
 
     private struct Known {
@@ -27,7 +31,7 @@ package final class DockerEnvironmentBuilder: EnvironmentBuilder {
         var volumes: [String: [String]] = [:]
         var program: String?
         var cpuCount: Int?
-        /// Containers of builds that run now.
+        /// Containers and volumes of builds that run now.
         var active: Set<String> = []
     }
 
@@ -35,6 +39,7 @@ package final class DockerEnvironmentBuilder: EnvironmentBuilder {
         self.client = client
         self.options = options
         self.logger = logger
+        remote = options.sharesFolders ? nil : RemoteStorage(client: client, engineID: options.engineID, logger: logger)
     }
 
     package func prepare() async {}
@@ -44,19 +49,19 @@ package final class DockerEnvironmentBuilder: EnvironmentBuilder {
     package func path(of id: String) -> String { DockerRuntime.environmentsTarget + "/" + id }
 
     package func build(_ order: BuildOrder) async throws -> BuildResult {
-        guard options.sharesFolders else {
-            throw EngineError(
-                .dependency,
-                "requirements cannot be installed on a container engine that shares no folder with this machine "
-                    + "(docker.files): use an image that has \(order.requirements.joined(separator: ", "))")
-        }
+        if remote != nil { return try await buildRemotely(order) }
+        return try await build(order, in: .bind(source: order.target, target: Self.buildTarget, isReadOnly: false))
+    }
+
+    /// Fills and seals what is mounted as `target`.
+    func build(_ order: BuildOrder, in target: ContainerSpec.Mount) async throws -> BuildResult {
         let own = order.image.digest.isEmpty ? order.image.reference : order.image.digest
         let image = options.builderImage ?? own
         let expected = image == own ? nil : try await interpreter(of: own, order)
-        var result = try await install(order, image: image, expected: expected)
+        var result = try await install(order, image: image, expected: expected, in: target)
         if result.kind == BuildFailure.Kind.noPip.rawValue, image == own, let missing = result.interpreter {
             do {
-                result = try await install(order, image: options.fallbackImage, expected: missing)
+                result = try await install(order, image: options.fallbackImage, expected: missing, in: target)
             } catch let error as EngineError where error.code == .imageNotFound {
                 throw BuildFailure(result, order.requirements, image: order.image.reference).error
             }
@@ -68,75 +73,83 @@ package final class DockerEnvironmentBuilder: EnvironmentBuilder {
     }
 
     package func remove(_ names: [String]) async throws {
-        let work = try Self.makeWork(below: options.workFolder)
-        // Only a few small files; what stays is removed at the next start.
-        defer { try? FileManager.default.removeItem(atPath: work) }
         var spec = BuildSpec(.remove)
-        spec.target = Self.buildTarget
         spec.names = names
-        let container = try await container(
-            image: options.builderImage ?? options.fallbackImage, work: work,
-            mounts: [.bind(source: options.rootFolder, target: Self.buildTarget, isReadOnly: false)])
-        let result = try await run(spec, container, work, limit: .minutes(10))
+        let result = try await keep(spec)
         guard result.ok else {
             throw EngineError(.storage, "environments could not be removed: \(result.detail ?? "no reason given")")
         }
     }
 
     package func reconcile() async throws {
-        let labels = [DockerRuntime.engineLabel: options.engineID, Self.roleLabel: Self.role]
+        let labels = [DockerRuntime.engineLabel: options.engineID, DockerRuntime.roleLabel: Self.role]
         for container in try await client.listContainers(labels: labels) {
             if known.withLock({ !$0.active.isDisjoint(with: container.names) }) { continue }
             try await client.removeContainer(container.id, force: true, withVolumes: true)
         }
+        await remote?.reconcile(keeping: known.withLock { $0.active })
     }
 
-    private func install(_ order: BuildOrder, image: String, expected: Interpreter?) async throws -> BuildResult {
+    /// Does something to the environments' root, in a container of the operator's image that runs no code of tenants.
+    func keep(_ order: BuildSpec, with more: [ContainerSpec.Mount] = []) async throws -> BuildResult {
+        let work = try Self.makeWork(below: options.workFolder)
+        // Only a few small files; what stays is removed at the next start.
+        defer { try? FileManager.default.removeItem(atPath: work) }
+        var spec = order
+        spec.target = Self.buildTarget
+        let image = options.builderImage ?? options.fallbackImage
+        let root: ContainerSpec.Mount =
+            remote.map { .volume(name: $0.environments.name, target: Self.buildTarget, isReadOnly: false) }
+            ?? .bind(source: options.rootFolder, target: Self.buildTarget, isReadOnly: false)
+        var container = try await container(
+            image: image, work: work, inputs: try await inputs(image: image, isComplete: false), mounts: [root] + more)
+        container.networkMode = "none"
+        container.addedCapabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER"]
+        return try await run(spec, container, work, limit: .minutes(10))
+    }
+
+    private func install(
+        _ order: BuildOrder, image: String, expected: Interpreter?, in target: ContainerSpec.Mount
+    ) async throws -> BuildResult {
+        let inputs = try await inputs(image: image, isComplete: true)
         var spec = BuildSpec(order, options: options)
         spec.target = Self.buildTarget
         spec.user = options.buildUser
         spec.expected = expected
-        var mounts: [ContainerSpec.Mount] = [
-            .bind(source: order.target, target: Self.buildTarget, isReadOnly: false)
-        ]
+        spec.caBundle = inputs.bundle
+        spec.findLinks = inputs.links
+        var mounts = [target]
         if options.pipCache != .none {
             let name =
                 order.usesSharedCache(options)
                 ? Self.sharedCacheVolume(engineID: options.engineID)
                 : Self.cacheVolume(engineID: options.engineID, tenant: order.tenant)
             try await client.createVolume(
-                name: name, labels: [DockerRuntime.engineLabel: options.engineID, Self.roleLabel: "pip-cache"])
+                name: name,
+                labels: [DockerRuntime.engineLabel: options.engineID, DockerRuntime.roleLabel: "pip-cache"])
             mounts.append(.volume(name: name, target: Self.cacheTarget, isReadOnly: false))
             spec.cache = Self.cacheTarget
         }
+        var sent: [ArchiveStream.Entry] = []
         if let project = order.project {
-            mounts.append(.bind(source: project.path, target: Self.projectTarget, isReadOnly: true))
             spec.project = Self.projectTarget
-        }
-        if let bundle = options.caBundle {
-            guard FileManager.default.fileExists(atPath: bundle) else {
-                throw EngineError(.dependency, "the file of environments.ca_bundle is missing: \(bundle)")
+            if remote == nil {
+                mounts.append(.bind(source: project.path, target: Self.projectTarget, isReadOnly: true))
+            } else {
+                spec.project = "\(Self.workTarget)/\(ProjectTree.archiveName)"
+                sent = try ProjectTree.entries(of: project.path)
             }
-            mounts.append(.bind(source: bundle, target: Self.bundleTarget, isReadOnly: true))
-            spec.caBundle = Self.bundleTarget
         }
-        spec.findLinks = try options.findLinks.enumerated().map { place, link in
-            guard link.hasPrefix("/") else { return link }
-            guard FileManager.default.fileExists(atPath: link) else {
-                throw EngineError(.dependency, "a folder of environments.find_links is missing: \(link)")
-            }
-            let target = "\(Self.linksTarget)/\(place)"
-            mounts.append(.bind(source: link, target: target, isReadOnly: true))
-            return target
-        }
-        let container = try await container(image: image, work: order.work, mounts: mounts)
-        return try await run(spec, container, order.work, limit: options.buildTimeout + Self.grace)
+        let container = try await container(image: image, work: order.work, inputs: inputs, mounts: mounts)
+        return try await run(
+            spec, container, order.work, sending: sent, limit: options.buildTimeout + Self.grace)
     }
 
     /// What the Python of an image is like; asked once for each image.
     private func interpreter(of image: String, _ order: BuildOrder) async throws -> Interpreter {
         if let found = known.withLock({ $0.interpreters[image] }) { return found }
-        let container = try await container(image: image, work: order.work, mounts: [])
+        let container = try await container(
+            image: image, work: order.work, inputs: try await inputs(image: image, isComplete: false), mounts: [])
         let result = try await run(BuildSpec(.probe), container, order.work, limit: .seconds(60))
         guard let found = result.interpreter else {
             throw BuildFailure(result, order.requirements, image: order.image.reference).error
@@ -180,12 +193,15 @@ package final class DockerEnvironmentBuilder: EnvironmentBuilder {
         return min(options.buildCpus, Double(count))
     }
 
-    /// Notes that a container belongs to a build that runs, or no longer does.
-    func note(_ container: String, isActive: Bool) {
+    /// Notes that a container or volume belongs to a build that runs, or no longer does.
+    func note(_ name: String, isActive: Bool) {
         known.withLock { known in
-            if isActive { known.active.insert(container) } else { known.active.remove(container) }
+            if isActive { known.active.insert(name) } else { known.active.remove(name) }
         }
     }
+
+    /// A name that nothing else has.
+    static func freshName() -> String { "slipway-build-\(UUID().uuidString.lowercased().prefix(18))" }
 
     static func makeWork(below folder: String) throws -> String {
         let work = "\(folder)/\(UUID().uuidString.lowercased())"

@@ -3,6 +3,9 @@ package protocol EnvironmentBuilder: Sendable {
     /// The runtime: `docker` or `process`.
     var runtime: String { get }
 
+    /// The volume that holds the environments, where they lie in no folder of this machine; nil where they do.
+    var volume: String? { get }
+
     /// Learns what it needs to answer `identity(of:)`; called before anything else.
     func prepare() async
 
@@ -20,8 +23,27 @@ package protocol EnvironmentBuilder: Sendable {
     /// Removes folders of the environments' root that the engine's own user cannot remove.
     func remove(_ names: [String]) async throws
 
+    /// Makes the volume where there is none; returns what stays the same for as long as it exists.
+    func volumeIdentity() async throws -> String
+
+    /// Says which of the named environments the volume really holds.
+    ///
+    /// - Parameter removesOthers: Whether everything else in it is removed; no build must run then.
+    func survey(_ names: Set<String>, removesOthers: Bool) async throws -> Set<String>
+
     /// Removes what earlier builds left running.
     func reconcile() async throws
+}
+
+extension EnvironmentBuilder {
+    /// Environments lie in the store's folder.
+    package var volume: String? { nil }
+
+    /// There is none.
+    package func volumeIdentity() async throws -> String { "" }
+
+    /// The store's folder tells.
+    package func survey(_ names: Set<String>, removesOthers: Bool) async throws -> Set<String> { names }
 }
 
 /// What to install, and where.
@@ -39,12 +61,15 @@ package struct BuildOrder: Sendable {
     package var project: ProjectTree?
     /// The group that may read the result.
     package var groupID: Int
-    /// The host's folder to fill; exists and is empty.
+    /// What the environment will be called.
+    package var id: String
+    /// The host's folder to fill, which exists and is empty; a builder with a volume needs none.
     package var target: String
     /// The host's folder of the specification and the result; exists and is empty.
     package var work: String
 
-    init(_ key: EnvironmentKey, _ need: EnvironmentNeed, groupID: Int, target: String, work: String) {
+    init(_ key: EnvironmentKey, _ need: EnvironmentNeed, id: String, groupID: Int, target: String, work: String) {
+        self.id = id
         tenant = need.tenant
         image = need.image
         requirements = key.own

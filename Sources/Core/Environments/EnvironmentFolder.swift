@@ -21,19 +21,39 @@ struct EnvironmentFolder: Sendable {
     }
 
     /// The environments that are whole, and the names of everything else that lies there.
-    func read(engineID: String) throws -> (manifests: [EnvironmentManifest], leftovers: [String]) {
+    ///
+    /// - Parameter volumes: The volume of each runtime whose environments lie in none of this machine's folders; of
+    ///   them only the manifests are here.
+    func read(
+        engineID: String, volumes: [String: String] = [:]
+    ) throws -> (manifests: [EnvironmentManifest], leftovers: [String]) {
         var manifests: [EnvironmentManifest] = []
         var names = Set(try FileManager.default.contentsOfDirectory(atPath: path))
         for name in names where name.hasSuffix(".json") {
             let id = String(name.dropLast(".json".count))
             // One that cannot be read describes nothing that may be used.
-            guard names.contains(id), let manifest = try? EnvironmentManifest.read(id, below: path),
-                manifest.id == id, manifest.engine == engineID
+            guard let manifest = try? EnvironmentManifest.read(id, below: path),
+                manifest.id == id, manifest.engine == engineID, manifest.volume == volumes[manifest.runtime],
+                names.contains(id) == (manifest.volume == nil)
             else { continue }
             manifests.append(manifest)
         }
         for manifest in manifests { names.subtract([manifest.id, manifest.id + ".json"]) }
         return (manifests, names.filter(Self.isOurs).sorted())
+    }
+
+    /// Makes the manifest of an environment durable that is in a volume already.
+    func record(_ manifest: EnvironmentManifest) async throws {
+        let path = path
+        try await Task.detached {
+            do {
+                let folder = try Folder(makingPath: path)
+                try manifest.write(below: path)
+                try folder.synchroniseFileSystem()
+            } catch {
+                throw EngineError(.storage, "a finished environment cannot be kept in \(path)", cause: error)
+            }
+        }.value
     }
 
     /// Makes everything durable, then gives a finished folder its name: no half environment has one.

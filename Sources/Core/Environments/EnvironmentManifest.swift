@@ -30,11 +30,13 @@ package struct EnvironmentManifest: Sendable, Codable, Equatable {
     package var installer: String?
     /// The folder of the source tree that it holds, if any.
     package var project: String?
+    /// The volume of a container engine elsewhere that holds it; nil where it lies beside its manifest.
+    package var volume: String?
 
     /// Describes what was built for a need.
     init(
         id: String, key: EnvironmentKey, need: EnvironmentNeed, engine: String, groupID: Int, result: BuildResult,
-        buildSeconds: Double
+        buildSeconds: Double, volume: String? = nil
     ) {
         self.id = id
         self.key = key.text
@@ -55,6 +57,7 @@ package struct EnvironmentManifest: Sendable, Codable, Equatable {
         packages = result.packages
         installer = result.installer
         project = need.project?.path
+        self.volume = volume
     }
 
     /// What was done, in one line.

@@ -79,6 +79,10 @@ extension EnvironmentStore {
         guard let builder = builders[need.runtime] else {
             throw EngineError(.dependency, "the runtime \(need.runtime) installs no requirements")
         }
+        if builder.volume != nil {
+            try await survey()
+            if let id = installed(need) { return id }
+        }
         let id = state.withLock { Self.freeName(for: key.text, $0) }
         let draft = "\(id).tmp-\(UUID().uuidString.lowercased().prefix(8))"
         let target = "\(folder.path)/\(draft)"
@@ -86,16 +90,20 @@ extension EnvironmentStore {
             // No manifest names it, so a crash left it.
             await discard([id])
         }
+        var made = builder.volume == nil ? [draft, id] : []
         do {
             let started = ContinuousClock.now
-            try FileManager.default.createDirectory(
-                atPath: target, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
+            if builder.volume == nil {
+                try FileManager.default.createDirectory(
+                    atPath: target, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
+            }
             let work = try DockerEnvironmentBuilder.makeWork(below: options.workFolder)
             // Only a few small files; what stays is removed at the next start.
             defer { try? FileManager.default.removeItem(atPath: work) }
-            let order = BuildOrder(key, need, groupID: groupID, target: target, work: work)
+            let order = BuildOrder(key, need, id: id, groupID: groupID, target: target, work: work)
             let tail = BuildLogTail(path: "\(work)/\(BuildLogTail.fileName)", log: log)
             let result = try await tail.follow { try await builder.build(order) }
+            made = builder.volume == nil ? made : [id]
             if let project = need.project {
                 // Somebody may have gone on working: the key would stand for what is not there.
                 let now = try await Task.detached { try ProjectTree.read(project.path) }.value
@@ -103,13 +111,17 @@ extension EnvironmentStore {
             }
             let manifest = EnvironmentManifest(
                 id: id, key: key, need: need, engine: options.engineID, groupID: groupID, result: result,
-                buildSeconds: started.duration(to: .now).seconds)
-            try await folder.publish(draft, as: manifest)
+                buildSeconds: started.duration(to: .now).seconds, volume: builder.volume)
+            if builder.volume == nil {
+                try await folder.publish(draft, as: manifest)
+            } else {
+                try await folder.record(manifest)
+            }
             publish(manifest)
             log.append("\(manifest.summary)\n")
             return id
         } catch {
-            await discard([draft, id])
+            await discard(made)
             throw error
         }
     }
@@ -142,7 +154,7 @@ extension EnvironmentStore {
             metadata: ["environment": "\(key.text)", "reason": "\(failure.message)"])
         return state.withLock { state in
             // What was installed before is better than nothing when the index is down.
-            if let old = state.current[key.text], !state.isClosed {
+            if let old = state.current[key.text], !state.isClosed, old.volume == nil || state.surveyed != nil {
                 state.extended[old.id] = Date(timeIntervalSinceNow: Self.extensionSeconds)
                 return .success(old.id)
             }

@@ -13,9 +13,15 @@ extension EnvironmentStore {
     ///   call tries again.
     package func reconcile() async throws {
         for builder in builders.values { try await builder.reconcile() }
+        try await survey()
         let leftovers = state.withLock { state in
             defer { state.leftovers = [] }
-            return state.leftovers
+            // What was left behind may have been built anew since.
+            let all = Array(state.current.values) + Array(state.replaced.values)
+            let names = Set(all.map(\.id) + state.builds.keys)
+            return state.leftovers.filter { name in
+                !names.contains(String(name.hasSuffix(".json") ? name.dropLast(5) : name[...]))
+            }
         }
         await discard(leftovers)
         saveLastUses()
@@ -94,7 +100,9 @@ extension EnvironmentStore {
         guard !names.isEmpty else { return }
         // The manifest goes first: a folder without one is never used.
         let manifests = names.filter { !$0.hasSuffix(".json") }.map { $0 + ".json" }
-        let stubborn = folder.remove(manifests + names)
+        let kept = folder.remove(manifests + names)
+        // In a volume everything is the builder's to remove.
+        let stubborn = volumeBuilder == nil ? kept : names.filter { !$0.hasSuffix(".json") }
         guard !stubborn.isEmpty else { return }
         var reason: (any Error)?
         for builder in builders.values {

@@ -5,7 +5,8 @@ import Synchronization
 /// Keeps installed environments: builds each once, however many wait, and forgets those that nobody uses.
 ///
 /// On disk an environment is a sealed folder and a manifest beside it. A folder has its name only when it is whole and
-/// durable, so that no crash leaves half an environment behind that could be used.
+/// durable, so that no crash leaves half an environment behind that could be used. Where a container engine does not
+/// see this machine's folders, the folder is in a volume of that engine, and the manifest here.
 package final class EnvironmentStore: EnvironmentProvider {
     /// One build and those who wait for it.
     struct Build {
@@ -51,6 +52,9 @@ package final class EnvironmentStore: EnvironmentProvider {
         var running = 0
         var line: [CheckedContinuation<Void, Never>] = []
         var nextWaiter = 0
+        /// What the volume was when it was last looked through; nil before, and then nothing in it is used.
+        var surveyed: String?
+        var survey: Task<Void, any Error>?
         var isClosed = false
     }
 
@@ -80,7 +84,8 @@ package final class EnvironmentStore: EnvironmentProvider {
             if FileManager.default.fileExists(atPath: options.workFolder) {
                 try FileManager.default.removeItem(atPath: options.workFolder)
             }
-            let found = try folder.read(engineID: options.engineID)
+            let volumes = self.builders.compactMapValues(\.volume)
+            let found = try folder.read(engineID: options.engineID, volumes: volumes)
             state.leftovers = found.leftovers
             for manifest in found.manifests.sorted(by: { $0.createdAt < $1.createdAt }) {
                 if let old = state.current.updateValue(manifest, forKey: manifest.key) { state.replaced[old.id] = old }
@@ -95,7 +100,7 @@ package final class EnvironmentStore: EnvironmentProvider {
     package func installed(_ need: EnvironmentNeed) -> String? {
         state.withLock { state in
             guard let key = self.key(of: need, &state), let found = state.current[key.text],
-                isFresh(found, state)
+                found.volume == nil || state.surveyed != nil, isFresh(found, state)
             else { return nil }
             state.current[key.text]?.lastUsedAt = Date()
             state.handedAt[found.id] = .now

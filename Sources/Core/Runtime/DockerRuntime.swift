@@ -17,7 +17,8 @@ package final class DockerRuntime: SandboxRuntime {
         package var engineID: String
         /// The host's folder of the runner's files.
         package var runnerFolder: String
-        /// The host's folder of the environments; nil when there are none.
+        /// The host's folder of the environments, in whose place a volume is mounted where folders are not shared; nil
+        /// when there are none.
         package var environmentsFolder: String?
         package var heartbeatSeconds: Double
         package var reconnectSeconds: Double
@@ -29,8 +30,6 @@ package final class DockerRuntime: SandboxRuntime {
         package var transport = SupervisorTransport.unix
         /// Whether containers can mount folders of this machine; where not, volumes hold what they need.
         package var sharesFolders = true
-        /// The volume of the environments, where folders are not shared; nil when there are none.
-        package var environmentsVolume: String?
         /// The name servers of sandboxes of the mode `egress`; empty for the engine's own.
         package var nameServers: [String] = []
         /// The ports of the host that sandboxes of the mode `host_gateway` reach.
@@ -57,6 +56,8 @@ package final class DockerRuntime: SandboxRuntime {
     package static let engineLabel = "slipway.engine"
     /// The label that names a sandbox.
     package static let sandboxLabel = "slipway.sandbox"
+    /// The label that tells what other containers and volumes are for.
+    package static let roleLabel = "slipway.role"
     /// The label that names the kind of sandbox.
     package static let poolLabel = "slipway.pool"
     /// Where sandboxes see the environments.
@@ -78,6 +79,7 @@ package final class DockerRuntime: SandboxRuntime {
     /// What supervisors wrote to standard error lately, where nobody else keeps it.
     let errorTails = Mutex<[SandboxID: ErrorTail]>([:])
     private let runnerVolume: RunnerVolume
+    private let environmentVolume: EnvironmentVolume
     /// Whether the engine knows no limit for the files of a tmpfs, as Podman before version 5.
     let lacksInodeLimit = Atomic(false)
     let puller: ImagePuller?
@@ -96,6 +98,7 @@ package final class DockerRuntime: SandboxRuntime {
         self.logger = logger
         byteCode = RunnerByteCode(runnerFolder: options.runnerFolder)
         runnerVolume = RunnerVolume(client: client, engineID: options.engineID, logger: logger)
+        environmentVolume = EnvironmentVolume(client: client, engineID: options.engineID)
     }
 
     package func check() async throws { try await client.ping() }
@@ -155,6 +158,7 @@ package final class DockerRuntime: SandboxRuntime {
             let lines = await diagnose(SandboxHandle(id: specification.id, reference: name))
             stream?.close()
             await runnerVolume.doubt()
+            await environmentVolume.doubt()
             forgetTail(of: specification.id)
             await discard(name)
             await leave(network)
@@ -203,7 +207,7 @@ package final class DockerRuntime: SandboxRuntime {
         }
     }
 
-    /// Brings the runner's files to an engine that cannot mount them from here.
+    /// Brings the runner's files to an engine that cannot mount them from here, and makes the volume of environments.
     private func provideRunner(for imageID: String) async throws {
         guard !options.sharesFolders else { return }
         var spec = ContainerSpec(image: imageID)
@@ -211,6 +215,7 @@ package final class DockerRuntime: SandboxRuntime {
         harden(&spec)
         spec.networkMode = "none"
         try await runnerVolume.provide(spec)
+        if options.environmentsFolder != nil { try await environmentVolume.provideOnce() }
     }
 
     func discard(_ name: String) async {
@@ -309,10 +314,11 @@ package final class DockerRuntime: SandboxRuntime {
             mounts.append(
                 .bind(source: specification.socketFolder, target: Self.socketTarget, isReadOnly: true))
         }
-        if let volume = options.environmentsVolume, !options.sharesFolders {
-            mounts.append(.volume(name: volume, target: Self.environmentsTarget, isReadOnly: true))
-        } else if let folder = options.environmentsFolder, options.sharesFolders {
-            mounts.append(.bind(source: folder, target: Self.environmentsTarget, isReadOnly: true))
+        if let folder = options.environmentsFolder {
+            mounts.append(
+                options.sharesFolders
+                    ? .bind(source: folder, target: Self.environmentsTarget, isReadOnly: true)
+                    : .volume(name: environmentVolume.name, target: Self.environmentsTarget, isReadOnly: true))
         }
         for mount in specification.sandboxClass.mounts {
             mounts.append(.bind(source: mount.source, target: mount.target, isReadOnly: !mount.writable))

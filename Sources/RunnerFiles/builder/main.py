@@ -33,7 +33,7 @@ def _write(folder: str, result: dict[str, Any]) -> None:
 
 
 def _perform(spec: dict[str, Any], folder: str) -> dict[str, Any]:
-    from _builder import build, interpreter, output, seal
+    from _builder import build, interpreter, output, seal, volume
 
     mode = spec["mode"]
     if mode == "build":
@@ -43,6 +43,11 @@ def _perform(spec: dict[str, Any], folder: str) -> dict[str, Any]:
     if mode == "remove":
         seal.remove(spec["target"], spec["names"])
         return {"ok": True}
+    if mode == "adopt":
+        return volume.adopt(spec)
+    if mode == "survey":
+        found = volume.survey(spec["target"], spec["names"], spec["removes"])
+        return {"ok": True, "names": found}
     return {"ok": False, "kind": "internal", "detail": "unknown mode " + repr(mode)}
 
 

@@ -7,6 +7,9 @@ extension Live {
     /// Environments as jobs meet them.
     @Suite("Environments of jobs", .serialized)
     struct EnvironmentLifeTests {
+        /// An engine that mounts no folder of this machine.
+        private static let volumesHere = ContainerEngine.answers ? ["volumes"] : []
+
         private let wheels: TemporaryFolder
 
         init() throws {
@@ -34,7 +37,7 @@ extension Live {
 
         @Test(
             "a job that waits for its environment tells what the installer says, apart from its own output",
-            arguments: runtimesHere)
+            arguments: runtimesHere + Self.volumesHere)
         func events(runtime: String) async throws {
             let engine = try await start(runtime)
             let first = try await engine.run(request("slipdemo==1.0"), within: .seconds(120))
@@ -55,7 +58,7 @@ extension Live {
 
         @Test(
             "what a living sandbox uses is never removed, what nothing uses is, and comes back when it is needed",
-            arguments: runtimesHere)
+            arguments: runtimesHere + Self.volumesHere)
         func pruning(runtime: String) async throws {
             let engine = try await start(runtime)
             #expect(try await engine.run(request("slipdemo==1.0"), within: .seconds(120)).value == "1.0")
@@ -77,7 +80,7 @@ extension Live {
 
         @Test(
             "when all are too large, the one that was used longest ago goes, unless a living sandbox uses it",
-            arguments: runtimesHere)
+            arguments: runtimesHere + Self.volumesHere)
         func eviction(runtime: String) async throws {
             let probe = try await start(runtime)
             #expect(try await probe.run(request("slipdemo==1.0"), within: .seconds(120)).value == "1.0")
@@ -103,7 +106,7 @@ extension Live {
 
         @Test(
             "what is installed ahead serves the first job at once; a failure stands in the list",
-            arguments: runtimesHere)
+            arguments: runtimesHere + Self.volumesHere)
         func ahead(runtime: String) async throws {
             let engine = try await start(runtime)
             let made = try await engine.engine.buildEnvironment(
@@ -132,7 +135,7 @@ extension Live {
 
         @Test(
             "a project must lie where it is allowed, symbolic links included; a change of it is seen",
-            arguments: runtimesHere)
+            arguments: runtimesHere + Self.volumesHere)
         func project(runtime: String) async throws {
             let checkouts = wheels.path + "/checkouts"
             try ProjectFolder.make(in: checkouts + "/a", version: "1.5")
