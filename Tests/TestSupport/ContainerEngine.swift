@@ -46,4 +46,13 @@ package enum ContainerEngine {
     package static func container(ofSandbox sandbox: String) async throws -> ContainerSummary? {
         try await withClient { try await $0.listContainers(labels: [DockerRuntime.sandboxLabel: sandbox]) }.first
     }
+
+    /// Removes what one of our engines keeps in volumes.
+    package static func removeVolumes(of engineID: String) async throws {
+        try await withClient { client in
+            for volume in try await client.listVolumes(labels: [DockerRuntime.engineLabel: engineID]) {
+                try await client.removeVolume(volume.name)
+            }
+        }
+    }
 }

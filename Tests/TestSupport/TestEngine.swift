@@ -60,6 +60,7 @@ package final class TestEngine: Sendable {
     /// Stops the engine and says what of it is still there: containers, processes, folders of sandboxes.
     package func shutdown() async throws -> [String] {
         await engine.shutdown()
+        if configuration.docker.files == .volume { try await ContainerEngine.removeVolumes(of: engineID) }
         return try await leftovers()
     }
 

@@ -18,7 +18,7 @@ _package = types.ModuleType("_builder")
 _package.__path__ = [str(_FOLDER)]
 sys.modules.setdefault("_builder", _package)
 
-from _builder import installers, project, reach, record, verdict
+from _builder import installers, project, reach, record, seal, verdict, volume
 from _builder.output import LIMIT_BYTES, Output
 
 
@@ -218,3 +218,90 @@ def test_addresses_with_passwords_are_no_arguments() -> None:
         assert "links.example" in variables.values()
         offline = installer.variables(spec, step, no_index=True)
         assert secret not in offline.values()
+
+
+_KEY = "0123456789abcdef01234567"
+
+
+def test_a_copy_has_the_same_files_links_and_times(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    (source / "a/b").mkdir(parents=True)
+    target.mkdir()
+    (source / "a/run").write_text("x")
+    (source / "a/run").chmod(0o6755)
+    (source / "a/b/text").write_text("y")
+    os.utime(source / "a/b/text", ns=(1, 1_234_567_890_123_456_789))
+    os.link(source / "a/run", source / "again")
+    os.symlink("/etc/passwd", source / "out")
+    os.symlink("..", source / "up")
+    os.mkfifo(source / "pipe")
+    volume.copy(str(source), str(target), 1 << 20)
+    names = sorted(str(path.relative_to(target)) for path in target.rglob("*"))
+    assert names == ["a", "a/b", "a/b/text", "a/run", "again", "out", "up"]
+    assert (target / "a/run").stat().st_mode & 0o7777 == 0o700
+    assert (target / "again").stat().st_nlink == 1
+    assert (target / "a/b/text").stat().st_mtime_ns == 1_234_567_890_123_456_789
+    assert os.readlink(target / "out") == "/etc/passwd"
+
+
+@pytest.mark.parametrize("kind", ["hole", "entries"])
+def test_a_copy_stops_at_its_limit(tmp_path: Path, kind: str) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    target.mkdir()
+    if kind == "hole":
+        with open(source / "hole", "wb") as file:
+            file.truncate(1 << 40)
+    else:
+        for number in range(300):
+            (source / str(number)).touch()
+    with pytest.raises(volume.TooLarge):
+        volume.copy(str(source), str(target), 1 << 20)
+    assert seal.measure(str(target)) < 1 << 20
+
+
+def test_an_environment_gets_its_name_when_it_is_whole(tmp_path: Path) -> None:
+    source, root = tmp_path / "source", tmp_path / "root"
+    source.mkdir()
+    (root / _KEY / "torn").mkdir(parents=True)
+    (source / "x.py").write_text("x = 1")
+    spec: dict[str, Any] = {
+        "source": str(source),
+        "target": str(root),
+        "name": _KEY,
+        "draft": _KEY + ".tmp-1",
+        "group": None,
+        "max_bytes": 1 << 20,
+    }
+    result = volume.adopt(spec)
+    assert result["ok"] and result["bytes"] >= 4096
+    assert [path.name for path in root.iterdir()] == [_KEY]
+    assert [path.name for path in (root / _KEY).iterdir()] == ["x.py"]
+    result = volume.adopt({**spec, "max_bytes": 100})
+    assert (result["ok"], result["kind"]) == (False, "too_large")
+    assert [path.name for path in root.iterdir()] == [_KEY]
+    for name in ("../" + _KEY, "lost+found", _KEY + "/x"):
+        with pytest.raises(ValueError):
+            volume.adopt({**spec, "name": name})
+
+
+def test_a_survey_removes_what_is_not_wanted_and_ours(tmp_path: Path) -> None:
+    wanted, other = _KEY, "f" * 24
+    for name in (wanted, other + "/deep", other + ".tmp-1", "lost+found"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / (other + "-2")).touch()
+    if os.geteuid() != 0:
+        pytest.skip("only root gives the volume to root")
+    assert volume.survey(str(tmp_path), [wanted, "a" * 24], False) == [wanted]
+    assert len(list(tmp_path.iterdir())) == 5
+    assert volume.survey(str(tmp_path), [wanted], True) == [wanted]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [wanted, "lost+found"]
+    assert tmp_path.stat().st_mode & 0o7777 == 0o711
+
+
+def test_what_is_removed_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/kept").touch()
+    os.symlink("other", tmp_path / "link")
+    seal.remove_tree(str(tmp_path / "link"))
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["kept", "other"]

@@ -103,8 +103,12 @@ def remove(root: str, names: list[str]) -> None:
 
 
 def remove_tree(path: str) -> None:
-    """Remove a folder with all in it, however deep it is."""
+    """Remove a folder with all in it, however deep it is, or whatever else is there."""
     if not os.path.lexists(path):
+        return
+    if not stat.S_ISDIR(os.lstat(path).st_mode):
+        # Above all no link, which would lead elsewhere.
+        os.unlink(path)
         return
     parent = os.path.dirname(path)
     # Each folder is moved up before it is emptied, so that no path grows long.

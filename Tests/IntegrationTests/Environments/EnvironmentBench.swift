@@ -2,7 +2,16 @@ import Foundation
 import Logging
 import SlipwayCore
 import Synchronization
+import TestSupport
 import Testing
+
+/// Where a container engine keeps environments.
+enum EnvironmentPlace: CaseIterable {
+    /// In a folder of this machine, which it mounts.
+    case folder
+    /// In a volume of its own, as an engine on another machine does.
+    case volume
+}
 
 /// A store in a temporary folder with builders of a live engine.
 final class EnvironmentBench {
@@ -29,6 +38,12 @@ final class EnvironmentBench {
         options.findLinks = [try WheelFolder.make(in: data + "/wheels")]
     }
 
+    /// Has environments kept elsewhere than in a folder.
+    func use(_ place: EnvironmentPlace) { options.sharesFolders = place == .folder }
+
+    /// The volume of the environments, where they are in one.
+    var volume: String { "slipway-env-\(engineID.filter { $0 != "-" }.prefix(12))" }
+
     func store(_ runtime: String = "docker") async throws -> EnvironmentStore {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let builder: any EnvironmentBuilder =
@@ -49,12 +64,29 @@ final class EnvironmentBench {
 
     /// Runs a line of Python like a task: no rights, a user and a group, the environments mounted read-only.
     func python(_ code: String, group: Int, root: String) async throws -> (status: Int, output: String) {
+        try await python(code, user: "20001:\(group)", root: root, isReadOnly: true)
+    }
+
+    /// Runs a line of Python as root of the container, who may change the environments.
+    func rootPython(_ code: String) async throws -> (status: Int, output: String) {
+        try await python(code, user: "0:0", root: options.rootFolder, isReadOnly: false)
+    }
+
+    private func python(
+        _ code: String, user: String, root: String, isReadOnly: Bool
+    ) async throws -> (status: Int, output: String) {
         var spec = LiveEngine.spec("")
         spec.entrypoint = ["python3", "-c", code]
         spec.command = []
-        spec.user = "20001:\(group)"
+        spec.user = user
         spec.logDriver = .local(limitBytes: 1 << 20)
-        spec.mounts = [.bind(source: root, target: DockerRuntime.environmentsTarget, isReadOnly: true)]
+        if !isReadOnly { spec.addedCapabilities = ["DAC_OVERRIDE", "FOWNER"] }
+        let target = DockerRuntime.environmentsTarget
+        spec.mounts = [
+            options.sharesFolders
+                ? .bind(source: root, target: target, isReadOnly: isReadOnly)
+                : .volume(name: volume, target: target, isReadOnly: isReadOnly)
+        ]
         return try await LiveEngine.withContainer(client, spec, purpose: "env") { id in
             let status = try await self.client.waitForContainer(id)
             let log = try await self.client.logs(id)
@@ -62,9 +94,30 @@ final class EnvironmentBench {
         }
     }
 
+    /// Makes an image in which a program is a script instead.
+    func image(replacing path: String, by script: String) async throws -> String {
+        let name = LiveEngine.uniqueName("image")
+        let (folder, file) = ((path as NSString).deletingLastPathComponent, (path as NSString).lastPathComponent)
+        let spec = ContainerSpec(image: LiveEngine.image)
+        return try await LiveEngine.withContainer(client, spec, purpose: "image", start: false) { id in
+            try await self.client.putArchive(
+                id, folder: folder, archive: ArchiveStream([.bytes(file, Array(script.utf8), mode: 0o755)]))
+            let socket = try #require(ContainerEngine.socketPath)
+            let answer = try await HTTPClient(.unix(socket)).send("POST", "/commit?container=\(id)&repo=\(name)&tag=1")
+            guard answer.status == 201 else { throw LiveEngine.Unexpected("commit: \(answer.text)") }
+            return name + ":1"
+        }
+    }
+
     /// Builders of this test that still exist.
     func containers() async throws -> [String] {
         try await client.listContainers(labels: ["slipway.engine": engineID]).map(\.id)
+    }
+
+    /// Volumes of this test that exist, by what they are for.
+    func volumes() async throws -> [String: [String]] {
+        let all = try await client.listVolumes(labels: ["slipway.engine": engineID])
+        return Dictionary(grouping: all) { $0.labels?["slipway.role"] ?? "" }.mapValues { $0.map(\.name) }
     }
 
     func failure(_ store: EnvironmentStore, _ need: EnvironmentNeed) async throws -> EngineError {
@@ -76,7 +129,7 @@ final class EnvironmentBench {
         options.builderImage = nil
         options.fallbackImage = LiveEngine.image
         await (try await store()).prune(maxTotalBytes: 0)
-        try await client.removeVolume(DockerEnvironmentBuilder.cacheVolume(engineID: engineID, tenant: tenant))
+        for volume in try await volumes().values.joined() { try await client.removeVolume(volume) }
         await client.shutdown()
         // A temporary folder: what stays is the system's to remove.
         try? FileManager.default.removeItem(atPath: data)

@@ -11,8 +11,11 @@ struct EnvironmentBuildTests {
         try bench.goOffline()
     }
 
-    @Test("requirements from a folder of wheels are installed, sealed, and readable by the tenant's group only")
-    func sealed() async throws {
+    @Test(
+        "requirements from a folder of wheels are installed, sealed, and readable by the tenant's group only",
+        arguments: EnvironmentPlace.allCases)
+    func sealed(place: EnvironmentPlace) async throws {
+        bench.use(place)
         let store = try await bench.store()
         let need = try await bench.need(["slipneeds"])
         let id = try await store.provide(need, groupID: 60_001)
@@ -46,8 +49,11 @@ struct EnvironmentBuildTests {
         try await bench.close()
     }
 
-    @Test("a requirement that is nowhere fails at once and names itself and the remedies")
-    func missing() async throws {
+    @Test(
+        "a requirement that is nowhere fails at once and names itself and the remedies",
+        arguments: EnvironmentPlace.allCases)
+    func missing(place: EnvironmentPlace) async throws {
+        bench.use(place)
         let store = try await bench.store()
         let error = try await bench.failure(store, try await bench.need(["slipdemo==9.9"]))
         #expect(error.code == .dependency)
@@ -59,8 +65,9 @@ struct EnvironmentBuildTests {
         try await bench.close()
     }
 
-    @Test("requirements that exclude each other are told, with pip's own words")
-    func conflict() async throws {
+    @Test("requirements that exclude each other are told, with pip's own words", arguments: EnvironmentPlace.allCases)
+    func conflict(place: EnvironmentPlace) async throws {
+        bench.use(place)
         let store = try await bench.store()
         let error = try await bench.failure(store, try await bench.need(["slipneeds", "slipdemo==2.0"]))
         #expect(error.code == .dependency)
@@ -69,8 +76,9 @@ struct EnvironmentBuildTests {
         try await bench.close()
     }
 
-    @Test("without a network and without wheels it fails with both remedies")
-    func offline() async throws {
+    @Test("without a network and without wheels it fails with both remedies", arguments: EnvironmentPlace.allCases)
+    func offline(place: EnvironmentPlace) async throws {
+        bench.use(place)
         bench.options.findLinks = []
         let first = try await bench.failure(try await bench.store(), try await bench.need(["slipdemo"]))
         #expect(first.code == .dependency)
@@ -92,8 +100,9 @@ struct EnvironmentBuildTests {
         try await bench.close()
     }
 
-    @Test("concurrent needs are built once")
-    func once() async throws {
+    @Test("concurrent needs are built once", arguments: EnvironmentPlace.allCases)
+    func once(place: EnvironmentPlace) async throws {
+        bench.use(place)
         let store = try await bench.store()
         let need = try await bench.need(["slipdemo==2.0"])
         let ids = try await withThrowingTaskGroup(of: String.self) { group in
@@ -146,8 +155,9 @@ struct EnvironmentBuildTests {
         try await bench.close()
     }
 
-    @Test("a build that takes too long ends, and says which setting to raise")
-    func timeout() async throws {
+    @Test("a build that takes too long ends, and says which setting to raise", arguments: EnvironmentPlace.allCases)
+    func timeout(place: EnvironmentPlace) async throws {
+        bench.use(place)
         bench.options.buildTimeout = .milliseconds(50)
         let error = try await bench.failure(try await bench.store(), try await bench.need(["slipdemo"]))
         #expect(error.code == .dependency)
@@ -156,8 +166,11 @@ struct EnvironmentBuildTests {
         try await bench.close()
     }
 
-    @Test("a package's own code has no rights in the builder, and nothing of it stays")
-    func hostile() async throws {
+    @Test(
+        "a package's own code has no rights in the builder, and nothing of it stays",
+        arguments: EnvironmentPlace.allCases)
+    func hostile(place: EnvironmentPlace) async throws {
+        bench.use(place)
         let store = try await bench.store()
         let id = try await store.provide(try await bench.need(["slipevil"]), groupID: 60_001)
         let path = store.path(of: id, runtime: "docker")
@@ -182,8 +195,11 @@ struct EnvironmentBuildTests {
         try await bench.close()
     }
 
-    @Test("a package that takes all memory fails, and the setting to raise is named")
-    func memory() async throws {
+    @Test(
+        "a package that takes all memory fails, and the setting to raise is named",
+        arguments: EnvironmentPlace.allCases)
+    func memory(place: EnvironmentPlace) async throws {
+        bench.use(place)
         bench.options.buildMemoryBytes = 128 << 20
         let error = try await bench.failure(try await bench.store(), try await bench.need(["sliphog"]))
         #expect(error.code == .dependency)
@@ -191,8 +207,9 @@ struct EnvironmentBuildTests {
         try await bench.close()
     }
 
-    @Test("an environment larger than all may be is refused")
-    func size() async throws {
+    @Test("an environment larger than all may be is refused", arguments: EnvironmentPlace.allCases)
+    func size(place: EnvironmentPlace) async throws {
+        bench.use(place)
         bench.options.maxTotalBytes = 4096
         let error = try await bench.failure(try await bench.store(), try await bench.need(["slipdemo"]))
         #expect(error.code == .dependency)
@@ -200,8 +217,9 @@ struct EnvironmentBuildTests {
         try await bench.close()
     }
 
-    @Test("a builder's image whose Python is the job's builds for it")
-    func builderImage() async throws {
+    @Test("a builder's image whose Python is the job's builds for it", arguments: EnvironmentPlace.allCases)
+    func builderImage(place: EnvironmentPlace) async throws {
+        bench.use(place)
         bench.options.builderImage = LiveEngine.image
         let store = try await bench.store()
         _ = try await store.provide(try await bench.need(["slipdemo==1.0"]), groupID: 60_001)

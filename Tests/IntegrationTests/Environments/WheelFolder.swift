@@ -7,19 +7,63 @@ import Foundation
 /// report, `sliphog` takes all memory.
 enum WheelFolder {
     static func make(in folder: String) throws -> String {
+        try run([program, folder, evil])
+        return folder
+    }
+
+    /// Adds version 1.0 of a package without a wheel.
+    ///
+    /// - Parameter backend: Its build backend, which runs in the builder; `wheel(folder, files)` makes the wheel.
+    static func addSource(_ name: String, backend: String, to folder: String) throws {
+        let helper = """
+            import zipfile
+            def wheel(folder, files):
+                name = "\(name)-1.0-py3-none-any.whl"
+                info = "\(name)-1.0.dist-info/"
+                files = dict(files)
+                files[info + "METADATA"] = "Metadata-Version: 2.1\\nName: \(name)\\nVersion: 1.0\\n"
+                files[info + "WHEEL"] = "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
+                files[info + "RECORD"] = ""
+                with zipfile.ZipFile(folder + "/" + name, "w") as file:
+                    for path, text in files.items():
+                        file.writestr(path, text)
+                return name
+
+            """
+        try run([packing + "source(sys.argv[2], sys.argv[3])\n", folder, name, helper + backend])
+    }
+
+    private static func run(_ arguments: [String]) throws {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["python3", "-c", program, folder, evil]
+        process.arguments = ["python3", "-c"] + arguments
         try process.run()
         process.waitUntilExit()
         guard process.terminationStatus == 0 else { throw Failure() }
-        return folder
     }
 
     struct Failure: Error {}
 
-    private static let program = """
-        import io, os, sys, tarfile, zipfile
+    /// Packs a package without a wheel.
+    private static let packing = """
+        import io, os, sys, tarfile
+        def source(name, code):
+            files = {
+                "pyproject.toml": "[build-system]\\nrequires = []\\nbuild-backend = 'backend'\\nbackend-path = ['.']\\n",
+                "PKG-INFO": f"Metadata-Version: 2.1\\nName: {name}\\nVersion: 1.0\\n",
+                "backend.py": code,
+            }
+            with tarfile.open(os.path.join(sys.argv[1], f"{name}-1.0.tar.gz"), "w:gz") as file:
+                for path, text in files.items():
+                    entry = tarfile.TarInfo(f"{name}-1.0/{path}")
+                    entry.size = len(text)
+                    file.addfile(entry, io.BytesIO(text.encode()))
+
+        """
+
+    private static let program =
+        packing + """
+        import zipfile
         def wheel(name, version, needs=()):
             info = f"{name}-{version}.dist-info"
             meta = f"Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n"
@@ -34,17 +78,6 @@ enum WheelFolder {
         wheel("slipdemo", "2.0")
         wheel("slipneeds", "1.0", ["slipdemo<2"])
         wheel("cloudpickle", "3.9.9")
-        def source(name, code):
-            files = {
-                "pyproject.toml": "[build-system]\\nrequires = []\\nbuild-backend = 'backend'\\nbackend-path = ['.']\\n",
-                "PKG-INFO": f"Metadata-Version: 2.1\\nName: {name}\\nVersion: 1.0\\n",
-                "backend.py": code,
-            }
-            with tarfile.open(os.path.join(sys.argv[1], f"{name}-1.0.tar.gz"), "w:gz") as file:
-                for path, text in files.items():
-                    entry = tarfile.TarInfo(f"{name}-1.0/{path}")
-                    entry.size = len(text)
-                    file.addfile(entry, io.BytesIO(text.encode()))
         source("slipevil", sys.argv[2])
         source("sliphog", "def build_wheel(*_):\\n    kept = [bytearray(b'x' * (1 << 24)) for _ in range(4096)]\\n")
         """
