@@ -119,7 +119,9 @@ extension DockerEnvironmentBuilder {
         }
     }
 
-    /// Waits for a container's end. Over a network the wait can break while the build goes on.
+    /// Waits for a container's end.
+    ///
+    /// Over a network the wait can break while the build goes on.
     private func end(of name: String) async throws -> Ending {
         var ending = Ending(status: 0)
         while true {

@@ -130,6 +130,21 @@ final class EnvironmentStoreTests {
         #expect(store.installed(need) == id)
     }
 
+    @Test("what was left behind and built again meanwhile is not removed with the leftovers")
+    func rebuiltLeftover() async throws {
+        let need = try EnvironmentKeyTests.need()
+        let first = try await open()
+        let id = try await first.provide(need, groupID: 60_001)
+        try FileManager.default.removeItem(atPath: "\(first.rootFolder)/\(id).json")
+        let store = try await open()
+        #expect(try await store.provide(need, groupID: 60_001) == id)
+        // As when the container engine answers late.
+        try await store.reconcile()
+        #expect(store.installed(need) == id)
+        #expect(FileManager.default.fileExists(atPath: "\(store.rootFolder)/\(id)/x.py"))
+        #expect(try await open().installed(need) == id)
+    }
+
     @Test("another engine's environments are not used")
     func otherEngine() async throws {
         let need = try EnvironmentKeyTests.need()

@@ -133,7 +133,8 @@ struct EnvironmentVolumeTests {
         #expect(!after.contains("\(id)/pipe"), "\(after)")
         #expect(try #require(store.list().first { $0.id == id }).bytes > 4096, "its own count is not believed")
         let report = try await bench.rootPython(
-            "for name in 'id', 'mounts', 'found': print(open('\(store.path(of: id, runtime: "docker"))/' + name).read())")
+            "for name in 'id', 'mounts', 'found': print(open('\(store.path(of: id, runtime: "docker"))/' + name).read())"
+        )
         #expect(report.output.contains("uid=0(root)"), "\(report.output)")
         #expect(report.output.contains(" /opt/slipway/build "), "\(report.output)")
         #expect(!report.output.contains(bench.volume), "\(report.output)")

@@ -63,24 +63,24 @@ enum WheelFolder {
 
     private static let program =
         packing + """
-        import zipfile
-        def wheel(name, version, needs=()):
-            info = f"{name}-{version}.dist-info"
-            meta = f"Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n"
-            meta += "".join(f"Requires-Dist: {need}\\n" for need in needs)
-            with zipfile.ZipFile(os.path.join(sys.argv[1], f"{name}-{version}-py3-none-any.whl"), "w") as file:
-                file.writestr(f"{name}/__init__.py", f"version = '{version}'\\n")
-                file.writestr(f"{info}/METADATA", meta)
-                file.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
-                file.writestr(f"{info}/RECORD", "")
-        os.makedirs(sys.argv[1], exist_ok=True)
-        wheel("slipdemo", "1.0")
-        wheel("slipdemo", "2.0")
-        wheel("slipneeds", "1.0", ["slipdemo<2"])
-        wheel("cloudpickle", "3.9.9")
-        source("slipevil", sys.argv[2])
-        source("sliphog", "def build_wheel(*_):\\n    kept = [bytearray(b'x' * (1 << 24)) for _ in range(4096)]\\n")
-        """
+            import zipfile
+            def wheel(name, version, needs=()):
+                info = f"{name}-{version}.dist-info"
+                meta = f"Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n"
+                meta += "".join(f"Requires-Dist: {need}\\n" for need in needs)
+                with zipfile.ZipFile(os.path.join(sys.argv[1], f"{name}-{version}-py3-none-any.whl"), "w") as file:
+                    file.writestr(f"{name}/__init__.py", f"version = '{version}'\\n")
+                    file.writestr(f"{info}/METADATA", meta)
+                    file.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+                    file.writestr(f"{info}/RECORD", "")
+            os.makedirs(sys.argv[1], exist_ok=True)
+            wheel("slipdemo", "1.0")
+            wheel("slipdemo", "2.0")
+            wheel("slipneeds", "1.0", ["slipdemo<2"])
+            wheel("cloudpickle", "3.9.9")
+            source("slipevil", sys.argv[2])
+            source("sliphog", "def build_wheel(*_):\\n    kept = [bytearray(b'x' * (1 << 24)) for _ in range(4096)]\\n")
+            """
 
     /// The build backend of `slipevil`.
     private static let evil = """

@@ -31,11 +31,11 @@ extension Live {
         "Remote engines", .serialized,
         .enabled("no second engine can be started here", { RemoteEngine.isPossible }), .remoteEngine)
     struct RemoteEngineTests {
-        private var remote: RemoteEngine {
+        var remote: RemoteEngine {
             get throws { try #require(RemoteEngineTrait.current) }
         }
 
-        private func start(
+        func start(
             in folder: TemporaryFolder? = nil, _ tweak: (inout Configuration) -> Void = { _ in }
         ) async throws -> TestEngine {
             let settings = try remote.settings
@@ -47,7 +47,7 @@ extension Live {
         }
 
         /// What of an engine is left there, volumes included.
-        private func left(_ engine: TestEngine) async throws -> (containers: [ContainerSummary], volumes: [String]) {
+        func left(_ engine: TestEngine) async throws -> (containers: [ContainerSummary], volumes: [String]) {
             try await remote.withClient { client in
                 let labels = [DockerRuntime.engineLabel: engine.engineID]
                 return (
