@@ -69,14 +69,14 @@ extension DockerClient {
         return try await decode([ContainerSummary].self, call)
     }
 
-    /// `POST /containers/{id}/kill`: sends a signal to the first process.
+    /// `POST /containers/{id}/kill`: sends a signal to the first process, in turn with removals.
     @discardableResult
     package func killContainer(_ id: String, signal: String = "SIGKILL") async throws -> KillOutcome {
         let call = DockerCall(
             action: "signal container \(id)", method: "POST", path: DockerPath.container(id, "/kill"),
             query: [("signal", signal)], accepts: [404, 409],
             retry: signal == "SIGKILL" ? .whenUnanswered : .never)
-        switch try await send(call).head.status {
+        switch try await sendRemoval(call).head.status {
         case 404: return .noSuchContainer
         case 409: return .notRunning
         default: return .signalled
@@ -84,6 +84,8 @@ extension DockerClient {
     }
 
     /// `DELETE /containers/{id}`: removes a container, with its anonymous volumes, running or not.
+    ///
+    /// At most `Options.maxRemovals` of these are under way at a time.
     ///
     /// - Returns: false when it was gone already or is being removed by somebody else.
     @discardableResult
@@ -94,7 +96,7 @@ extension DockerClient {
             action: "remove container \(id)", method: "DELETE", path: DockerPath.container(id),
             query: [("force", "\(force)"), ("v", "\(withVolumes)")], accepts: [404, 409], retry: .always,
             timeouts: slowTimeouts)
-        let response = try await send(call)
+        let response = try await sendRemoval(call)
         if response.head.status != 409 { return response.head.status != 404 }
         let problem = DockerAPIError(status: 409, body: response.body)
         guard problem.message.contains("already in progress") else { throw errors.refused(call.action, problem) }

@@ -25,6 +25,8 @@ package final class DockerClient: Sendable {
         package var retryBudget: Duration = .seconds(10)
         /// When to stop calling, and for how long.
         package var circuit = CircuitBreaker()
+        /// The containers that are killed or removed at the same time; further ones wait their turn.
+        package var maxRemovals = 4
         package var transport = CurlTransport.Options()
 
         package init() {}
@@ -41,6 +43,8 @@ package final class DockerClient: Sendable {
     let transport: CurlTransport
     let errors: DockerErrorMapper
     private let shared: Mutex<Shared>
+    /// Engines were seen to lock up when many containers end at one moment.
+    private let removals: CallGate
 
     package init(endpoint: DockerEndpoint, options: Options = Options()) {
         self.endpoint = endpoint
@@ -48,6 +52,7 @@ package final class DockerClient: Sendable {
         transport = CurlTransport(options: options.transport)
         errors = DockerErrorMapper(endpoint: endpoint)
         shared = Mutex(Shared(circuit: options.circuit))
+        removals = CallGate(limit: options.maxRemovals)
     }
 
     /// Where the circuit stands, for readiness reports.
@@ -80,6 +85,17 @@ package final class DockerClient: Sendable {
             }
         } status: {
             ($0.head.status, $0.body)
+        }
+    }
+
+    /// Sends a call that ends a container, tries included, when no more than the allowed number of them is under way.
+    ///
+    /// Its limits of time begin when its turn has come.
+    func sendRemoval(_ call: DockerCall) async throws -> CurlResponse {
+        do {
+            return try await removals.run { try await self.send(call) }
+        } catch {
+            throw errors.failed(call.action, error)
         }
     }
 

@@ -86,6 +86,7 @@ struct EngineAssembly {
             failureThreshold: configuration.docker.circuitFailures,
             initialCooldown: configuration.docker.circuitCooldown,
             maximumCooldown: configuration.docker.circuitCooldown)
+        options.maxRemovals = configuration.docker.removingMax
         return options
     }
 

@@ -19,6 +19,8 @@ extension Configuration {
         public var circuitFailures = 5
         /// The wait before an engine that counts as down is asked again.
         public var circuitCooldown = Duration.seconds(2)
+        /// The containers that are removed at the same time.
+        public var removingMax = 4
         /// The file with the authority that signed the engine's certificate.
         public var tlsCA: String?
         /// The file with the client's certificate.
@@ -99,6 +101,11 @@ extension Configuration.Docker: ConfigurationSection {
             "circuit_cooldown", \.circuitCooldown, .duration(.milliseconds(100) ... .minutes(10)),
             "Wait before an engine that counts as down is asked again.",
             tune: "Lower it to resume sooner, raise it to write fewer log lines during an outage.")
+        Field.value(
+            "removing_max", \.removingMax, .integer(1...64),
+            "Containers that are killed or removed at the same time; further ones wait their turn.",
+            tune: "Lower it to 1 for an engine that locks up when many containers end at one moment (Docker 20.10 was "
+                + "seen to); raise it where a machine with many processors takes too long to remove its sandboxes.")
         Field.value(
             "tls_ca", \.tlsCA, .optional(.path, null: "no TLS"),
             "File with the authority that signed the engine's certificate, for tcp:// with TLS.",
