@@ -18,6 +18,7 @@ from typing import Any, Dict, Iterator, List, Optional
 import pytest
 from harness import NAMES, RUNNER, Host, frames
 from slipway_runner import attach
+from test_protocol import check_begun
 
 
 class StreamHost(Host):
@@ -259,3 +260,8 @@ def test_a_host_that_does_not_read_stalls_nothing_but_itself() -> None:
         time.sleep(2.0)
         result = host.finish(job)
         assert len(result.value()) > 3000000
+
+
+def test_what_was_not_read_when_the_zygote_died_is_not_among_what_began() -> None:
+    with attached(slots=2, heartbeat=0.1) as host:
+        check_begun(host)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
@@ -9,6 +10,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Iterator
 
 import pytest
 from harness import RUNNER, Host, frames, process_sandbox
@@ -192,6 +194,83 @@ def test_death_of_the_zygote_is_told() -> None:
         fault = faulted(host)
         assert fault["code"] == "zygote"
         assert fault["unstarted"] == [host.nonces[unstarted]]
+        assert fault["begun"] == [host.nonces[running]]
+
+
+@contextlib.contextmanager
+def dying_zygote(host: Host) -> Iterator[None]:
+    """Kill the zygote while the supervisor stands still: it learns that first.
+
+    What is sent inside finds the supervisor with its zygote dead.
+    """
+    zygote = min(_children(host.process.pid))  # type: ignore[attr-defined]
+    caught_up(host)
+    os.kill(host.process.pid, signal.SIGSTOP)  # type: ignore[attr-defined]
+    try:
+        os.kill(zygote, signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while _state(zygote) != "Z" and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert _state(zygote) == "Z"
+        yield
+    finally:
+        os.kill(host.process.pid, signal.SIGCONT)  # type: ignore[attr-defined]
+
+
+def caught_up(host: Host) -> None:
+    """Wait until the supervisor has read all that was there, and waits for more."""
+    host.others = []
+    # Before the second one, it read what had come before the first.
+    host.wait(lambda: sum(name == "HEARTBEAT" for name, _, _ in host.others) == 2)
+
+
+def _state(pid: int) -> str:
+    return Path("/proc/%d/stat" % pid).read_text().rpartition(")")[2].split()[0]
+
+
+def check_begun(host: Host) -> None:
+    """A supervisor whose zygote died tells what it began, whatever else was sent."""
+    done = host.source(ECHO, slot=0)
+    host.acknowledge = False
+    host.finish(done)
+    running = host.source("import time\ndef main():\n    time.sleep(1000)", slot=0)
+    queued = host.source(ECHO, slot=0)
+    with dying_zygote(host):
+        host.source(ECHO, slot=1)
+    fault = faulted(host)
+    assert fault["code"] == "zygote"
+    assert fault["begun"] == [host.nonces[done], host.nonces[running]]
+    assert fault["unstarted"] == [host.nonces[queued]]
+
+
+def test_what_was_not_read_when_the_zygote_died_is_not_among_what_began() -> None:
+    with process_sandbox(slots=2, heartbeat=0.1) as host:
+        check_begun(host)
+
+
+def test_a_task_whose_child_was_never_forked_is_told() -> None:
+    with process_sandbox(heartbeat=0.1) as host:
+        pid = host.process.pid  # type: ignore[attr-defined]
+        zygote = min(_children(pid))
+        # A child sleeps when it has reported ready and waits for its task.
+        deadline = time.monotonic() + 30
+        while [_state(child) for child in _children(pid) if child != zygote] != ["S"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        caught_up(host)
+        os.kill(zygote, signal.SIGSTOP)
+        # The child that waited takes the first; the next one cannot be forked.
+        assert host.run(ECHO, 1).value() == 1
+        unstarted = host.source(ECHO)
+        host.drop()
+        restart(host)
+        hello = host.accept(resume=[host.nonces[unstarted]])
+        assert hello["slots"][0]["task"] == host.nonces[unstarted]
+        with dying_zygote(host):
+            pass
+        fault = faulted(host)
+        assert fault["unstarted"] == [host.nonces[unstarted]]
+        assert fault["begun"] == []
 
 
 def _children(parent: int) -> list:

@@ -86,6 +86,8 @@ final class ActiveJob {
     var repeatsAttempt = false
     /// How often START did not reach a runner, which does not count as an attempt.
     var unstartedReturns = 0
+    /// The sandboxes that ended before they had begun with the attempt.
+    var sandboxesLost = 0
     /// Parts of a long result.
     var resultParts: [UInt8] = []
     /// The files that its task left, while they come in.

@@ -64,8 +64,8 @@ extension EngineCore {
             finish(job, result, body: body, sandbox: sandbox)
         case .clean(let reference, _):
             cleaned(sandbox, reference)
-        case .fault(let code, let message, let unstarted):
-            faulted(sandbox, code: code, message: message, unstarted: unstarted)
+        case .fault(let fault):
+            faulted(sandbox, fault)
         }
     }
 
@@ -139,23 +139,23 @@ extension EngineCore {
         tellPool(.released(sandbox.id, slot: slot.index, clean: true, reason: ""))
     }
 
-    private func faulted(_ sandbox: Sandbox, code: String, message: String, unstarted: [TaskReference]) {
+    private func faulted(_ sandbox: Sandbox, _ fault: RunnerMessage.Fault) {
         logger.warning(
             "a supervisor reports a fault",
-            metadata: ["sandbox": "\(sandbox.id)", "code": "\(code)", "reason": "\(message)"])
+            metadata: ["sandbox": "\(sandbox.id)", "code": "\(fault.code)", "reason": "\(fault.message)"])
         for slot in sandbox.slots {
-            guard let job = slot.job, let reference = job.reference, unstarted.contains(reference) else { continue }
+            guard let job = slot.job, let reference = job.reference, !fault.mayHaveBegun(reference) else { continue }
             slot.job = nil
-            retryUnstarted(job)
+            startElsewhere(job, because: fault.message)
         }
         // Where nothing else runs in it, the sandbox is only unclean; what still does ends with it.
         let cleaning = sandbox.slots.filter { $0.cleaning != nil }
-        guard code == "dirty", cleaning.count == 1, let slot = cleaning.first, !sandbox.isBusy else {
-            lose(sandbox, reason: "the supervisor gave up: \(message)")
+        guard fault.code == "dirty", cleaning.count == 1, let slot = cleaning.first, !sandbox.isBusy else {
+            lose(sandbox, reason: "the supervisor gave up: \(fault.message)")
             return
         }
         slot.cleaning = nil
-        tellPool(.released(sandbox.id, slot: slot.index, clean: false, reason: message))
+        tellPool(.released(sandbox.id, slot: slot.index, clean: false, reason: fault.message))
     }
 
     private func disconnected(_ sandbox: Sandbox) {

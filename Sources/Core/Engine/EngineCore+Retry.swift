@@ -2,6 +2,9 @@ import Foundation
 import NIOCore
 
 extension EngineCore {
+    /// The sandboxes that may end in a row before they begin with an attempt of a job.
+    private static let sandboxesPerAttempt = 3
+
     /// Whether a failure of the current attempt leads to another one.
     func mayRetry(_ job: ActiveJob, _ error: JobError?) -> Bool {
         guard let error, job.job.attempt < job.maxAttempts, !job.job.cancelRequested, !isDraining else {
@@ -54,6 +57,20 @@ extension EngineCore {
         putBack(job, sameAttempt: true, delay: 0, because: nil)
     }
 
+    /// Starts a job in another sandbox than the one that ended before it had begun with it.
+    ///
+    /// The attempt does not count; but after a few of them in a row no sandbox is going to fare better.
+    func startElsewhere(_ job: ActiveJob, because reason: String) {
+        if job.reference != nil { job.sandboxesLost += 1 }
+        guard job.sandboxesLost >= Self.sandboxesPerAttempt else { return retryUnstarted(job) }
+        failAttempt(
+            job,
+            JobError(
+                kind: .startFailed,
+                message: "\(job.sandboxesLost) sandboxes ended before the task could begin, the last one because "
+                    + "\(reason)"))
+    }
+
     private func putBack(
         _ job: ActiveJob, sameAttempt: Bool, delay: Double, because error: JobError?,
         acknowledging: SandboxID? = nil
@@ -76,7 +93,10 @@ extension EngineCore {
         job.hostDeadline = nil
         job.job.state = .queued
         // The row's number is that of the attempt that comes next; the end of a job that still waits must name it, too.
-        if !sameAttempt { job.job.attempt += 1 }
+        if !sameAttempt {
+            job.job.attempt += 1
+            job.sandboxesLost = 0
+        }
         job.repeatsAttempt = true
         job.job.sandbox = nil
         job.emit(
@@ -157,7 +177,7 @@ extension EngineCore {
             guard let job = slot.job else { continue }
             slot.job = nil
             guard job.phase != .claiming else {
-                retryUnstarted(job)
+                startElsewhere(job, because: reason)
                 continue
             }
             counters.lost += 1

@@ -109,4 +109,11 @@ package struct HeaderFields {
         for fields in try objects(name) { references.append(try fields.reference()) }
         return references
     }
+
+    func optionalReferences(_ name: String) throws(Frame.Violation) -> [TaskReference]? {
+        switch members[name] {
+        case nil, .null?: return nil
+        default: return try references(name)
+        }
+    }
 }

@@ -80,6 +80,23 @@ package enum RunnerMessage: Sendable {
         package var swept: Int
     }
 
+    /// The last words of a supervisor that gives up.
+    package struct Fault: Sendable {
+        package var code: String
+        package var message: String
+        /// The attempts that it knows and has not begun.
+        package var unstarted: [TaskReference]
+        /// All that it has begun, or may have; nil from a runner that does not tell.
+        package var begun: [TaskReference]?
+
+        /// Whether something of an attempt may have run.
+        ///
+        /// What the supervisor has never seen was still on its way when it gave up.
+        package func mayHaveBegun(_ attempt: TaskReference) -> Bool {
+            begun?.contains(attempt) ?? !unstarted.contains(attempt)
+        }
+    }
+
     case hello(Hello)
     case ready(Ready)
     case log(TaskReference, stream: LogStream, offset: Int, skipped: Int, ByteBuffer)
@@ -90,7 +107,7 @@ package enum RunnerMessage: Sendable {
     case outputs(TaskReference, OutputSummary)
     case clean(TaskReference, Clean)
     case heartbeat
-    case fault(code: String, message: String, unstarted: [TaskReference])
+    case fault(Fault)
 
     private static let sizes = 0...Int(1 << 40)
 
@@ -129,8 +146,9 @@ package enum RunnerMessage: Sendable {
                     swept: try fields.optionalInteger("swept", in: Self.sizes) ?? 0))
         case .fault:
             self = .fault(
-                code: try fields.string("code"), message: try fields.string("message"),
-                unstarted: try fields.references("unstarted"))
+                Fault(
+                    code: try fields.string("code"), message: try fields.string("message"),
+                    unstarted: try fields.references("unstarted"), begun: try fields.optionalReferences("begun")))
         case .heartbeat:
             _ = (try fields.seconds("uptime"), try fields.optionalInteger("busy", in: 0...1024))
             self = .heartbeat

@@ -195,6 +195,19 @@ class Child:
         self._packet(data)
         return True
 
+    @property
+    def is_void(self) -> bool:
+        """Whether it never came to be, or ended before it could be told its task."""
+        if self.pid is not None:
+            return False
+        try:
+            # Nobody holds the other end, and nobody ever reported ready over it.
+            return not self._control.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
     def _identify(self, data: bytes, ancillary: list) -> bool:
         for level, kind, payload in ancillary:
             if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:

@@ -18,7 +18,7 @@ from . import checks, frames, linux, outcomes
 from .channel import Channel
 from .checks import Key
 from .frames import Violation
-from .jobs import Job
+from .jobs import Job, begun_or_not
 from .loop import Loop
 from .nursery import Nursery
 from .sanitation import make_sanitation
@@ -205,8 +205,9 @@ class Supervisor:
 
     def fault(self, code: str, message: str) -> None:
         """Tell the host why this sandbox ends, and end it."""
-        unstarted = [slot.queued.reference for slot in self.slots if slot.queued]
-        header = {"code": code, "message": message[:4000], "unstarted": unstarted}
+        begun, unstarted = begun_or_not(self.jobs.values(), self.slots)
+        header = {"code": code, "message": message[:4000]}
+        header.update(begun=begun, unstarted=unstarted)
         self.channel.last_words(frames.encode(frames.FAULT, header))
         self._end(1)
 

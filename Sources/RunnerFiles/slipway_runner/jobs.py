@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Optional, Tuple
 
 from . import frames
 from .checks import Key
 from .joblog import LogWindow
+
+if TYPE_CHECKING:
+    from .slot import Slot
 
 EVENT_BYTES = 65536
 EVENT_COUNT = 10000
@@ -144,6 +147,19 @@ class Job:
         if self.clean is not None:
             made.append(self.clean)
         return made
+
+
+def begun_or_not(
+    jobs: Iterable[Job], slots: "List[Slot]"
+) -> Tuple[List[Dict[str, Any]], List[Dict[str, Any]]]:
+    """Return which jobs have or may have begun, and which never did."""
+    begun: List[Dict[str, Any]] = []
+    unstarted: List[Dict[str, Any]] = []
+    for job in jobs:
+        # One that has a result keeps it: the host may not have it yet.
+        ran = job.result is not None or any(slot.may_have_begun(job) for slot in slots)
+        (begun if ran else unstarted).append(job.reference)
+    return begun, unstarted
 
 
 def _is_object(body: bytes) -> bool:

@@ -84,6 +84,10 @@ class Slot:
             for child in (self.waiting, self.active)
         )
 
+    def may_have_begun(self, job: Job) -> bool:
+        """Whether something of `job` may have run here."""
+        return self.job is job and (self.active is None or not self.active.is_void)
+
     def told(self) -> Dict[str, Any]:
         """Return what HELLO says of this slot."""
         task = self.job if self.job is not None else self.queued

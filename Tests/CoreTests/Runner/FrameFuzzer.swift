@@ -15,7 +15,8 @@ struct FrameFuzzer {
     static let kinds: [UInt8] = [0x81, 0x82, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8A, 0x8B, 0x8C]
     private static let names = [
         "job", "attempt", "nonce", "stream", "offset", "skipped", "seq", "outcome", "size", "encoding", "inflated",
-        "error", "usage", "exit_code", "signal", "run", "slot", "swept", "code", "message", "unstarted", "protocol",
+        "error", "usage", "exit_code", "signal", "run", "slot", "swept", "code", "message", "unstarted", "begun",
+        "protocol",
         "sandbox", "python", "degraded", "running", "results", "queued", "slots", "key", "preload", "uptime", "busy",
         "index", "name", "last", "files", "cut", "skipped_count",
     ]
@@ -181,7 +182,7 @@ struct FrameFuzzer {
         case 0x8C:
             more = ["files": 1, "skipped": [["name": "x", "reason": "a link"]], "skipped_count": 1, "cut": false]
         case 0x89: return ["uptime": 1.5, "busy": 0]
-        default: return ["code": "dirty", "message": "left", "unstarted": tasks()]
+        default: return ["code": "dirty", "message": "left", "unstarted": tasks(), "begun": tasks()]
         }
         return task().merging(more) { $1 }
     }

@@ -87,7 +87,7 @@ indirect enum FrameShape: Sendable {
             object(
                 task.merging(["slot": .integer(0...1023)]) { $1 }, optional: ["usage": usage, "swept": size])
         case 0x89: object([:], optional: ["uptime": .duration, "busy": .integer(0...1024)])
-        case 0x8A: object(["code": .text, "message": .text], optional: ["unstarted": tasks])
+        case 0x8A: object(["code": .text, "message": .text], optional: ["unstarted": tasks, "begun": tasks])
         case 0x8B:
             object(
                 task.merging(["index": .integer(1...1_000_000), "offset": size]) { $1 },

@@ -57,6 +57,20 @@ extension Live {
         }
 
         @Test(
+            "a job whose sandboxes end before it can begin is started in others, but not for ever",
+            arguments: runtimesHere)
+        func neverBegun(runtime: String) async throws {
+            let engine = try await start(runtime) { $0.pools.defaults.startBackoff = .milliseconds(100) }
+            var request = request("slipfatal==1.0")
+            request.preload = ["slipfatal"]
+            let outcome = try await engine.run(request, within: .seconds(120))
+            #expect(outcome.job.error?.kind == .startFailed, "\(outcome.summary)")
+            #expect(outcome.job.error?.message.contains("3 sandboxes ended before the task could begin") == true)
+            #expect(outcome.job.attempt == 1, "none of them counts as an attempt")
+            #expect(try await engine.shutdown() == [])
+        }
+
+        @Test(
             "what a living sandbox uses is never removed, what nothing uses is, and comes back when it is needed",
             arguments: runtimesHere + Self.volumesHere)
         func pruning(runtime: String) async throws {

@@ -2,7 +2,8 @@ import Foundation
 
 /// A folder of small wheels, so that installations need no network.
 ///
-/// It holds `slipdemo` 1.0 and 2.0, `slipneeds` 1.0, which requires a `slipdemo` below 2, and an empty `cloudpickle`.
+/// It holds `slipdemo` 1.0 and 2.0, `slipneeds` 1.0, which requires a `slipdemo` below 2, an empty `cloudpickle`, and
+/// `slipfatal`, which ends the zygote that preloads it as soon as a task is to be forked.
 /// Two more have no wheel, so that their own code runs in the builder: `slipevil` does what it should not and leaves a
 /// report, `sliphog` takes all memory.
 enum WheelFolder {
@@ -64,12 +65,12 @@ enum WheelFolder {
     private static let program =
         packing + """
             import zipfile
-            def wheel(name, version, needs=()):
+            def wheel(name, version, needs=(), code=""):
                 info = f"{name}-{version}.dist-info"
                 meta = f"Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n"
                 meta += "".join(f"Requires-Dist: {need}\\n" for need in needs)
                 with zipfile.ZipFile(os.path.join(sys.argv[1], f"{name}-{version}-py3-none-any.whl"), "w") as file:
-                    file.writestr(f"{name}/__init__.py", f"version = '{version}'\\n")
+                    file.writestr(f"{name}/__init__.py", f"version = '{version}'\\n{code}")
                     file.writestr(f"{info}/METADATA", meta)
                     file.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
                     file.writestr(f"{info}/RECORD", "")
@@ -78,6 +79,12 @@ enum WheelFolder {
             wheel("slipdemo", "2.0")
             wheel("slipneeds", "1.0", ["slipdemo<2"])
             wheel("cloudpickle", "3.9.9")
+            # With a thread about, the zygote forks in a way that runs what was registered for forks.
+            wheel("slipfatal", "1.0", code='''
+            import os, threading
+            threading.Thread(target=threading.Event().wait, daemon=True).start()
+            os.register_at_fork(before=lambda: os._exit(9))
+            ''')
             source("slipevil", sys.argv[2])
             source("sliphog", "def build_wheel(*_):\\n    kept = [bytearray(b'x' * (1 << 24)) for _ in range(4096)]\\n")
             """
