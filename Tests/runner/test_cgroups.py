@@ -11,12 +11,14 @@ from slipway_runner import hygiene
 VERSION_1 = {
     "pids/pids.current": "7\n",
     "pids/pids.max": "128\n",
+    "memory/memory.max_usage_in_bytes": "4362240\n",
     "memory/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n",
 }
 VERSION_2 = {
     "cgroup.controllers": "cpuset cpu io memory hugetlb pids rdma misc\n",
     "pids.current": "7\n",
     "pids.max": "128\n",
+    "memory.peak": "4362240\n",
     "memory.events": "low 0\nhigh 0\nmax 31\noom 2\noom_kill 2\noom_group_kill 0\n",
 }
 #: Both mounted: the first version has the controllers, the second none.
@@ -32,7 +34,7 @@ def reader(
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    for name in ("PIDS_FILES", "OOM_FILES"):
+    for name in ("PIDS_FILES", "OOM_FILES", "PEAK_FILES"):
         paths = getattr(hygiene, name)
         assert all(path.startswith("/sys/fs/cgroup/") for path in paths)
         moved = tuple(str(folder / path[len("/sys/fs/cgroup/") :]) for path in paths)
@@ -48,6 +50,7 @@ def test_both_versions_tell_the_same(
     assert found.processes() == 7
     assert found.process_limit() == 128
     assert found.oom_kills() == 2
+    assert found.memory_peak() == 4362240
     assert "no-pids-cgroup" not in found.degraded
 
 
@@ -60,10 +63,13 @@ def test_counts_are_read_anew(
         path = tmp_path / name
         if name.endswith("pids.current"):
             path.write_text("9\n")
+        elif name.endswith(("memory.peak", "max_usage_in_bytes")):
+            path.write_text("5000000\n")
         elif "memory" in name:
             path.write_text(text.replace("oom_kill 2", "oom_kill 3"))
     assert found.processes() == 9
     assert found.oom_kills() == 3
+    assert found.memory_peak() == 5000000
 
 
 def test_without_a_limit_there_is_none(
@@ -79,4 +85,5 @@ def test_without_control_groups_it_says_so(
     assert found.processes() is None
     assert found.process_limit() is None
     assert found.oom_kills() == 0
+    assert found.memory_peak() is None
     assert "no-pids-cgroup" in found.degraded

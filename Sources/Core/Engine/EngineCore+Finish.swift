@@ -36,7 +36,9 @@ extension EngineCore {
         job.job.timings.run = seconds(from: job.startedAt, to: .now())
         var ending = Self.ending(of: result, job: job)
         if let cpu = result.cpuSeconds {
-            ending.usage = Job.Usage(cpuSeconds: cpu, maxRSSBytes: result.maxRSSBytes ?? 0)
+            ending.usage = Job.Usage(
+                cpuSeconds: cpu, maxRSSBytes: result.maxRSSBytes ?? 0,
+                sandboxMemoryPeakBytes: result.sandboxMemoryPeakBytes)
         }
         if ending.state == .error, mayRetry(job, ending.error) {
             retry(job, ending.error, acknowledging: sandbox.id)

@@ -62,7 +62,8 @@ extension EngineCore {
             slot.cleaning = reference
             slot.job = nil
             finish(job, result, body: body, sandbox: sandbox)
-        case .clean(let reference, _):
+        case .clean(let reference, let clean):
+            if sandbox.slots.contains(where: { $0.cleaning == reference }) { counters.cpuSeconds += clean.cpuSeconds }
             cleaned(sandbox, reference)
         case .fault(let fault):
             faulted(sandbox, fault)

@@ -46,6 +46,10 @@ extension EngineCore {
         text.counter("slipway_attempts_retried_total", "Attempts followed by another one.", counters.retried)
         text.counter("slipway_attempts_lost_total", "Attempts lost with their sandbox.", counters.lost)
         text.counter("slipway_protocol_violations_total", "Sandboxes that broke the protocol.", counters.violations)
+        text.family(
+            "slipway_task_cpu_seconds_total", "counter",
+            "Processor time of tasks since the start, their orphaned processes included.")
+        text.sample("slipway_task_cpu_seconds_total", [:], counters.cpuSeconds)
         text.family("slipway_sandbox_grants_total", "counter", "Sandboxes given to jobs, by how they came about.")
         for start in [Job.Start.warm, .stem, .cold] {
             text.sample("slipway_sandbox_grants_total", ["start": start.rawValue], counters.starts[start] ?? 0)

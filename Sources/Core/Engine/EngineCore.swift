@@ -182,5 +182,7 @@ struct EngineCounters: Sendable {
     var retried = 0
     var lost = 0
     var violations = 0
+    /// Processor time of tasks, by the kernel's account.
+    var cpuSeconds = 0.0
     var starts: [Job.Start: Int] = [:]
 }

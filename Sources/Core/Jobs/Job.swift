@@ -37,10 +37,14 @@ public struct Job: Sendable {
         public var cpuSeconds: Double
         /// The largest resident set in bytes.
         public var maxRSSBytes: Int
+        /// The most memory in bytes that the task's whole sandbox had held by the end of the task, earlier tasks and the
+        /// runner included; nil for a task of less than 10 ms, and where no control group tells it.
+        public var sandboxMemoryPeakBytes: Int?
 
-        package init(cpuSeconds: Double, maxRSSBytes: Int) {
+        package init(cpuSeconds: Double, maxRSSBytes: Int, sandboxMemoryPeakBytes: Int? = nil) {
             self.cpuSeconds = cpuSeconds
             self.maxRSSBytes = maxRSSBytes
+            self.sandboxMemoryPeakBytes = sandboxMemoryPeakBytes
         }
     }
 

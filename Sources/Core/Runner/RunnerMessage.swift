@@ -69,6 +69,8 @@ package enum RunnerMessage: Sendable {
         package var runSeconds: Double?
         package var cpuSeconds: Double?
         package var maxRSSBytes: Int?
+        /// The most memory that the sandbox ever held; nil of short tasks, and where no control group knows it.
+        package var sandboxMemoryPeakBytes: Int?
         package var eventsDropped: Int
     }
 
@@ -216,6 +218,7 @@ package enum RunnerMessage: Sendable {
             signal: try fields.optionalInteger("signal", in: 0...255), runSeconds: try fields.seconds("run"),
             cpuSeconds: try usage?.seconds("cpu_seconds"),
             maxRSSBytes: try usage?.optionalInteger("max_rss", in: sizes),
+            sandboxMemoryPeakBytes: try usage?.optionalInteger("sandbox_memory_peak", in: sizes),
             eventsDropped: try fields.optionalInteger("events_dropped", in: sizes) ?? 0)
     }
 }

@@ -29,7 +29,7 @@ enum JobListing {
             }
         }
         let sql = """
-            SELECT \(JobRowCoding.jobColumns), seq, gpu FROM jobs WHERE \(conditions.joined(separator: " AND "))
+            SELECT \(JobRowCoding.jobColumns), seq, gpu, memory_peak FROM jobs WHERE \(conditions.joined(separator: " AND "))
             ORDER BY seq DESC LIMIT \(query.limit + 1)
             """
         let rows = try Row.fetchCursor(

@@ -16,7 +16,7 @@ enum JobRowCoding {
         boot_id, result_media, input_digest, input_encoded, input_plain,
         (SELECT text FROM copies WHERE key = 4 * seq), result_digest, result_encoded, result_plain,
         (SELECT text FROM copies WHERE key = 4 * seq + 1), journal_digest, journal_encoded, journal_plain,
-        (SELECT text FROM copies WHERE key = 4 * seq + 2), gpu
+        (SELECT text FROM copies WHERE key = 4 * seq + 2), gpu, memory_peak
         """
 
     /// Values for `SQL.insert`.
@@ -50,6 +50,7 @@ enum JobRowCoding {
             StoreValue.of(finish.journal?.digest), StoreValue.of(finish.journal?.encodedSize),
             StoreValue.of(finish.journal?.plainSize), finish.attempt.id.description.databaseValue,
             finish.attempt.attempt.databaseValue, try StoreValue.json(finish.gpus),
+            StoreValue.of(finish.usage?.sandboxMemoryPeakBytes),
         ]
     }
 
@@ -61,7 +62,7 @@ enum JobRowCoding {
         guard let state = JobState(rawValue: row[5]) else { throw StoreValue.damaged("job state") }
         var usage: Job.Usage?
         if let cpu = row[17] as Double?, let rss = row[18] as Int? {
-            usage = Job.Usage(cpuSeconds: cpu, maxRSSBytes: rss)
+            usage = Job.Usage(cpuSeconds: cpu, maxRSSBytes: rss, sandboxMemoryPeakBytes: row["memory_peak"])
         }
         var job = Job(
             id: id, tenant: tenant, name: row[2], kind: kind, handler: row[4], state: state, attempt: row[6],

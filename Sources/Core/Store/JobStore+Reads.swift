@@ -125,7 +125,7 @@ extension JobStore {
     }
 
     private static func job(_ id: JobID, tenant: TenantID, on db: Database) throws -> Job? {
-        let sql = "SELECT \(JobRowCoding.jobColumns), gpu FROM jobs WHERE id = ? AND tenant = ?"
+        let sql = "SELECT \(JobRowCoding.jobColumns), gpu, memory_peak FROM jobs WHERE id = ? AND tenant = ?"
         let statement = try db.cachedStatement(sql: sql)
         return try Row.fetchOne(statement, arguments: [id.description, tenant.description]).map(JobRowCoding.job)
     }

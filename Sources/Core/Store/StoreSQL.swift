@@ -29,7 +29,7 @@ enum SQL {
                     cpu_seconds = ?8, max_rss = ?9, error_kind = ?10, error_type = ?11, error_message = ?12,
                     error_traceback = ?13, result_digest = ?14, result_encoded = ?15, result_plain = ?16,
                     result_media = ?17, journal_digest = ?18, journal_encoded = ?19, journal_plain = ?20,
-                    gpu = ?23
+                    gpu = ?23, memory_peak = ?24
                 WHERE id = ?21 AND attempt = ?22 AND state IN (\(sources))
                 RETURNING seq
                 """

@@ -17,6 +17,9 @@ enum StoreSchema {
         migrator.registerMigration("3-gpus") { db in
             try db.execute(sql: "ALTER TABLE jobs ADD COLUMN gpu TEXT")
         }
+        migrator.registerMigration("4-memory-peak") { db in
+            try db.execute(sql: "ALTER TABLE jobs ADD COLUMN memory_peak INTEGER")
+        }
         return migrator
     }
 

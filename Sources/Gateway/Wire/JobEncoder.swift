@@ -98,6 +98,8 @@ package enum JobEncoder {
                 writer.value(seconds: usage.cpuSeconds)
                 writer.name("max_rss")
                 writer.value(usage.maxRSSBytes)
+                writer.name("sandbox_memory_peak")
+                if let peak = usage.sandboxMemoryPeakBytes { writer.value(peak) } else { writer.null() }
             }
         } else {
             writer.null()

@@ -14,6 +14,10 @@ OOM_FILES = (
     "/sys/fs/cgroup/memory/memory.oom_control",
     "/sys/fs/cgroup/memory.events",
 )
+PEAK_FILES = (
+    "/sys/fs/cgroup/memory/memory.max_usage_in_bytes",
+    "/sys/fs/cgroup/memory.peak",
+)
 SYSVIPC = ("/proc/sysvipc/shm", "/proc/sysvipc/sem", "/proc/sysvipc/msg")
 MQUEUE = "/dev/mqueue"
 #: File systems that hold no files of a task.
@@ -92,6 +96,7 @@ class Hygiene:
         self.degraded: List[str] = []
         self._pids = open_first(PIDS_FILES)
         self._oom = open_first(OOM_FILES)
+        self._peak = open_first(PEAK_FILES)
         if self._pids is None:
             self.degraded.append("no-pids-cgroup")
         self._tables = [fd for fd in map(_open, SYSVIPC) if fd is not None]
@@ -144,6 +149,19 @@ class Hygiene:
             if line.startswith(b"oom_kill "):
                 return int(line.split()[1])
         return 0
+
+    def memory_peak(self) -> Optional[int]:
+        """Return the most memory that the container ever held; None where unknown.
+
+        Only somebody outside could have the kernel begin anew: the files cannot be
+        written in here.
+        """
+        if self._peak is None:
+            return None
+        try:
+            return int(os.pread(self._peak, 32, 0))
+        except (OSError, ValueError):
+            return None
 
     def stray_processes(self, expected: int, uid: int, alone: bool) -> bool:
         """Whether a process runs that should not."""

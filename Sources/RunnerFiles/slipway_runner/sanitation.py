@@ -39,6 +39,7 @@ class ContainerSanitation:
         self.degraded = self._hygiene.degraded
         self._process_limit = self._hygiene.process_limit()
         self.oom_kills = self._hygiene.oom_kills
+        self.memory_peak = self._hygiene.memory_peak
         self.set_baseline = self._hygiene.set_baseline
         self._relay: Optional[Relay] = None
         if host.settings.get("relay"):
@@ -133,6 +134,10 @@ class LocalSanitation:
     def oom_kills(self) -> int:
         """Return 0: no cgroup of our own counts them."""
         return 0
+
+    def memory_peak(self) -> Optional[int]:
+        """Return None: no cgroup of our own knows it."""
+        return None
 
     def clean_up(self, slot: Slot, uid: Optional[int]) -> Optional[int]:
         """Return None when nothing is left; else how many entries were removed."""

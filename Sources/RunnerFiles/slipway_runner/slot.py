@@ -26,6 +26,8 @@ FORK_FAILURES = 5
 DIRTY_SECONDS = 30.0
 RECHECK_SECONDS = 0.002
 HOT_SECONDS = 0.002
+#: Shorter tasks are not asked for the sandbox's peak of memory.
+PEAK_SECONDS = 0.01
 
 
 class Slot:
@@ -288,6 +290,10 @@ class Slot:
             self._conclude(job, fields, body)
 
     def _conclude(self, job: Job, fields: Dict[str, Any], body: bytes) -> None:
+        if fields["run"] >= PEAK_SECONDS:
+            peak = self._host.sanitation.memory_peak()
+            if peak is not None:
+                fields["usage"]["sandbox_memory_peak"] = peak
         with self._host.batch():
             if self.active is not None:
                 self.active.drain()

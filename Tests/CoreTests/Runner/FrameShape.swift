@@ -44,6 +44,8 @@ indirect enum FrameShape: Sendable {
     ]
     private static let tasks = array(object(task))
     private static let usage = object([:], optional: ["cpu_seconds": .duration, "max_rss": size])
+    private static let resultUsage = object(
+        [:], optional: ["cpu_seconds": .duration, "max_rss": size, "sandbox_memory_peak": size])
     private static let outcomes: Set<String> = [
         "ok", "exception", "exit", "signal", "timeout", "cancelled", "oom", "protocol", "python_mismatch",
         "dependency", "result_too_large", "unpicklable",
@@ -81,7 +83,7 @@ indirect enum FrameShape: Sendable {
                     "media": .text, "encoding": .word(["identity", "zlib"]), "inflated": size,
                     "error": .object([:], optional: ["type": .text, "message": .text, "traceback": .text]),
                     "exit_code": .integer(-255...255), "signal": .integer(0...255), "run": .duration,
-                    "usage": usage, "events_dropped": size,
+                    "usage": resultUsage, "events_dropped": size,
                 ])
         case 0x88:
             object(

@@ -234,6 +234,56 @@ extension Live {
             let killed = try await run("import os\ndef main(): os.kill(os.getpid(), 9)")
             #expect(try #require(killed.job.usage).maxRSSBytes > 1 << 20)
         }
+
+        @Test("usage: the processor time of what a task leaves behind is in the engine's account")
+        func account() async throws {
+            func account() async throws -> Double {
+                let text = try await sharedEngine("docker").engine.metricsText()
+                let line = text.split(separator: "\n").first { $0.hasPrefix("slipway_task_cpu_seconds_total ") }
+                return try #require(line?.split(separator: " ").last.flatMap { Double($0) })
+            }
+            let before = try await account()
+            let outcome = try await run(
+                """
+                import os, time
+                def main():
+                    if os.fork() == 0:
+                        os.setsid()
+                        while True: pass
+                    time.sleep(1)
+                """)
+            #expect(try #require(outcome.job.usage).cpuSeconds < 0.25, "\(outcome.summary)")
+            // It is known when the sandbox is clean.
+            try await waitUntil("the daemon is accounted for") { try await account() - before >= 0.25 }
+        }
+
+        @Test("usage: the peak of the sandbox counts every process, files in memory and earlier tasks")
+        func memoryPeak() async throws {
+            // A size of its own, so that no other test's task was in the sandbox.
+            let own: (inout JobRequest) -> Void = { $0.resources.memoryBytes = 150 << 20 }
+            let small = try await run("import time\ndef main(): time.sleep(0.1)", own)
+            let low = try #require(small.job.usage?.sandboxMemoryPeakBytes, "\(small.summary)")
+            #expect(low > 4 << 20 && low < 50 << 20)
+            let large = try await run(
+                """
+                import subprocess, sys
+                def main():
+                    open("file", "wb").write(b"x" * (16 << 20))
+                    code = "held = bytearray(b'x' * (40 << 20)); print(flush=True); input()"
+                    child = subprocess.Popen([sys.executable, "-c", code], stdin=-1, stdout=-1)
+                    child.stdout.readline()
+                    child.communicate(b"\\n")
+                """, own)
+            let usage = try #require(large.job.usage, "\(large.summary)")
+            let high = try #require(usage.sandboxMemoryPeakBytes)
+            #expect(high > 56 << 20 && high < 150 << 20 && high > usage.maxRSSBytes, "\(usage)")
+            #expect(try await sharedEngine("docker").engine.job(large.job.id).usage == usage, "it is kept with the job")
+            let after = try await run("import time\ndef main(): time.sleep(0.1)", own)
+            #expect(try #require(after.job.usage?.sandboxMemoryPeakBytes) >= high)
+            #expect(after.job.sandbox == large.job.sandbox)
+            let short = try await run("def main(): pass", own)
+            #expect(try #require(short.job.usage).sandboxMemoryPeakBytes == nil, "it costs short tasks nothing")
+        }
     }
 }
 
