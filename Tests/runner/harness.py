@@ -77,6 +77,7 @@ class Result:
         return self.header["error"]
 
     def value(self) -> Any:
+        assert self.header.get("media") in ("json", "pickle"), self.header
         data = self.body
         if self.header["encoding"] == "zlib":
             data = zlib.decompress(data)

@@ -51,6 +51,36 @@ def test_two_slots_run_side_by_side(kind: str, request: pytest.FixtureRequest) -
         assert host.finish(long).value() == "long"
 
 
+KEEPS_IPC = """
+import ctypes, time
+def main(seconds):
+    made = ctypes.CDLL(None).shmget(0, 4096, 0o1666) >= 0
+    name = b"/kept-%d" % int(time.time() * 1e6)
+    queue = ctypes.CDLL("librt.so.1").mq_open(name, 0o102, 0o666, None) >= 0
+    time.sleep(seconds)
+    return [made, queue]
+"""
+IPC_LEFT = """
+import os
+def main():
+    rows = [len(open("/proc/sysvipc/" + kind).readlines()) - 1 for kind in ("shm", "sem", "msg")]
+    return sum(rows)
+"""
+
+
+def test_ipc_of_a_neighbour_is_its_own_business(docker: None) -> None:
+    with engine.container_sandbox(settings={"slots": 2, "uids": UIDS}) as host:
+        keeps = host.source(KEEPS_IPC, 3, slot=1)
+        for _ in range(3):
+            # Clean although the neighbour's objects are there, and without its own.
+            result = host.run(KEEPS_IPC, 0, slot=0)
+            assert result.value() == [True, True] and result.clean is not None
+            assert host.run(IPC_LEFT, slot=0).value() == 1
+        assert host.results[keeps].clean is None
+        assert host.finish(keeps).value() == [True, True]
+        assert host.run(IPC_LEFT, slot=0).value() == 0
+
+
 @pytest.fixture
 def without_ctypes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The runner's files as an image without ctypes loads them."""

@@ -71,7 +71,7 @@ extension EngineCore {
         try validator.check(request)
         guard let environments, !isDraining else { throw EngineError(.draining, "the engine is shutting down") }
         let plan = JobPlan(request, runtime: request.handler ?? defaultRuntime, configuration: configuration)
-        let image = try await resolveImage(of: plan)
+        let image = try await resolveImage(of: plan, for: tenant)
         let need = try await need(of: plan, tenant: tenant, isCallable: true, image)
         guard !need.isNone else {
             throw EngineError(

@@ -4,9 +4,9 @@ extension EngineCore {
     /// Finds the image of a job, telling its followers how far a pull is; given up when the job ends meanwhile.
     func image(of job: ActiveJob) async throws -> ResolvedImage {
         if let known = images.fresh(runtime: job.plan.runtime, reference: job.plan.image) { return known }
-        let (id, plan, loop) = (job.job.id, job.plan, loop)
+        let (id, tenant, plan, loop) = (job.job.id, job.job.tenant, job.plan, loop)
         let task = Task(executorPreference: executor) {
-            try await self.resolveImage(of: plan) { text in
+            try await self.resolveImage(of: plan, for: tenant) { text in
                 loop.execute { self.assumeIsolated { $0.tellPulling(id, text) } }
             }
         }
@@ -21,13 +21,13 @@ extension EngineCore {
 
     /// Finds the image of a plan: from memory, from its runtime, or from where its runtime gets images.
     func resolveImage(
-        of plan: JobPlan, progress: @escaping @Sendable (String) -> Void = { _ in }
+        of plan: JobPlan, for tenant: TenantID?, progress: @escaping @Sendable (String) -> Void = { _ in }
     ) async throws -> ResolvedImage {
         if let known = images.fresh(runtime: plan.runtime, reference: plan.image) { return known }
         guard let runtime = runtimes[plan.runtime] else {
             throw EngineError(.notSupported, "the runtime '\(plan.runtime)' is not available here")
         }
-        let image = try await runtime.obtain(image: plan.image, progress: progress)
+        let image = try await runtime.obtain(image: plan.image, for: tenant, progress: progress)
         images.store(image, runtime: plan.runtime)
         return image
     }

@@ -72,7 +72,7 @@ extension EngineCore {
     /// Finds, or has pulled, the image of a declared class and tells the pool.
     private func declare(_ plan: JobPlan) async -> Result<SandboxClass, any Error> {
         do {
-            let image = try await resolveImage(of: plan)
+            let image = try await resolveImage(of: plan, for: nil)
             let ociRuntime = configuration.runtime.ociRuntime
             let sandboxClass = plan.sandboxClass(image: image, ociRuntime: ociRuntime, of: .default)
             // Unless the configuration was read again while the image was pulled.

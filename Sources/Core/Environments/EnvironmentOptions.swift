@@ -47,7 +47,7 @@ package struct EnvironmentOptions: Sendable {
     /// The versions of cloudpickle that are installed where the image has none.
     package var cloudpickle: String
     /// How many builds run at once.
-    package var buildsMax = 2
+    package var buildsMax: Int
     /// How many processes and threads a builder may have.
     package var buildPids = 512
     /// The user as whom packages' own code runs in builders; no sandbox uses it.
@@ -85,6 +85,7 @@ package struct EnvironmentOptions: Sendable {
         buildTimeout = section.buildTimeout
         buildMemoryBytes = section.buildMemoryBytes
         buildCpus = section.buildCpus
+        buildsMax = section.buildsMax
         maxTotalBytes = section.maxTotalBytes
         openRangeTTL = section.openRangeTTL
         cloudpickle = section.cloudpickle

@@ -30,9 +30,14 @@ extension EnvironmentStore {
     package func begin(_ need: EnvironmentNeed, groupID: Int) {
         guard installed(need) == nil else { return }
         state.withLock { state in
-            guard !state.isClosed, let key = key(of: need, &state), state.builds[key.text] == nil else { return }
-            if let failure = state.failures[key.text], failure.at.duration(to: .now) < options.failureMemory { return }
-            _ = start(key, need, groupID, &state)
+            guard !state.isClosed, let key = key(of: need, &state) else { return }
+            if state.builds[key.text] == nil {
+                if let failure = state.failures[key.text], failure.at.duration(to: .now) < options.failureMemory {
+                    return
+                }
+                _ = start(key, need, groupID, &state)
+            }
+            state.builds[key.text]?.isOrdered = true
         }
     }
 
@@ -40,36 +45,62 @@ extension EnvironmentStore {
         _ key: EnvironmentKey, _ need: EnvironmentNeed, _ groupID: Int, _ state: inout State
     ) -> BuildLog {
         state.failures[key.text] = nil
-        var build = Build(key: key, need: need)
+        state.nextWaiter += 1
+        let number = state.nextWaiter
+        var build = Build(number: number, key: key, need: need)
         let log = build.log
-        build.task = Task { await self.run(key, need, groupID, log) }
+        build.task = Task { await self.run(number, key, need, groupID, log) }
         state.builds[key.text] = build
         return log
     }
 
-    /// Stops waiting; the build goes on for the others, and for those who come later.
+    /// Stops waiting; the build goes on for the others, and once it has begun for those who come later.
     func leave(_ key: EnvironmentKey, _ waiter: Int) {
-        let continuation = state.withLock { state in
+        let (continuation, task) = state.withLock { state in
             state.builds[key.text]?.log.forget(waiter)
-            return state.builds[key.text]?.waiters.removeValue(forKey: waiter)
+            let continuation = state.builds[key.text]?.waiters.removeValue(forKey: waiter)
+            guard let build = state.builds[key.text], build.waiters.isEmpty, !build.hasBegun, !build.isOrdered else {
+                return (continuation, nil as Task<Void, Never>?)
+            }
+            state.builds[key.text] = nil
+            return (continuation, build.task)
         }
+        task?.cancel()
         continuation?.resume(throwing: EngineError(.cancelled, "no longer waiting for the environment"))
     }
 
-    private func run(_ key: EnvironmentKey, _ need: EnvironmentNeed, _ groupID: Int, _ log: BuildLog) async {
-        await enter(log)
+    private func run(
+        _ number: Int, _ key: EnvironmentKey, _ need: EnvironmentNeed, _ groupID: Int, _ log: BuildLog
+    ) async {
         let outcome: Result<String, EngineError>
         do {
-            outcome = .success(try await install(key, need, groupID, log))
+            let id = try await gate.run(for: need.tenant, waits: { log.append("Waiting for other builds\n") }) {
+                try beginTurn(number, key)
+                return try await install(key, need, groupID, log)
+            }
+            outcome = .success(id)
         } catch {
+            guard isCurrent(number, key) else { return }
             outcome = failed(key, need, error, log)
         }
-        exit()
         let waiters = state.withLock { state in
             if case .success(let id) = outcome { state.handedAt[id] = .now }
             return state.builds.removeValue(forKey: key.text)?.waiters ?? [:]
         }
         for waiter in waiters.values { waiter.resume(with: outcome) }
+    }
+
+    /// Notes that a build has its place; throws when nobody wants it any more.
+    private func beginTurn(_ number: Int, _ key: EnvironmentKey) throws {
+        try state.withLock { state in
+            guard state.builds[key.text]?.number == number else { throw CancellationError() }
+            state.builds[key.text]?.hasBegun = true
+        }
+    }
+
+    /// Whether a build was not given up while it stood in line; another one of its key may be there by then.
+    private func isCurrent(_ number: Int, _ key: EnvironmentKey) -> Bool {
+        state.withLock { $0.builds[key.text]?.number == number }
     }
 
     private func install(
@@ -164,36 +195,6 @@ extension EnvironmentStore {
             }
             return .failure(failure)
         }
-    }
-
-    /// Waits until fewer builds run than may.
-    private func enter(_ log: BuildLog) async {
-        await withCheckedContinuation { continuation in
-            let enters = state.withLock { state in
-                if state.running >= options.buildsMax {
-                    log.append("Waiting for \(state.running + state.line.count) other builds\n")
-                }
-                guard state.running >= options.buildsMax else {
-                    state.running += 1
-                    return true
-                }
-                state.line.append(continuation)
-                return false
-            }
-            if enters { continuation.resume() }
-        }
-    }
-
-    /// Lets the next build run.
-    private func exit() {
-        let next: CheckedContinuation<Void, Never>? = state.withLock { state in
-            guard !state.line.isEmpty else {
-                state.running -= 1
-                return nil
-            }
-            return state.line.removeFirst()
-        }
-        next?.resume()
     }
 
     /// A folder that was used is never filled again: sandboxes may still read from it.

@@ -10,12 +10,17 @@ import Synchronization
 package final class EnvironmentStore: EnvironmentProvider {
     /// One build and those who wait for it.
     struct Build {
+        let number: Int
         let key: EnvironmentKey
         let need: EnvironmentNeed
         let startedAt = Date()
         let log = BuildLog()
         var waiters: [Int: CheckedContinuation<String, any Error>] = [:]
         var task: Task<Void, Never>?
+        /// Whether somebody asked for it who does not wait.
+        var isOrdered = false
+        /// Whether it has its place; before that it goes with the last one who waits for it.
+        var hasBegun = false
     }
 
     /// A build that failed.
@@ -49,8 +54,6 @@ package final class EnvironmentStore: EnvironmentProvider {
         /// When an environment was handed to somebody who has no sandbox yet that holds it.
         var handedAt: [String: ContinuousClock.Instant] = [:]
         var leftovers: [String] = []
-        var running = 0
-        var line: [CheckedContinuation<Void, Never>] = []
         var nextWaiter = 0
         /// What the volume was when it was last looked through; nil before, and then nothing in it is used.
         var surveyed: String?
@@ -66,6 +69,7 @@ package final class EnvironmentStore: EnvironmentProvider {
     let folder: EnvironmentFolder
     let logger: Logger
     let state: Mutex<State>
+    let gate: FairGate
 
     /// Opens the store and reads what is installed.
     ///
@@ -77,6 +81,7 @@ package final class EnvironmentStore: EnvironmentProvider {
     ) async throws {
         self.options = options
         self.logger = logger
+        gate = FairGate(places: options.buildsMax)
         self.builders = Dictionary(builders.map { ($0.runtime, $0) }, uniquingKeysWith: { first, _ in first })
         folder = try EnvironmentFolder(making: options.rootFolder)
         var state = State()

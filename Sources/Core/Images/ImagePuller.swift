@@ -40,8 +40,6 @@ package final class ImagePuller: Sendable {
         var pulls: [String: Pull] = [:]
         var failures: [String: (error: EngineError, at: ContinuousClock.Instant)] = [:]
         var nextWaiter: UInt64 = 0
-        var running = 0
-        var line: [CheckedContinuation<Void, Never>] = []
     }
 
     package let options: Options
@@ -49,8 +47,10 @@ package final class ImagePuller: Sendable {
     private let registries: RegistryDirectory
     private let logger: Logger
     private let state = Mutex(State())
+    private let gate: FairGate
 
     package init(client: DockerClient, options: Options, registries: RegistryDirectory, logger: Logger) {
+        gate = FairGate(places: options.pullsMax)
         self.client = client
         self.options = options
         self.registries = registries
@@ -59,15 +59,16 @@ package final class ImagePuller: Sendable {
 
     /// Pulls an image, or waits for the pull that is under way; the last who stops waiting ends it.
     ///
+    /// - Parameter tenant: Who asks; where pulls have to wait, tenants take turns. Nil is the operator.
     /// - Throws: `EngineError` that names the image and what to change; `CancellationError`.
-    package func pull(_ reference: String, listener: @escaping Listener) async throws {
+    package func pull(_ reference: String, for tenant: TenantID?, listener: @escaping Listener) async throws {
         let number = state.withLock { state in
             state.nextWaiter += 1
             return state.nextWaiter
         }
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
-                join(reference, number, Waiter(continuation: continuation, listener: listener))
+                join(reference, number, tenant, Waiter(continuation: continuation, listener: listener))
                 if Task.isCancelled { leave(reference, number) }
             }
         } onCancel: {
@@ -75,7 +76,7 @@ package final class ImagePuller: Sendable {
         }
     }
 
-    private func join(_ reference: String, _ number: UInt64, _ waiter: Waiter) {
+    private func join(_ reference: String, _ number: UInt64, _ tenant: TenantID?, _ waiter: Waiter) {
         enum Step {
             case wait(String)
             case fail(EngineError)
@@ -86,7 +87,7 @@ package final class ImagePuller: Sendable {
             }
             var pull = state.pulls[reference] ?? Pull()
             pull.waiters[number] = waiter
-            if pull.task == nil { pull.task = Task { await self.run(reference) } }
+            if pull.task == nil { pull.task = Task { await self.run(reference, for: tenant) } }
             state.pulls[reference] = pull
             return .wait(pull.text)
         }
@@ -108,29 +109,32 @@ package final class ImagePuller: Sendable {
         waiter?.continuation.resume(throwing: CancellationError())
     }
 
-    private func run(_ reference: String) async {
-        await enter()
+    private func run(_ reference: String, for tenant: TenantID?) async {
         let outcome: Result<Void, any Error>
-        let name = ImageName(reference)
         do {
-            try Task.checkCancellation()
-            tell(reference, "pulling image \(reference)", isFirst: true)
-            logger.info("pulling an image", metadata: ["image": "\(reference)"])
-            try await client.pullImage(
-                reference, credentials: try registries.credentials(for: name.registry), total: options.timeout,
-                idle: options.stall
-            ) { progress in
-                self.tell(reference, "pulling image \(reference): \(progress.text)", isFirst: false)
+            try await gate.run(for: tenant) {
+                try Task.checkCancellation()
+                try await fetch(reference)
             }
-            logger.info("pulled an image", metadata: ["image": "\(reference)"])
             outcome = .success(())
         } catch {
             outcome = .failure(error)
         }
-        exit()
         // A pull that was given up has no waiters, and its place may be another one's by now.
         if Task.isCancelled { return }
         finish(reference, outcome)
+    }
+
+    private func fetch(_ reference: String) async throws {
+        tell(reference, "pulling image \(reference)", isFirst: true)
+        logger.info("pulling an image", metadata: ["image": "\(reference)"])
+        try await client.pullImage(
+            reference, credentials: try registries.credentials(for: ImageName(reference).registry),
+            total: options.timeout, idle: options.stall
+        ) { progress in
+            self.tell(reference, "pulling image \(reference): \(progress.text)", isFirst: false)
+        }
+        logger.info("pulled an image", metadata: ["image": "\(reference)"])
     }
 
     private func finish(_ reference: String, _ outcome: Result<Void, any Error>) {
@@ -157,32 +161,5 @@ package final class ImagePuller: Sendable {
             return pull.waiters.values.map(\.listener)
         }
         for listener in listeners { listener(text) }
-    }
-
-    /// Waits until fewer pulls run than may.
-    private func enter() async {
-        await withCheckedContinuation { continuation in
-            let enters = state.withLock { state in
-                guard state.running >= options.pullsMax else {
-                    state.running += 1
-                    return true
-                }
-                state.line.append(continuation)
-                return false
-            }
-            if enters { continuation.resume() }
-        }
-    }
-
-    /// Lets the next pull run.
-    private func exit() {
-        let next: CheckedContinuation<Void, Never>? = state.withLock { state in
-            guard !state.line.isEmpty else {
-                state.running -= 1
-                return nil
-            }
-            return state.line.removeFirst()
-        }
-        next?.resume()
     }
 }

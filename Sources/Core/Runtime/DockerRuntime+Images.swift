@@ -1,6 +1,6 @@
 extension DockerRuntime {
     package func obtain(
-        image: String, progress: @escaping @Sendable (String) -> Void
+        image: String, for tenant: TenantID?, progress: @escaping @Sendable (String) -> Void
     ) async throws -> ResolvedImage {
         guard let puller, !ImageName(image).isBuiltLocally else { return try await resolve(image: image) }
         switch puller.options.policy {
@@ -13,7 +13,7 @@ extension DockerRuntime {
                 // It is pulled below.
             }
         }
-        try await puller.pull(image, listener: progress)
+        try await puller.pull(image, for: tenant, listener: progress)
         return try await resolve(image: image)
     }
 }

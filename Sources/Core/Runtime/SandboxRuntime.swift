@@ -19,7 +19,11 @@ package protocol SandboxRuntime: Sendable {
     func resolve(image: String) async throws -> ResolvedImage
 
     /// Finds an image, or gets it from where images come from, which may take long; `progress` is told how far it is.
-    func obtain(image: String, progress: @escaping @Sendable (String) -> Void) async throws -> ResolvedImage
+    ///
+    /// - Parameter tenant: Who asks, for tenants take turns; nil is the operator.
+    func obtain(
+        image: String, for tenant: TenantID?, progress: @escaping @Sendable (String) -> Void
+    ) async throws -> ResolvedImage
 
     /// Starts a sandbox whose supervisor will dial `specification.socketFolder`.
     func start(_ specification: SandboxSpecification) async throws -> StartedSandbox
@@ -67,7 +71,7 @@ package protocol SandboxRuntime: Sendable {
 extension SandboxRuntime {
     /// Finds the image: nothing is fetched.
     package func obtain(
-        image: String, progress: @escaping @Sendable (String) -> Void
+        image: String, for tenant: TenantID?, progress: @escaping @Sendable (String) -> Void
     ) async throws -> ResolvedImage { try await resolve(image: image) }
 
     /// Supervisors dial a socket.

@@ -33,9 +33,11 @@ extension GatewayRoutes {
             throw EngineError.invalid(faults.faults + JobRequestValidator.validate(request, limits: limits))
         }
         share?.release()
+        // It costs what a job costs.
+        var headers = try rates.take(1, of: call.principal.tenant)
         let status = try await service.buildEnvironment(
             for: request, tenant: call.principal.tenant, waitingUpTo: wait ?? .zero)
-        var headers: HTTPFields = [.location: "/v1/environments/\(status.id)"]
+        headers[.location] = "/v1/environments/\(status.id)"
         if let wait, call.target.query["wait"] == nil {
             headers[.preferenceApplied] = "wait=\(wait.components.seconds)"
         }

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from typing import List, Optional, Sequence, Tuple
 
+from . import linux
+
 PIDS_FILES = ("/sys/fs/cgroup/pids/pids.current", "/sys/fs/cgroup/pids.current")
 OOM_FILES = (
     "/sys/fs/cgroup/memory/memory.oom_control",
@@ -18,7 +20,8 @@ PEAK_FILES = (
     "/sys/fs/cgroup/memory/memory.max_usage_in_bytes",
     "/sys/fs/cgroup/memory.peak",
 )
-SYSVIPC = ("/proc/sysvipc/shm", "/proc/sysvipc/sem", "/proc/sysvipc/msg")
+IPC_KINDS = ("shm", "sem", "msg")
+SYSVIPC = tuple("/proc/sysvipc/" + kind for kind in IPC_KINDS)
 MQUEUE = "/dev/mqueue"
 #: File systems that hold no files of a task.
 _NO_FILES = frozenset(
@@ -183,15 +186,28 @@ class Hygiene:
         """Return how many entries there are beyond what is known."""
         return max(0, sum(self._used()) - sum(self._baseline))
 
-    def stray_ipc(self) -> bool:
-        """Whether a System V object or a message queue is left."""
+    def stray_ipc(self, uid: int, alone: bool) -> bool:
+        """Whether a System V object or a message queue is left.
+
+        Where others run, too, those of `uid` count: a table has a row for each object,
+        in which its owner and its maker stand.
+        """
         for fd in self._tables:
             if os.pread(fd, 4096, 0).count(b"\n") > 1:
-                return True
+                if alone or any(linux.ipc_objects(kind, uid) for kind in IPC_KINDS):
+                    return True
         try:
-            return bool(os.listdir(MQUEUE))
+            names = os.listdir(MQUEUE)
         except OSError:
             return False
+        return bool(names) if alone else any(_owns_queue(uid, name) for name in names)
+
+
+def _owns_queue(uid: int, name: str) -> bool:
+    try:
+        return os.lstat(os.path.join(MQUEUE, name)).st_uid == uid
+    except OSError:
+        return False  # It went meanwhile.
 
 
 def _open(path: str) -> Optional[int]:

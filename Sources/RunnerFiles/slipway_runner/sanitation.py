@@ -63,7 +63,7 @@ class ContainerSanitation:
         waiting = sum(item.waiting is not None for item in self._host.slots)
         processes = self._stray_processes(waiting, uid, alone)
         files = self._hygiene.stray_files(uid, alone)
-        ipc = self._hygiene.stray_ipc()
+        ipc = self._hygiene.stray_ipc(uid, alone)
         if not (processes or files or ipc) and (alone or slot.helped):
             if self._relay is not None:
                 self._relay.drop(None if alone else uid)

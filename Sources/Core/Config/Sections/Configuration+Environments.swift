@@ -29,6 +29,8 @@ extension Configuration {
         public var buildMemoryBytes = Int.gibibytes(2)
         /// The processors of a builder.
         public var buildCpus = 2.0
+        /// The environments that are built at the same time.
+        public var buildsMax = 2
         /// The size that all environments together may have.
         public var maxTotalBytes = Int.gibibytes(20)
         /// How long an environment of open version ranges serves before it is resolved again.
@@ -136,6 +138,10 @@ extension Configuration.Environments: ConfigurationSection {
             "build_timeout", \.buildTimeout, .duration(.seconds(1) ... .hours(24)),
             "Longest build of one environment.",
             tune: "Raise it for requirements that compile.")
+        Field.value(
+            "builds_max", \.buildsMax, .integer(1...64),
+            "Environments that are built at the same time. Further ones wait, and tenants take turns.",
+            tune: "Raise it where many tenants have requirements of their own and the machine has room for builders.")
         Field.value(
             "build_memory", \.buildMemoryBytes, .size(.mebibytes(64) ... .tebibytes(64)),
             "Memory of a builder.", tune: "Raise it for requirements that compile.")
