@@ -4,13 +4,15 @@ import NIOCore
 ///
 /// What speaks in a sandbox is the Python of its image, and an image may be anybody's. Each frame costs the loop some
 /// microseconds, and its bytes a little more; whoever sends beyond the budget is read later, as a slow reader would do
-/// it, while others are served. Bursts of ordinary tasks (thousands of events, results of many megabytes) fit in it.
+/// it, while others are served. Bursts of ordinary tasks (ten thousands of lines, results of many megabytes) fit in it.
 package struct FrameBudget {
     /// What is given back each second; a frame costs 1, and 1 more for each `bytesPerUnit`.
-    package static let unitsPerSecond = 5000.0
+    package static let unitsPerSecond = 20_000.0
     /// The most that is saved up.
-    package static let unitsMax = 5000.0
+    package static let unitsMax = 40_000.0
     package static let bytesPerUnit = 65_536.0
+    /// Frames of one sandbox after which the loop looks at others.
+    package static let framesPerTurn = 128
     /// The shortest rest: less would not be worth its timer.
     private static let restMinimumSeconds = 0.02
 

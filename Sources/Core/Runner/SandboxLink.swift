@@ -259,6 +259,7 @@ private final class FrameHandler: ChannelInboundHandler {
     }
 
     private func cut(context: ChannelHandlerContext, isLast: Bool = false) {
+        var frames = 0
         while var current = buffer {
             buffer = nil
             do {
@@ -271,7 +272,10 @@ private final class FrameHandler: ChannelInboundHandler {
                 let bytes = size - current.readableBytes
                 buffer = current.readableBytes > 0 ? current : nil
                 link.received(frame, on: context.channel)
-                if !isLast, let pause = budget.spend(bytes: bytes) { return rest(for: pause, context: context) }
+                guard !isLast else { continue }
+                frames += 1
+                if let pause = budget.spend(bytes: bytes) { return rest(for: pause, context: context) }
+                if frames == FrameBudget.framesPerTurn, buffer != nil { return rest(for: .zero, context: context) }
             } catch {
                 link.violated("\(error)", on: context.channel)
                 return

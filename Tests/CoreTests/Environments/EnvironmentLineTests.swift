@@ -38,14 +38,14 @@ struct EnvironmentLineTests {
         store.begin(ordered, groupID: 60_001)
         let other = try need("b", of: "b")
         let neighbour = Task { try await store.provide(other, groupID: 60_002) }
-        try await eventually("all builds are known") { store.keyText(of: other) != nil ? true : nil }
+        _ = try await eventually("all builds are known") { store.keyText(of: other) != nil ? true : nil }
         try await Task.sleep(for: .milliseconds(50))
         for task in givenUp { task.cancel() }
         for task in givenUp { await #expect(throws: EngineError.self) { try await task.value } }
         builder.open()
         for task in running { _ = try await task.value }
         _ = try await neighbour.value
-        try await eventually("the one that was ordered is there") { store.installed(ordered) }
+        _ = try await eventually("the one that was ordered is there") { store.installed(ordered) }
         // Two that ran, the neighbour's, and the one that was ordered.
         #expect(builder.counts.withLock { $0.builds } == 4)
         // A new wish for one that was given up begins anew.

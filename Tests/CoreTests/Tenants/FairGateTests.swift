@@ -31,7 +31,7 @@ import Testing
         func letOut(_ name: String) { _ = open.withLock { $0.insert(name) } }
 
         func expect(_ wanted: [String]) async throws {
-            try await eventually("\(wanted) are in") { names == wanted ? true : nil }
+            _ = try await eventually("\(wanted) are in") { names == wanted ? true : nil }
         }
     }
 
@@ -61,14 +61,14 @@ import Testing
     func share() async throws {
         let room = Room(places: 2)
         var tasks = [room.come("a0"), room.come("a1")]
-        try await eventually("both are in") { room.names.count == 2 ? true : nil }
+        _ = try await eventually("both are in") { room.names.count == 2 ? true : nil }
         for name in ["a2", "a3", "b0", "b1"] {
             tasks.append(room.come(name))
             try await settle()
         }
         room.letOut("a0")
         // A has one place left, and B waits: the free one is B's although A stands before it.
-        try await eventually("somebody is in") { room.names.count == 3 ? true : nil }
+        _ = try await eventually("somebody is in") { room.names.count == 3 ? true : nil }
         #expect(room.names.last == "b0")
         for name in ["a1", "b0", "a2", "a3", "b1"] { room.letOut(name) }
         for task in tasks { try await task.value }
