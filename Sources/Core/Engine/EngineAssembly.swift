@@ -56,12 +56,14 @@ struct EngineAssembly {
                 "no container engine is used: tasks run as local processes, which is no security boundary")
         }
         let named = Dictionary(handlers.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        let secrets = SecretDirectory(configuration.secrets, environment: environment)
         return EngineParts(
             executor: executor, configuration: configuration, store: store, artifacts: artifacts,
             runtimes: runtimes, defaultRuntime: choice, environments: environments, client: client, handlers: named,
-            secrets: SecretDirectory(configuration.secrets, environment: environment),
+            secrets: secrets,
             validator: RequestChecker(
-                configuration: configuration, handlers: Array(named.keys), runtimes: Array(runtimes.keys)),
+                configuration: configuration, handlers: Array(named.keys), runtimes: Array(runtimes.keys),
+                secrets: secrets),
             policy: PoolRules.table(configuration.pools), logger: logger, folders: folders, offload: offload,
             nvidia: NvidiaSMI(environment: environment))
     }

@@ -198,6 +198,10 @@ extension EngineCore {
         env["SLIPWAY_JOB_ID"] = job.job.id.description
         env["SLIPWAY_ATTEMPT"] = String(job.job.attempt)
         for name in job.plan.secrets { env[name] = secrets.value(of: name) }
+        guard fits(env, of: job) else {
+            releaseUnused(sandbox, job)
+            return fail(job, Self.tooLongEnvironment)
+        }
         let start = RunnerCommand.Start(
             reference: reference, slot: job.slot, kind: job.job.kind, name: job.job.name,
             timeoutSeconds: job.plan.timeoutSeconds,
@@ -222,6 +226,19 @@ extension EngineCore {
         job.emit(
             .update(.running, attempt: job.job.attempt, message: nil, error: nil),
             at: job.job.startedAt ?? Date())
+    }
+
+    /// Whether START can hold a task's variables: a secret may have grown since its job was submitted.
+    private func fits(_ env: [String: String], of job: ActiveJob) -> Bool {
+        if job.plan.env.isEmpty, job.plan.secrets.isEmpty { return true }
+        return EnvironmentSize.bytes(of: env) <= EnvironmentSize.limitBytes + EnvironmentSize.ownBytes
+    }
+
+    private static var tooLongEnvironment: JobError {
+        JobError(
+            kind: .startFailed, type: "EnvironmentTooLarge",
+            message: "the task's variables and the values of its secrets have more than \(EnvironmentSize.limitBytes) "
+                + "bytes as JSON: a secret is longer than when the job was submitted")
     }
 
     /// Gives a sandbox back that ran nothing.

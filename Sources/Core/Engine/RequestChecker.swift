@@ -4,8 +4,10 @@ import Foundation
 package struct RequestChecker: Sendable {
     /// What requests may ask for.
     package let limits: RequestLimits
+    private let secrets: SecretDirectory
 
-    init(configuration: Configuration, handlers: [String], runtimes: [String]) {
+    init(configuration: Configuration, handlers: [String], runtimes: [String], secrets: SecretDirectory) {
+        self.secrets = secrets
         var limits = RequestLimits()
         // Without a limit here the capacity of the machine that runs the sandboxes is the limit.
         limits.cpus = configuration.limits.cpus
@@ -35,7 +37,8 @@ package struct RequestChecker: Sendable {
 
     /// Throws every fault of a request at once.
     func check(_ request: JobRequest) throws {
-        let faults = JobRequestValidator.validate(request, limits: limits)
+        var faults = JobRequestValidator.validate(request, limits: limits)
+        if !request.secrets.isEmpty, faults.isEmpty { faults = sizeFaults(of: request) }
         guard let first = faults.first else { return }
         let code: EngineError.Code =
             switch first.code {
@@ -46,5 +49,13 @@ package struct RequestChecker: Sendable {
             }
         let same = faults.allSatisfy { $0.code == first.code }
         throw EngineError(same ? code : .invalidRequest, first.detail, faults: faults)
+    }
+
+    /// What is wrong with the size of a job's variables and secrets together, as its task will get them.
+    private func sizeFaults(of request: JobRequest) -> [EngineError.Fault] {
+        let found = FaultList()
+        EnvironmentValidator(limits: limits, faults: found)
+            .checkSize(request.env, secrets: secrets.values(of: request.secrets))
+        return found.faults
     }
 }

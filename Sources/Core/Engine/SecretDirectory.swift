@@ -10,6 +10,11 @@ struct SecretDirectory: Sendable {
         self.environment = environment
     }
 
+    /// The values of several secrets by their names, which are the names of the task's variables.
+    func values(of names: [String]) -> [String: String] {
+        Dictionary(names.map { ($0, value(of: $0)) }, uniquingKeysWith: { first, _ in first })
+    }
+
     /// The value of a secret; empty when its source has none.
     func value(of name: String) -> String {
         switch sources[name] {

@@ -129,7 +129,7 @@ package final class AttachLink: SupervisorLink {
         loop.preconditionInEventLoop()
         guard let session, session.isAnswered else { return false }
         var frames = ByteBuffer()
-        for command in commands { command.write(into: &frames) }
+        for command in commands { guard command.write(into: &frames) else { return false } }
         session.outgoing.yield(AttachRecord.records(of: frames, session: session.name))
         return true
     }

@@ -112,10 +112,14 @@ package struct Frame: Sendable {
     }
 
     /// Appends the frame's bytes to `buffer`.
+    ///
+    /// - Returns: False when the header is longer than the other side takes; then nothing is written.
+    @discardableResult
     package static func write(
         _ kind: Kind, header: [UInt8], body: some Collection<UInt8> & Sendable = EmptyCollection<UInt8>(),
         into buffer: inout ByteBuffer
-    ) {
+    ) -> Bool {
+        guard header.count <= headerLimitBytes else { return false }
         buffer.reserveCapacity(minimumWritableBytes: prefixBytes + header.count + body.count)
         buffer.writeInteger(version)
         buffer.writeInteger(kind.rawValue)
@@ -124,5 +128,6 @@ package struct Frame: Sendable {
         buffer.writeInteger(UInt32(body.count))
         buffer.writeBytes(header)
         buffer.writeBytes(body)
+        return true
     }
 }

@@ -77,7 +77,10 @@ package enum RunnerCommand {
     case shutdown
 
     /// Appends the command's frames to `buffer`.
-    package func write(into buffer: inout ByteBuffer) {
+    ///
+    /// - Returns: False when its header is longer than the supervisor takes; then nothing is written.
+    @discardableResult
+    package func write(into buffer: inout ByteBuffer) -> Bool {
         switch self {
         case .welcome(let resume):
             var writer = JSONWriter()
@@ -87,14 +90,16 @@ package enum RunnerCommand {
                     for reference in resume { writer.object { Self.write(reference, to: &$0) } }
                 }
             }
-            Frame.write(.welcome, header: writer.bytes, into: &buffer)
+            return Frame.write(.welcome, header: writer.bytes, into: &buffer)
         case .configure(let configuration):
-            Frame.write(.configure, header: Self.header(of: configuration), into: &buffer)
+            return Frame.write(.configure, header: Self.header(of: configuration), into: &buffer)
         case .start(let start, let input):
-            let first = input.prefix(Frame.bodyLimitBytes)
-            Frame.write(
-                .start, header: Self.header(of: start, inputBytes: input.count), body: first, into: &buffer)
+            let header = Self.header(of: start, inputBytes: input.count)
+            guard Frame.write(.start, header: header, body: input.prefix(Frame.bodyLimitBytes), into: &buffer) else {
+                return false
+            }
             Self.writeRest(of: input, reference: start.reference, into: &buffer)
+            return true
         case .cancel(let reference, let reason):
             var writer = JSONWriter()
             writer.object { writer in
@@ -102,11 +107,11 @@ package enum RunnerCommand {
                 writer.name("reason")
                 writer.value(reason)
             }
-            Frame.write(.cancel, header: writer.bytes, into: &buffer)
+            return Frame.write(.cancel, header: writer.bytes, into: &buffer)
         case .acknowledge(let reference):
-            Frame.write(.acknowledge, header: Self.header(of: reference), into: &buffer)
+            return Frame.write(.acknowledge, header: Self.header(of: reference), into: &buffer)
         case .shutdown:
-            Frame.write(.shutdown, header: Array("{}".utf8), into: &buffer)
+            return Frame.write(.shutdown, header: Array("{}".utf8), into: &buffer)
         }
     }
 

@@ -82,13 +82,13 @@ package final class SandboxLink: SupervisorLink {
         for entry in waiting { admit(entry.channel, from: entry.peer) }
     }
 
-    /// Sends commands in one write; false when no supervisor is connected.
+    /// Sends commands in one write, or none: false when no supervisor is connected, or one has too long a header.
     @discardableResult
     package func send(_ commands: RunnerCommand...) -> Bool {
         loop.preconditionInEventLoop()
         guard let channel else { return false }
         var buffer = channel.allocator.buffer(capacity: 1024)
-        for command in commands { command.write(into: &buffer) }
+        for command in commands { guard command.write(into: &buffer) else { return false } }
         channel.writeAndFlush(buffer, promise: nil)
         return true
     }

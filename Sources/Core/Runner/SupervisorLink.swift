@@ -14,7 +14,7 @@ package protocol SupervisorLink: AnyObject {
     /// Takes the stream on which a new sandbox was started; links that are dialled get none.
     func adopt(_ stream: any SandboxStream)
 
-    /// Sends commands in one write; false when no supervisor is connected.
+    /// Sends commands in one write, or none: false when no supervisor is connected, or one has too long a header.
     @discardableResult
     func send(_ commands: RunnerCommand...) -> Bool
 

@@ -11,20 +11,25 @@ struct EnvironmentValidator {
 
     func check(_ env: [String: String]) {
         if env.count > 256 { faults.add("/env", "out-of-range", "At most 256 environment variables are allowed") }
-        var total = 0
         for (name, value) in env.sorted(by: { $0.key < $1.key }) {
             let pointer = FaultList.pointer("/env", name)
-            total += name.utf8.count + value.utf8.count
             checkName(name, pointer)
             if value.utf8.contains(0) {
                 faults.add(pointer, "invalid", "The value must not contain NUL")
             }
-            // The kernel takes at most 128 KiB of one variable, its name and the NUL at its end included.
-            if name.utf8.count + value.utf8.count > 131_000 {
-                faults.add(pointer, "out-of-range", "A variable has at most 131000 bytes")
-            }
         }
-        if total > 1 << 20 { faults.add("/env", "out-of-range", "All variables together have at most 1 MiB") }
+        checkSize(env)
+    }
+
+    /// Checks that the variables, with the values of the job's secrets if any, fit into the frame that starts the task.
+    func checkSize(_ env: [String: String], secrets: [String: String] = [:]) {
+        let all = env.merging(secrets) { _, secret in secret }
+        guard EnvironmentSize.bytes(of: all) > EnvironmentSize.limitBytes else { return }
+        let isOfSecrets = EnvironmentSize.bytes(of: secrets) > EnvironmentSize.limitBytes
+        faults.add(
+            isOfSecrets ? "/secrets" : "/env", "out-of-range",
+            "All variables of a task, the values of its secrets included, have at most \(EnvironmentSize.limitBytes) "
+                + "bytes as JSON; send larger values in the task's arguments or files")
     }
 
     private func checkName(_ name: String, _ pointer: String) {

@@ -122,6 +122,9 @@ package struct JobRequestValidator {
         for (place, module) in modules.enumerated() where !Characters.isDottedIdentifier(module) {
             faults.add("/preload/\(place)", "invalid-name", "A module's name looks like package.module")
         }
+        for (place, module) in modules.enumerated() where module.utf8.count > 255 {
+            faults.add("/preload/\(place)", "out-of-range", "A module's name has at most 255 bytes")
+        }
     }
 
     private func listed(_ names: Set<String>) -> String { names.sorted().joined(separator: ", ") }

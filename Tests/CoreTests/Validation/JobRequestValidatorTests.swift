@@ -53,11 +53,29 @@ struct JobRequestValidatorTests {
         #expect(faults(limits: limits) { $0.env = [name: "x"] } == ["/env/\(name) \(code)"])
     }
 
-    @Test("environment values have no NUL and a size that the kernel takes")
+    @Test("environment values have no NUL")
     func environmentValues() {
         #expect(faults { $0.env = ["A": "x\0"] } == ["/env/A invalid"])
-        #expect(faults { $0.env = ["A": String(repeating: "x", count: 131_072)] } == ["/env/A out-of-range"])
         #expect(faults { $0.env = ["A/B~": "x"] } == ["/env/A~1B~0 invalid-name"])
+    }
+
+    @Test(
+        "variables fit into the frame that starts the task, as JSON",
+        arguments: [("x", 1), ("é", 2), ("\n", 2), ("\"", 2), ("\\", 2), ("\u{1}", 6), ("\u{1F}", 6), ("/", 1)])
+    func environmentSize(_ unit: String, _ bytes: Int) {
+        // {"A":"..."} takes 8 bytes beside the value.
+        let most = (EnvironmentSize.limitBytes - 8) / bytes
+        #expect(faults { $0.env = ["A": String(repeating: unit, count: most)] } == [])
+        #expect(faults { $0.env = ["A": String(repeating: unit, count: most + 1)] } == ["/env out-of-range"])
+        let half = String(repeating: unit, count: most / 2 + 10)
+        #expect(faults { $0.env = ["A": half, "B": half] } == ["/env out-of-range"])
+    }
+
+    @Test("the names of preloaded modules have at most 255 bytes")
+    func preloadSize() {
+        let name = String(repeating: "a.", count: 127)
+        #expect(faults { $0.preload = [name + "b"] } == [])
+        #expect(faults { $0.preload = ["x", name + "bc"] } == ["/preload/1 out-of-range"])
     }
 
     @Test(
