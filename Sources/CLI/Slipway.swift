@@ -24,6 +24,8 @@ struct Slipway: AsyncParsableCommand {
     static func main() async {
         // A reader that goes away shows as EPIPE where we write, so that a job can still be cancelled and cleaned up.
         signal(SIGPIPE, SIG_IGN)
+        // A gateway that is told to reload while it starts does so when it has started.
+        if CommandLine.arguments.dropFirst().first == ServeCommand.configuration.commandName { EarlyReload.watch() }
         let code: Int32
         do {
             var command = try parseAsRoot()

@@ -57,6 +57,45 @@ struct PoolCommandTests {
         #expect(try await gateway.stop().code == 0)
     }
 
+    @Test("SIGHUP while the gateway starts does not end it, and reloads when it has started")
+    func earlyReload() async throws {
+        let tool = try CommandLineTool(.process)
+        // A pipe in place of the file holds the start up where the test wants it.
+        let pipe = tool.folder.appendingPathComponent("config.yaml").path
+        #expect(mkfifo(pipe, 0o600) == 0)
+        let process = try tool.start(["serve", "--port", "0", "--json"])
+        try await feed(pipe, Self.one) { process.signal(SIGHUP) }
+        // Only who reads the configuration again opens the pipe again.
+        try await feed(pipe, Self.other) {}
+        try await process.waits(for: "\n")
+        let url = try #require(try JSONValue(parsing: Array(process.out.utf8))["url"]?.text)
+        try FileManager.default.removeItem(atPath: pipe)
+        try await eventually("the other class is there") {
+            let answer = try await tool.run("pool", "status", "--json", "--url", url).json()
+            return "\(answer)".contains("large")
+        }
+        process.signal(SIGTERM)
+        #expect(try await process.end().code == 0, "\(process.err)")
+    }
+
+    /// Writes into a pipe as soon as somebody reads from it.
+    private func feed(_ pipe: String, _ text: String, before: () -> Void) async throws {
+        for _ in 0..<1500 {
+            let descriptor = open(pipe, O_WRONLY | O_NONBLOCK)
+            guard descriptor >= 0 else {
+                try await Task.sleep(for: .milliseconds(20))
+                continue
+            }
+            before()
+            // Time for the signal to arrive before the start goes on.
+            try await Task.sleep(for: .milliseconds(100))
+            let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+            try handle.write(contentsOf: Data(text.utf8))
+            return try handle.close()
+        }
+        Issue.record("nobody read \(pipe) within 30 s")
+    }
+
     @Test("--watch shows the table again until it is interrupted")
     func watch() async throws {
         try await ServedGateway.with(.process) { tool, _ in

@@ -11,15 +11,19 @@ struct ReloadService: Service {
     let read: @Sendable () throws -> Configuration
 
     func run() async throws {
-        for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
-            do {
-                await engine.reload(try read())
-            } catch {
-                // What runs goes on as it was: a typing error must not end a gateway.
-                let reason = CommandExit(error)?.message ?? "\(error)"
-                logger.error(
-                    "the configuration was not read again: it has faults", metadata: ["reason": "\(reason)"])
-            }
+        let signals = await UnixSignalsSequence(trapping: .sighup)
+        if EarlyReload.take() { await reload() }
+        for await _ in signals.cancelOnGracefulShutdown() { await reload() }
+    }
+
+    private func reload() async {
+        do {
+            await engine.reload(try read())
+        } catch {
+            // What runs goes on as it was: a typing error must not end a gateway.
+            let reason = CommandExit(error)?.message ?? "\(error)"
+            logger.error(
+                "the configuration was not read again: it has faults", metadata: ["reason": "\(reason)"])
         }
     }
 }

@@ -24,6 +24,11 @@ extension EngineCore {
     private static let reloadable: Set<String> = ["pools"]
 
     fileprivate func reload(_ wanted: Configuration) async -> ReloadReport {
+        do {
+            try await awaitRecovery()
+        } catch {
+            logger.notice("the configuration is read again before the jobs of the last run are taken up")
+        }
         let differences = wanted.differences(from: configuration)
         let isReloadable: (String) -> Bool = { key in
             key.split(separator: ".").first.map { Self.reloadable.contains(String($0)) } ?? false
