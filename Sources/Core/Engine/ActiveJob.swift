@@ -46,6 +46,8 @@ final class ActiveJob {
     let priority: Int
     /// Where it is.
     var phase = Phase.preparing
+    /// Whether it has a place among its tenant's jobs without being one of the engine's jobs yet.
+    var isReserved = false
     /// Whether its row is in the store, or on its way there with the claim.
     var isInserted = false
     /// Changes of its row that come after the row, which waits for its large input to be on disk; nil otherwise.

@@ -295,8 +295,7 @@ extension EngineCore {
         job.imageTask?.cancel()
         guard jobs.removeValue(forKey: job.job.id) != nil else { return }
         leaveTenant(job)
-        let left = jobCounts[job.job.tenant, default: 1] - 1
-        jobCounts[job.job.tenant] = left > 0 ? left : nil
+        giveBackPlace(of: job.job.tenant)
     }
 
     /// Ends a job whose submission could not be stored: nobody was told that it was accepted.

@@ -17,6 +17,7 @@ extension EngineCore {
         for caller: Caller = Caller()
     ) async throws -> JobOutcome {
         let (job, input) = try await accept(request, tenant: tenant)
+        defer { giveBackPlace(of: job) }
         let key = try hold(idempotency, of: tenant)
         job.isKeyed = key != nil
         job.isAwaited = limit.map { $0 > .zero } ?? false
@@ -63,11 +64,12 @@ extension EngineCore {
                 .invalidRequest, "a batch holds 1 to \(configuration.jobs.batchMax) jobs, this one \(requests.count)")
         }
         var accepted: [ActiveJob] = []
+        defer { for job in accepted { giveBackPlace(of: job) } }
         var faults: [EngineError.Fault] = []
         var first: EngineError?
         for (index, request) in requests.enumerated() {
             do {
-                let (job, input) = try await accept(request, tenant: tenant, others: accepted.count)
+                let (job, input) = try await accept(request, tenant: tenant)
                 job.input = input
                 job.isKeyed = true
                 accepted.append(job)
@@ -90,10 +92,8 @@ extension EngineCore {
         return accepted.map(\.job)
     }
 
-    /// Checks a request and makes its job; nothing is stored yet.
-    private func accept(
-        _ request: JobRequest, tenant: TenantID, others: Int = 0
-    ) async throws -> (ActiveJob, ActiveJob.Input) {
+    /// Checks a request and makes its job, which has a place among its tenant's jobs; nothing is stored yet.
+    private func accept(_ request: JobRequest, tenant: TenantID) async throws -> (ActiveJob, ActiveJob.Input) {
         try await awaitRecovery()
         guard !isDraining else {
             throw EngineError(
@@ -119,15 +119,18 @@ extension EngineCore {
         try validator.check(request)
         try checkNetwork(of: request, runtimeName)
         let mounts = try await resolveMounts(of: request, runtimeName)
-        guard jobCounts[tenant, default: 0] + others < configuration.jobs.queueMax else {
-            throw EngineError(
-                .queueFull, "the tenant has \(configuration.jobs.queueMax) unfinished jobs (jobs.queue_max)",
-                retryAfterSeconds: 1)
-        }
         var plan = JobPlan(request, runtime: runtimeName, configuration: configuration)
         plan.mounts = mounts
         try checkCapacity(for: plan, of: tenant)
-        let (stored, input) = try await pack(request.task.input)
+        // Taken before the next wait, in which other requests of the tenant come.
+        try takePlace(of: tenant)
+        let (stored, input): (StoredArtifact, ActiveJob.Input)
+        do {
+            (stored, input) = try await pack(request.task.input)
+        } catch {
+            giveBackPlace(of: tenant)
+            throw error
+        }
         let job = ActiveJob(
             job: Job(
                 id: JobID(), tenant: tenant, name: request.name, kind: request.task.kind, handler: runtimeName,
@@ -136,6 +139,7 @@ extension EngineCore {
             priority: request.priority, now: .now(),
             queueSeconds: (request.queueTimeout ?? configuration.jobs.queueTimeout).seconds)
         job.storedInput = stored
+        job.isReserved = true
         counters.submitted += 1
         return (job, input)
     }

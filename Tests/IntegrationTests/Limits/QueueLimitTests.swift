@@ -1,0 +1,100 @@
+import SlipwayCore
+import TestSupport
+import Testing
+
+extension Live {
+    /// How many jobs of a tenant may be unfinished, whoever submits them at the same time.
+    @Suite("Queue limit", .serialized)
+    struct QueueLimitTests {
+        private static let most = 50
+
+        private func engine() async throws -> TestEngine {
+            try await TestEngine.start("process") {
+                $0.jobs.queueMax = Self.most
+                $0.pools.defaults.max = 1
+                $0.pools.defaults.minIdle = 0
+            }
+        }
+
+        private func request(_ source: String = "import time\ndef main(): time.sleep(60)") -> JobRequest {
+            JobRequest(task: .source(source))
+        }
+
+        /// How many jobs more are accepted, one by one.
+        private func room(_ test: TestEngine) async throws -> Int {
+            for count in 0...Self.most {
+                do {
+                    _ = try await test.engine.submit(request())
+                } catch let error as EngineError where error.code == .queueFull {
+                    return count
+                }
+            }
+            return .max
+        }
+
+        private func cancelAll(_ test: TestEngine) async throws {
+            for job in try await test.engine.jobs(JobQuery(limit: 500)).jobs where !job.state.isTerminal {
+                _ = try await test.engine.cancel(job.id)
+            }
+            try await waitUntil("nothing is left") {
+                let usage = await test.engine.usage()
+                return usage.running + usage.waiting == 0
+            }
+        }
+
+        @Test("batches at the same time do not pass it, and what is refused takes no place")
+        func parallel() async throws {
+            let test = try await engine()
+            let accepted = await withTaskGroup(of: Int.self) { group in
+                for _ in 0..<6 {
+                    group.addTask {
+                        // Large enough that each batch waits for another thread, in which the others come.
+                        let filler = "# " + String(repeating: "x", count: 131_073)
+                        let batch = (0..<20).map { _ in request("\(filler)\nimport time\ndef main(): time.sleep(60)") }
+                        do {
+                            return try await test.engine.submit(batch: batch).count
+                        } catch {
+                            #expect((error as? EngineError)?.code == .queueFull, "\(error)")
+                            return 0
+                        }
+                    }
+                }
+                return await group.reduce(0, +)
+            }
+            #expect(accepted == 20 || accepted == 40)
+            #expect(try await room(test) == Self.most - accepted)
+            try await cancelAll(test)
+            #expect(try await room(test) == Self.most)
+            try await cancelAll(test)
+            #expect(try await test.shutdown() == [])
+        }
+
+        @Test("every failure of a submit gives its places back")
+        func failures() async throws {
+            let test = try await engine()
+            var wrong = request()
+            wrong.priority = 1000
+            let corrupt = JobRequest(task: TaskSpec(kind: .callable, python: "3.11", input: .packed(Array("!!".utf8))))
+            let good = [JobRequest](repeating: request(), count: 20)
+            for last in [wrong, corrupt] {
+                await #expect(throws: EngineError.self) { try await test.engine.submit(batch: good + [last]) }
+                await #expect(throws: EngineError.self) { try await test.engine.submit(last) }
+            }
+            await #expect(throws: EngineError.self) {
+                try await test.engine.submit(batch: [JobRequest](repeating: request(), count: Self.most + 1))
+            }
+            let key = IdempotencyKey("again", requestHash: [1])
+            let first = try await test.engine.submit(batch: good, idempotency: key)
+            #expect(try await test.engine.submit(batch: good, idempotency: key).map(\.id) == first.map(\.id))
+            await #expect(throws: EngineError.self) {
+                try await test.engine.submit(batch: good, idempotency: IdempotencyKey("again", requestHash: [2]))
+            }
+            await #expect(throws: EngineError.self) {
+                try await test.engine.submit(request(), idempotency: IdempotencyKey("again", requestHash: [2]))
+            }
+            #expect(try await room(test) == Self.most - good.count)
+            try await cancelAll(test)
+            #expect(try await test.shutdown() == [])
+        }
+    }
+}
