@@ -122,8 +122,10 @@ extension EngineCore {
     /// Ends a job in a state without a result.
     func end(_ job: ActiveJob, _ state: JobState) { end(job, Ending(state: state)) }
 
-    /// Ends a job with an error.
-    func fail(_ job: ActiveJob, _ error: JobError) { end(job, Ending(state: .error, error: error)) }
+    /// Ends a job with an error of the engine.
+    func fail(_ job: ActiveJob, _ error: JobError) {
+        end(job, Ending(state: .error, error: failureWords.cut(error)))
+    }
 
     /// Stores the end of a job and tells everybody who waits for it.
     func end(_ job: ActiveJob, _ ending: Ending) {

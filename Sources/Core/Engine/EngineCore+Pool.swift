@@ -58,6 +58,8 @@ extension EngineCore {
         job.request = nil
         // A job that waits when the engine stops stays queued: the next start takes it up.
         guard code != .draining, !isDraining else { return }
-        fail(job, JobError(kind: code == .dependency ? .dependency : .startFailed, message: message))
+        // The tenant `default` is the operator's own.
+        let words = job.job.tenant == .default ? failureWords.restored(message) : message
+        fail(job, JobError(kind: code == .dependency ? .dependency : .startFailed, message: words))
     }
 }

@@ -93,7 +93,12 @@ extension EngineCore {
         case .dependency:
             fail(job, JobError(kind: .dependency, message: failure.message))
         default:
-            fail(job, JobError(kind: .startFailed, message: failure.message))
+            logger.warning(
+                "a job could not be prepared",
+                metadata: [
+                    "job": "\(job.job.id)", "image": "\(job.plan.image)", "reason": "\(failure.wholeMessage)",
+                ])
+            fail(job, JobError(kind: .startFailed, message: failureWords.text(failure, for: job.job.tenant)))
         }
     }
 

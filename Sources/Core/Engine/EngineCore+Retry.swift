@@ -20,7 +20,7 @@ extension EngineCore {
     /// Ends an attempt with an error: by another attempt, or by the end of the job.
     func failAttempt(_ job: ActiveJob, _ error: JobError) {
         guard job.phase == .running || job.phase == .claiming else { return }
-        if mayRetry(job, error) { retry(job, error) } else { fail(job, error) }
+        if mayRetry(job, error) { retry(job, failureWords.cut(error)) } else { fail(job, error) }
     }
 
     /// Puts a job back for its next attempt, after the back-off.

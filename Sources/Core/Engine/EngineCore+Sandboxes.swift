@@ -97,17 +97,18 @@ extension EngineCore {
 
     private func startFailed(_ id: SandboxID, _ sandboxClass: SandboxClass, _ error: any Error) async {
         if sandboxes[id]?.isClosing == true { return }
-        var message = (error as? EngineError)?.message ?? "\(error)"
+        var message = FailureWords.whole(error)
+        var output = ""
         if let sandbox = sandboxes[id], let handle = sandbox.handle, let runtime = runtimes[sandboxClass.runtime] {
-            let lines = await runtime.diagnose(handle).trimmingCharacters(in: .whitespacesAndNewlines)
-            if !lines.isEmpty { message += "; its last output: \(lines.suffix(1000))" }
+            output = String(await runtime.diagnose(handle).trimmingCharacters(in: .whitespacesAndNewlines).suffix(1000))
+            if !output.isEmpty { message += "; its last output: \(output)" }
         }
         logger.warning(
             "a sandbox did not start", metadata: ["sandbox": "\(id)", "reason": "\(message)"])
         if (error as? EngineError)?.code == .containerEngineUnavailable {
             noteRuntime(sandboxClass.runtime, fault: message)
         }
-        tellPool(.startFailed(id, reason: message))
+        tellPool(.startFailed(id, reason: failureWords.note(error, whole: message, output: output, of: id)))
     }
 
     /// Prepares a sandbox for a tenant and its environment.
@@ -134,7 +135,9 @@ extension EngineCore {
             compileRunner(for: sandbox.sandboxClass)
             tellPool(.specialised(id))
         } catch {
-            tellPool(.specialiseFailed(id, reason: (error as? EngineError)?.message ?? "\(error)"))
+            let whole = FailureWords.whole(error)
+            logger.warning("a sandbox could not be prepared", metadata: ["sandbox": "\(id)", "reason": "\(whole)"])
+            tellPool(.specialiseFailed(id, reason: failureWords.note(error, whole: whole, of: id)))
         }
     }
 

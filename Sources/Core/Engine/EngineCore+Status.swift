@@ -1,16 +1,28 @@
 import NIOCore
 
 extension EngineCore {
-    /// The pools of sandboxes, with the counts of one tenant or of all.
+    /// The pools of sandboxes, with the counts of one tenant, or for the operator those of all.
     ///
-    /// A tenant sees the pools that it uses and those that the configuration names: another's image is not its business.
+    /// A tenant sees the classes that the configuration names, the default size, and those in which it has or had
+    /// something: what others ask for is not its business.
     package func pools(for tenant: TenantID? = nil) -> [PoolStatus] {
-        let all = pool.status(for: tenant, now: poolNow).map(withPreloadErrors)
-        guard tenant != nil else { return all }
-        return all.filter { status in
-            status.warm + status.busy + status.waiting > 0 || status.name != nil
-                || status.image == configuration.sandbox.image || status.runtime == SandboxClass.processRuntime
+        pool.status(for: tenant, now: poolNow) { $0.pool != nil || isDefaultSize($0) }.map { status in
+            var status = withPreloadErrors(status)
+            guard let reason = status.lastError, tenant == nil || tenant == .default else { return status }
+            let whole = failureWords.restored(reason)
+            status.lastError = tenant == nil ? whole : failureWords.cut(whole)
+            return status
         }
+    }
+
+    /// Whether a class is that of jobs that ask for nothing.
+    private func isDefaultSize(_ sandboxClass: SandboxClass) -> Bool {
+        let size = configuration.sandbox
+        let isImage = sandboxClass.runtime == SandboxClass.processRuntime || sandboxClass.image == size.image
+        return isImage && sandboxClass.network == size.network.rawValue && sandboxClass.cpus == size.cpus
+            && sandboxClass.memoryBytes == size.memoryBytes && sandboxClass.pids == size.pids
+            && sandboxClass.tmpBytes == size.tmpBytes && sandboxClass.shmBytes == size.shmBytes
+            && sandboxClass.openFiles == size.openFiles && sandboxClass.mounts.isEmpty && sandboxClass.gpus == nil
     }
 
     private func withPreloadErrors(_ status: PoolStatus) -> PoolStatus {

@@ -51,6 +51,8 @@ package actor EngineCore {
     var images = ImageCache()
     /// The classes that are declared to the pool.
     var declared: Set<SandboxClass> = []
+    /// Why sandboxes did not start, for the operator.
+    var failureWords: FailureWords
     /// Modules of declared classes that their last stem cell could not import.
     var preloadFaults: [SandboxClass: [RunnerMessage.PreloadError]] = [:]
     /// Images for which the runner was compiled, or is to be.
@@ -102,6 +104,8 @@ package actor EngineCore {
         validator = parts.validator
         logger = parts.logger
         folders = parts.folders
+        failureWords = FailureWords(
+            HostPaths([folders.data.path, folders.artifacts.path, folders.sandboxes.path]))
         offload = parts.offload
         nvidia = parts.nvidia
         pool = PoolMachine(capacity: nil, policy: parts.policy)

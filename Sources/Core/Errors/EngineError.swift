@@ -95,6 +95,8 @@ public struct EngineError: Error, Sendable {
     public var retryAfterSeconds: Int?
     /// The error that led to this one.
     public var cause: (any Error)?
+    /// What only the operator is told: words of others that name addresses or places of the host.
+    package var operatorDetail: String?
 
     /// Makes an error.
     public init(

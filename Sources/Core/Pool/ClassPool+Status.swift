@@ -1,4 +1,9 @@
 extension ClassPool {
+    /// Whether a tenant has a sandbox or a request here, or had one.
+    func concerns(_ tenant: TenantID) -> Bool {
+        tallies[tenant] != nil || waiting.waiting(tenant) > 0 || sandboxes.values.contains { $0.tenant == tenant }
+    }
+
     /// A snapshot; of one tenant it holds what is that tenant's, and what is nobody's.
     func status(for tenant: TenantID?, now: Double, _ ledger: AllocationLedger) -> PoolStatus {
         var status = PoolStatus(
@@ -6,6 +11,12 @@ extension ClassPool {
             network: sandboxClass.network, cpus: sandboxClass.cpus, memoryBytes: sandboxClass.memoryBytes,
             slots: slots, starting: count(.starting), destroying: count(.destroying),
             waiting: tenant.map { waiting.waiting($0) } ?? waiting.count, max: policy.max, minIdle: policy.minIdle)
+        if let tenant {
+            // Nobody knows for whom a sandbox starts; no more than its jobs that wait can be for this tenant.
+            status.starting = min(status.starting, status.waiting)
+            status.destroying = sandboxes.values.count { $0.tenant == tenant && $0.state.phase == .destroying }
+        }
+        status.tenant = sandboxClass.tenant
         var leases = 0
         for sandbox in sandboxes.values {
             // What has no tenant is for everybody; what another one has is not this one's business.
@@ -21,7 +32,7 @@ extension ClassPool {
         status.waits.addAtOnce(leases - tally.waits.count)
         status.destroyed = tally.destroyed
         status.lastError = lastError
-        status.waitsFor = waitsFor(ledger)
+        status.waitsFor = status.waiting > 0 ? waitsFor(ledger) : nil
         status.backoffSeconds = backoffUntil.flatMap { $0 > now ? $0 - now : nil }
         return status
     }

@@ -106,11 +106,18 @@ package struct PoolMachine: Sendable {
 
     /// A snapshot of each class that is in use or declared, in the order in which they came up.
     ///
-    /// - Parameter tenant: Counts only what belongs to this tenant, and what belongs to nobody.
-    package func status(for tenant: TenantID? = nil, now: Double) -> [PoolStatus] {
+    /// - Parameters:
+    ///   - tenant: Counts only what belongs to this tenant, and what belongs to nobody.
+    ///   - isPublic: Which classes a tenant sees that has nothing in them.
+    package func status(
+        for tenant: TenantID? = nil, now: Double, isPublic: (SandboxClass) -> Bool = { $0.pool != nil }
+    ) -> [PoolStatus] {
         pools.filter { pool in
-            // A class of one tenant is nobody else's business.
-            !pool.isRetired && (tenant == nil || [nil, tenant?.description].contains(pool.sandboxClass.tenant))
+            guard !pool.isRetired else { return false }
+            guard let tenant else { return true }
+            // A class of one tenant is nobody else's business, nor are the sizes that others ask for.
+            guard [nil, tenant.description].contains(pool.sandboxClass.tenant) else { return false }
+            return isPublic(pool.sandboxClass) || pool.concerns(tenant)
         }.map { $0.status(for: tenant, now: now, shared.ledger) }
     }
 

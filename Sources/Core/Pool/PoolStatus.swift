@@ -36,6 +36,8 @@ public struct PoolStatus: Sendable, Codable, Equatable {
 
     /// The name of a declared class; nil for a class that nobody declared.
     public var name: String?
+    /// The tenant that the class serves alone; nil for a class that serves everybody.
+    public var tenant: String?
     /// The runtime, `docker` or `process`.
     public var runtime: String
     /// The image as it was named.
@@ -58,9 +60,9 @@ public struct PoolStatus: Sendable, Codable, Equatable {
     public var stem = 0
     /// Free sandboxes that are frozen, or being frozen or thawed: nobody's, and of one tenant only as above.
     public var paused = 0
-    /// Sandboxes that are starting.
+    /// Sandboxes that are starting; of one tenant no more than its requests that wait.
     public var starting: Int
-    /// Sandboxes that are being removed.
+    /// Sandboxes that are being removed; of one tenant only as above.
     public var destroying: Int
     /// Requests that wait; of one tenant only as above.
     public var waiting: Int
