@@ -42,7 +42,8 @@ struct RunCommand: AsyncParsableCommand {
             settings.sandbox.network = mode
         }
         let request = try draft.request()
-        // The same goes for where requirements come from.
+        // The same goes for where images and requirements come from.
+        settings.sandbox.imageAllow += [request.image].compactMap(\.self)
         settings.environments.projectAllow += [request.project].compactMap(\.self)
         settings.environments.indexAllow += [request.indexURL].compactMap(\.self)
         let interrupts = Interrupts()

@@ -37,6 +37,8 @@ struct EngineAssembly {
             options.hostPorts = configuration.network.hostPorts.map(\.port)
             options.hostConnections = configuration.network.hostConnections
             options.mounts = mountPolicy(folders, client.endpoint)
+            options.registries = RegistryGuard(
+                patterns: configuration.sandbox.imageAllow, registries: configuration.images.registries.map(\.host))
             let puller = ImagePuller(
                 client: client, options: .init(configuration.images),
                 registries: RegistryDirectory(configuration.images.registries, environment: environment), logger: logger

@@ -27,9 +27,28 @@ extension EngineCore {
         guard let runtime = runtimes[plan.runtime] else {
             throw EngineError(.notSupported, "the runtime '\(plan.runtime)' is not available here")
         }
+        try await admitImage(of: plan)
         let image = try await runtime.obtain(image: plan.image, for: tenant, progress: progress)
         images.store(image, runtime: plan.runtime)
         return image
+    }
+
+    /// Refuses an image that would send the container engine to a registry that is none of the public's.
+    ///
+    /// Images that the configuration names are the operator's choice.
+    private func admitImage(of plan: JobPlan) async throws {
+        guard plan.pool == nil, plan.image != configuration.sandbox.image else { return }
+        try await runtimes[plan.runtime]?.admit(image: plan.image)
+    }
+
+    /// Refuses such an image when its job is submitted; while the container engine does not answer, the job waits.
+    func admitImage(of request: JobRequest, _ plan: JobPlan) async throws {
+        guard request.image != nil, images.fresh(runtime: plan.runtime, reference: plan.image) == nil else { return }
+        do {
+            try await admitImage(of: plan)
+        } catch let error as EngineError where error.code != .notAllowed && error.code != .unavailable {
+            logger.debug("an image is looked at later", metadata: ["reason": "\(error.wholeMessage)"])
+        }
     }
 
     private func tellPulling(_ id: JobID, _ text: String) {

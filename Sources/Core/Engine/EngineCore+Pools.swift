@@ -50,12 +50,11 @@ extension EngineCore {
                 // Its sandboxes serve until the image can be asked for again.
                 kept.formUnion(declared.filter { $0.image == plan.image && $0.pool == plan.pool })
                 guard missing.insert(plan.image).inserted else { continue }
-                let failure = error as? EngineError
                 logger.warning(
                     "the image of a pool is not available",
                     metadata: [
                         "image": "\(plan.image)", "pool": "\(plan.pool ?? "")",
-                        "reason": "\(failure?.message ?? "\(error)")",
+                        "reason": "\(FailureWords.whole(error))",
                     ])
             }
         }

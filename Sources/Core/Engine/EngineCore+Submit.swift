@@ -122,6 +122,7 @@ extension EngineCore {
         var plan = JobPlan(request, runtime: runtimeName, configuration: configuration)
         plan.mounts = mounts
         try checkCapacity(for: plan, of: tenant)
+        try await admitImage(of: request, plan)
         // Taken before the next wait, in which other requests of the tenant come.
         try takePlace(of: tenant)
         let (stored, input): (StoredArtifact, ActiveJob.Input)

@@ -38,6 +38,8 @@ package final class DockerRuntime: SandboxRuntime {
         package var hostConnections = 64
         /// What may be mounted; nil mounts nothing of the host's.
         package var mounts: MountPolicy?
+        /// From where jobs may have images fetched; nil where nothing bounds it.
+        package var registries: RegistryGuard?
 
         package init(
             engineID: String, runnerFolder: String, environmentsFolder: String?, heartbeatSeconds: Double,

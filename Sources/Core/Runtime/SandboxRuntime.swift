@@ -18,6 +18,11 @@ package protocol SandboxRuntime: Sendable {
     /// Finds an image and what identifies it; throws `.imageNotFound` when there is none.
     func resolve(image: String) async throws -> ResolvedImage
 
+    /// Refuses an image that a job must not have fetched, because of where it would come from.
+    ///
+    /// - Throws: `.notAllowed`.
+    func admit(image: String) async throws
+
     /// Finds an image, or gets it from where images come from, which may take long; `progress` is told how far it is.
     ///
     /// - Parameter tenant: Who asks, for tenants take turns; nil is the operator.
@@ -69,6 +74,9 @@ package protocol SandboxRuntime: Sendable {
 }
 
 extension SandboxRuntime {
+    /// Takes every image: nothing is fetched.
+    package func admit(image: String) async throws {}
+
     /// Finds the image: nothing is fetched.
     package func obtain(
         image: String, for tenant: TenantID?, progress: @escaping @Sendable (String) -> Void

@@ -45,6 +45,7 @@ extension Live {
             let file = try registry.folder.write("password", LocalRegistry.password + "\n")
             return try await TestEngine.start("docker") {
                 $0.pools.defaults.minIdle = 0
+                $0.sandbox.imageAllow = ["*", "\(registry.host)/*", "127.0.0.1:1/*"]
                 if credentials {
                     var access = RegistryAccess()
                     access.host = registry.host
@@ -195,7 +196,10 @@ extension Live {
         func stalled() async throws {
             let hole = try BlackHole()
             let image = "127.0.0.1:\(hole.port)/team/python:1"
-            let engine = try await start { $0.images.pullStall = .seconds(2) }
+            let engine = try await start {
+                $0.images.pullStall = .seconds(2)
+                $0.sandbox.imageAllow.append("127.0.0.1:\(hole.port)/*")
+            }
             let began = ContinuousClock.now
             var request = JobRequest(task: .source(Self.one))
             request.image = image
@@ -206,7 +210,7 @@ extension Live {
             #expect(stalled.job.error?.message.contains(image) == true)
             #expect(try await engine.shutdown() == [])
 
-            let patient = try await start()
+            let patient = try await start { $0.sandbox.imageAllow.append("127.0.0.1:\(hole.port)/*") }
             let second = try await patient.engine.submit(request)
             try await waitUntil("the pull has begun") {
                 try await patient.engine.job(second.id).state == .queued && hole.open > 0

@@ -107,8 +107,9 @@ extension Configuration.Sandbox: ConfigurationSection {
         Field.value(
             "image_allow", \.imageAllow,
             .list(.text("a pattern such as registry.example.org/team/*", max: 512), max: 1000),
-            "Images that jobs may name. * stands for any characters.",
-            tune: "List your own images when keys are given to strangers.")
+            "Images that jobs may name. * stands for any characters. A registry that is an address, has a port or is not "
+                + "public is asked for images only where a pattern begins with its name, such as registry:5000/*.",
+            tune: "List your own images when keys are given to strangers, and your own registries.")
         Field.value(
             "mount_allow", \.mountAllow, .list(.path, max: 1000),
             "Folders of the host that jobs may mount, each with everything below it.",
