@@ -96,6 +96,47 @@ struct PoolCommandTests {
         Issue.record("nobody read \(pipe) within 30 s")
     }
 
+    @Test("--all shows the pools of all tenants to the operator, and notes say what jobs wait for")
+    func all() async throws {
+        let tool = try CommandLineTool(.process, variables: ["SLIPWAY_RUNTIME_TRUSTED_TENANTS_ONLY": "false"])
+        try tool.write(
+            "config.yaml",
+            """
+            pools: {defaults: {min_idle: 0, max: 4}}
+            sandbox: {memory: 200m, cpus: 0.1}
+            allocation: {memory: 300m, cpus: 1}
+            """)
+        let gateway = try await ServedGateway.start(tool)
+        _ = try await tool.run("tenants", "add", "acme")
+        let made = try await tool.run("keys", "add", "--tenant", "acme")
+        let acme = ["--url", gateway.url, "--key", made.out.trimmingCharacters(in: .newlines)]
+        let sleep = ["-c", "import time; time.sleep(20)"]
+        for memory in ["210m", "211m"] {
+            #expect(try await tool.run(["submit"] + acme + ["--memory", memory] + sleep).code == 0)
+        }
+        try await eventually("one runs and one waits") {
+            let shown = try await tool.run("pool", "status", "--all")
+            return shown.out.contains("210.0 MiB") && shown.out.contains("211.0 MiB")
+                && shown.err.contains("waits for memory")
+        }
+        let own = try await tool.run("pool", "status")
+        #expect(!own.out.contains("210.0 MiB") && !own.out.contains("211.0 MiB"), "\(own.out)")
+        #expect(!own.err.contains("waits for"), "\(own.err)")
+        let theirs = try await tool.run(["pool", "status"] + acme)
+        #expect(theirs.out.contains("210.0 MiB") && theirs.err.contains("waits for memory"), "\(theirs.err)")
+        let refused = try await tool.run(["pool", "status", "--all"] + acme)
+        #expect(refused.code != 0 && refused.err.contains("admin"), "\(refused.err)")
+        for job in try await list(tool, acme) { _ = try await tool.run(["cancel"] + acme + [job]) }
+        #expect(try await gateway.stop().code == 0)
+    }
+
+    /// The ids of a tenant's jobs.
+    private func list(_ tool: CommandLineTool, _ connection: [String]) async throws -> [String] {
+        let answer = try await tool.run(["list", "--json"] + connection).json()
+        guard case .array(let jobs)? = answer["jobs"] else { return [] }
+        return jobs.compactMap { $0["id"]?.text }
+    }
+
     @Test("--watch shows the table again until it is interrupted")
     func watch() async throws {
         try await ServedGateway.with(.process) { tool, _ in

@@ -262,6 +262,12 @@ struct JobRouteTests {
             #expect(first["wait"]?["p50"] == .number(0.001) && first["wait"]?["max"] == .number(0.9))
             #expect(first["destroyed"] == ["idle": 1])
             #expect(first["last_error"] == JSONValue.null)
+            #expect(try await gateway.send("GET", "/v1/pools?all=false").status == 200)
+            #expect(await gateway.service.poolTenant == .default)
+            #expect(try await gateway.send("GET", "/v1/pools?all=true").status == 200)
+            #expect(await gateway.service.poolTenant == nil)
+            #expect(try await gateway.send("GET", "/v1/pools?all=maybe").status == 400)
+            #expect(try await gateway.send("GET", "/v1/pools?tenant=acme").status == 400)
             #expect(try await gateway.send("GET", "/metrics").text == "slipway_jobs_total 3\n")
             #expect(try await gateway.send("GET", "/readyz").status == 200)
             await gateway.service.fail(

@@ -18,6 +18,9 @@ struct PoolCommand: AsyncParsableCommand {
         @OptionGroup var common: CommonOptions
         @OptionGroup var connection: ConnectionOptions
 
+        @Flag(help: "Show the pools and counts of all tenants; needs a key with the scope admin.")
+        var all = false
+
         @Flag(inversion: .prefixedNo, help: "Show it again every second, until Ctrl-C.")
         var watch: Bool?
 
@@ -25,11 +28,12 @@ struct PoolCommand: AsyncParsableCommand {
             let client = try connection.client(common)
             let isLive = watch ?? (Console.isOutputTerminal && !common.json)
             let isJSON = common.json
-            guard isLive else { return try await Self.show(client, isJSON: isJSON, on: nil) }
+            let path = all ? "/v1/pools?all=true" : "/v1/pools"
+            guard isLive else { return try await Self.show(client, path, isJSON: isJSON, on: nil) }
             let screen = LiveScreen()
             let ticks = Task {
                 while true {
-                    try await Self.show(client, isJSON: isJSON, on: screen)
+                    try await Self.show(client, path, isJSON: isJSON, on: screen)
                     try await Task.sleep(for: .seconds(1))
                 }
             }
@@ -47,8 +51,10 @@ struct PoolCommand: AsyncParsableCommand {
             }
         }
 
-        private static func show(_ client: GatewayClient, isJSON: Bool, on screen: LiveScreen?) async throws {
-            let body = try await client.call("GET", "/v1/pools").body
+        private static func show(
+            _ client: GatewayClient, _ path: String, isJSON: Bool, on screen: LiveScreen?
+        ) async throws {
+            let body = try await client.call("GET", path).body
             if isJSON { return try Console.json(body) }
             let pools = try JobReport.parse(body)["pools"]?.elements.map { $0 } ?? []
             let view = PoolView(pools)

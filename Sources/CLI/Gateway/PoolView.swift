@@ -18,7 +18,7 @@ struct PoolView {
             let image = pool["image"]?.string ?? ""
             table.add(
                 [
-                    pool["name"]?.string ?? "-", pool["runtime"]?.string ?? "-", image.isEmpty ? "-" : image,
+                    Self.name(of: pool), pool["runtime"]?.string ?? "-", image.isEmpty ? "-" : image,
                     cpus ?? "-",
                     pool["memory"]?.integer.map(JobReport.size) ?? "-",
                 ] + counts.map { (pool[$0]?.integer).map(String.init) ?? "-" } + [
@@ -30,9 +30,18 @@ struct PoolView {
         notes = pools.flatMap(Self.notes)
     }
 
+    /// The name of a pool, with its tenant where it serves one alone.
+    private static func name(of pool: JSONNode) -> String {
+        let name = pool["name"]?.string ?? "-"
+        return pool["tenant"]?.string.map { "\(name) (\($0))" } ?? name
+    }
+
     private static func notes(of pool: JSONNode) -> [String] {
-        let name = pool["name"]?.string ?? pool["image"]?.string ?? ""
+        // Local processes have no image.
+        let image = pool["image"]?.string.flatMap { $0.isEmpty ? nil : $0 }
+        let name = pool["name"]?.string ?? image ?? pool["runtime"]?.string ?? ""
         var lines: [String] = []
+        if let need = pool["waits_for"]?.string { lines.append("\(name): waits for \(Table.printable(need))") }
         if let reason = pool["last_error"]?.string {
             let next = pool["retry_in"]?.double.map { ", next try in \(time($0))" } ?? ""
             lines.append("\(name): the last start failed\(next): \(Table.printable(reason))")

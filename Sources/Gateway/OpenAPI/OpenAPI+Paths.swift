@@ -136,9 +136,12 @@ extension OpenAPI {
               "400":{"$ref":"#/components/responses/Problem"},"401":{"$ref":"#/components/responses/Unauthorized"}}}},
         "/v1/pools":{
           "get":{"operationId":"listPools","tags":["engine"],"summary":"What is warm; scope read.",
+            "parameters":[{"name":"all","in":"query","description":"Pools and counts of all tenants; scope admin.",
+              "schema":{"type":"boolean"}}],
             "responses":{"200":{"description":"Pools.","content":{"application/json":{"schema":{"type":"object","required":["pools"],
               "properties":{"pools":{"type":"array","items":{"$ref":"#/components/schemas/Pool"}}}}}}},
-              "401":{"$ref":"#/components/responses/Unauthorized"}}}},
+              "401":{"$ref":"#/components/responses/Unauthorized"},
+              "403":{"$ref":"#/components/responses/Problem"}}}},
         "/v1/usage":{
           "get":{"operationId":"getUsage","tags":["engine"],"summary":"What the tenant may use, and what it uses now; scope read.",
             "responses":{"200":{"description":"Limits and use.","content":{"application/json":{"schema":{"$ref":"#/components/schemas/Usage"}}}},

@@ -121,7 +121,7 @@ extension OpenAPI {
         "Event":{"type":"object","required":["type","job_id","seq","time"],"properties":{"type":{"type":"string"},
           "job_id":{"type":"string"},"seq":{"type":"integer"},"time":{"type":"string","format":"date-time"}}},
         "Pool":{"type":"object","required":["runtime","image","warm","stem","busy","starting","max"],"properties":{
-          "name":{"type":["string","null"]},
+          "name":{"type":["string","null"]},"tenant":{"type":["string","null"]},
           "runtime":{"type":"string"},"image":{"type":"string"},"network":{"type":"string"},"cpus":{"type":"number"},
           "memory":{"type":"integer"},"warm":{"type":"integer"},"stem":{"type":"integer"},"busy":{"type":"integer"},
           "starting":{"type":"integer"},"paused":{"type":"integer"},"destroying":{"type":"integer"},

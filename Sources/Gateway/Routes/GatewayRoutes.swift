@@ -112,10 +112,15 @@ extension GatewayRoutes {
         return .json(StatusEncoder.bytes(readiness), status: readiness.ready ? .ok : .serviceUnavailable)
     }
 
-    /// Lists the pools of the caller's tenant and those that belong to nobody: `GET /v1/pools`.
+    /// Lists the pools of the caller's tenant and those that belong to nobody, or with `all` those of everybody:
+    /// `GET /v1/pools`.
     @Sendable fileprivate func pools(_ call: Call) async throws -> Response {
-        try call.allowQuery()
-        return .json(StatusEncoder.bytes(await service.pools(for: call.principal.tenant)))
+        try call.allowQuery("all")
+        let isForAll = try call.flag("all")
+        guard !isForAll || call.principal.scopes.contains(.admin) else {
+            throw Problem(.forbidden, "scope-missing", "The key does not have the scope 'admin', which all=true needs.")
+        }
+        return .json(StatusEncoder.bytes(await service.pools(for: isForAll ? nil : call.principal.tenant)))
     }
 
     /// Says what the caller's tenant may use and what it uses: `GET /v1/usage`.

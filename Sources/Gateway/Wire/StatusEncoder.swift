@@ -34,6 +34,8 @@ enum StatusEncoder {
         writer.object { writer in
             writer.name("name")
             writer.value(pool.name)
+            writer.name("tenant")
+            writer.value(pool.tenant)
             writer.name("runtime")
             writer.value(pool.runtime)
             writer.name("image")
