@@ -49,14 +49,6 @@ extension SandboxClass {
     /// What each sandbox of the class takes.
     package var demand: ResourceDemand { ResourceDemand(cpus: cpus, memoryBytes: memoryBytes, gpus: gpus) }
 
-    /// What one job takes of a sandbox that several share.
-    package var demandOfJob: ResourceDemand {
-        var demand = demand
-        demand.milliCPUs = (demand.milliCPUs + slots - 1) / slots
-        demand.memoryBytes = (demand.memoryBytes + slots - 1) / slots
-        return demand
-    }
-
     /// The class of a sandbox that got these devices.
     func granting(_ devices: [String]) -> SandboxClass {
         guard gpus != nil else { return self }

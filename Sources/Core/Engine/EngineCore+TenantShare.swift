@@ -1,7 +1,8 @@
 extension EngineCore {
     /// Whether the limits of a job's tenant let it ask for a sandbox now; otherwise it waits until they do.
     func admit(_ job: ActiveJob, _ place: Place) -> Bool {
-        let demand = place.sandboxClass.demandOfJob
+        // The whole sandbox, also where jobs may share it: nobody knows yet whether this one will.
+        let demand = place.sandboxClass.demand
         if tenantLedger.admit(job.job.id, of: job.job.tenant, demand, priority: job.priority) { return true }
         job.phase = .waiting
         job.heldPlace = place

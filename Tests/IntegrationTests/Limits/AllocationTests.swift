@@ -89,6 +89,31 @@ extension Live {
             #expect(try await test.shutdown() == [])
         }
 
+        @Test("a tenant's limits hold where jobs may share sandboxes and do not", arguments: runtimesHere)
+        func tenantLimitsWithSlots(_ runtime: String) async throws {
+            let test = try await engine(runtime) {
+                $0.allocation.cpus = 4
+                $0.allocation.memoryBytes = 8 * Self.memory
+                $0.tenants.defaults.memoryBytes = 2 * Self.memory
+                $0.pools.defaults.slots = 4
+            }
+            var ids: [JobID] = []
+            for module in ["json", "csv", "wave", "zlib"] {
+                var request = JobRequest(task: .source("import time\ndef main(): time.sleep(1)"))
+                request.preload = [module]
+                ids.append(try await test.engine.submit(request).id)
+            }
+            var most = 0
+            try await waitUntil("all have ended") {
+                most = max(most, await test.engine.usage().memoryBytes)
+                for id in ids where try await !test.engine.job(id).state.isTerminal { return false }
+                return true
+            }
+            #expect(most == 2 * Self.memory, "\(most) bytes at a time")
+            for id in ids { #expect(try await test.engine.job(id).state == .completed) }
+            #expect(try await test.shutdown() == [])
+        }
+
         @Test("a tenant has no more than its limits, and its usage says so", arguments: runtimesHere)
         func tenantLimits(_ runtime: String) async throws {
             let test = try await engine(runtime) {
