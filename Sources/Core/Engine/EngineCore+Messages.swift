@@ -140,7 +140,10 @@ extension EngineCore {
         tellPool(.released(sandbox.id, slot: slot.index, clean: true, reason: ""))
     }
 
-    private func faulted(_ sandbox: Sandbox, _ fault: RunnerMessage.Fault) {
+    private func faulted(_ sandbox: Sandbox, _ told: RunnerMessage.Fault) {
+        // The supervisor may be the image's own: its words are no longer than a log line has to be.
+        var fault = told
+        fault.message = String(told.message.prefix(Self.wordsMax))
         logger.warning(
             "a supervisor reports a fault",
             metadata: ["sandbox": "\(sandbox.id)", "code": "\(fault.code)", "reason": "\(fault.message)"])
@@ -166,8 +169,12 @@ extension EngineCore {
         spawn { await $0.examine(id, because: "its connection was lost") }
     }
 
+    /// The most characters of a supervisor's own words in a log line or an error.
+    static let wordsMax = 1000
+
     /// Ends a sandbox whose supervisor broke the protocol.
     func violated(_ sandbox: Sandbox, _ reason: String) {
+        let reason = String(reason.prefix(Self.wordsMax))
         counters.violations += 1
         logger.error(
             "a sandbox broke the protocol", metadata: ["sandbox": "\(sandbox.id)", "reason": "\(reason)"])

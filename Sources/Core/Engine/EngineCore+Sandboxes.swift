@@ -36,7 +36,8 @@ extension EngineCore {
             try await preloadAhead(sandbox)
             if !hello.degraded.isEmpty {
                 logger.warning(
-                    "a sandbox is degraded", metadata: ["sandbox": "\(id)", "missing": "\(hello.degraded)"])
+                    "a sandbox is degraded",
+                    metadata: ["sandbox": "\(id)", "missing": "\("\(hello.degraded)".prefix(Self.wordsMax))"])
             }
             logger.debug("sandbox started", metadata: ["sandbox": "\(id)", "image": "\(sandboxClass.image)"])
             noteRuntime(sandboxClass.runtime, fault: nil)
@@ -104,7 +105,11 @@ extension EngineCore {
             if !output.isEmpty { message += "; its last output: \(output)" }
         }
         logger.warning(
-            "a sandbox did not start", metadata: ["sandbox": "\(id)", "reason": "\(message)"])
+            "a sandbox did not start",
+            metadata: [
+                "sandbox": "\(id)", "image": "\(sandboxClass.image)", "pool": "\(sandboxClass.pool ?? "")",
+                "cpus": "\(sandboxClass.cpus)", "memory": "\(sandboxClass.memoryBytes)", "reason": "\(message)",
+            ])
         if (error as? EngineError)?.code == .containerEngineUnavailable {
             noteRuntime(sandboxClass.runtime, fault: message)
         }

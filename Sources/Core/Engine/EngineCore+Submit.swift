@@ -355,17 +355,8 @@ extension EngineCore {
             priority: job.priority, timeoutMilliseconds: Int(job.plan.timeoutSeconds * 1000),
             queueDeadlineMilliseconds: Int64(Date().timeIntervalSince1970 * 1000)
                 + (job.queueDeadline - .now()).nanoseconds / 1_000_000,
-            options: try encodedPlan(job.plan), nonce: job.reference.map { Array($0.nonce.utf8) },
+            options: try plans.encoded(job.plan), nonce: job.reference.map { Array($0.nonce.utf8) },
             bootID: folders.bootID, input: job.storedInput)
-    }
-
-    /// Encodes a plan; jobs of one kind share theirs.
-    private func encodedPlan(_ plan: JobPlan) throws -> [UInt8] {
-        if let known = plans[plan] { return known }
-        let bytes = try plan.encoded()
-        if plans.count >= 256 { plans = [:] }
-        plans[plan] = bytes
-        return bytes
     }
 }
 

@@ -58,7 +58,7 @@ package actor EngineCore {
     /// Images for which the runner was compiled, or is to be.
     var compiledFor: Set<String> = []
     /// Encoded plans of recent jobs.
-    var plans: [JobPlan: [UInt8]] = [:]
+    var plans = PlanCache()
     /// Work that outlives a call: starts, removals, preparations.
     var work: [UInt64: Task<Void, Never>] = [:]
     var nextWork: UInt64 = 0
