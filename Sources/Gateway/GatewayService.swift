@@ -65,13 +65,31 @@ public struct GatewayService: Service {
         self.onListening = onListening
     }
 
+    /// How long connections may take to end by themselves when the service is cancelled.
+    private static let patience = Duration.seconds(5)
+
     /// Listens until the task is cancelled or its group shuts down gracefully.
+    ///
+    /// Either way requests that have begun are answered; after a cancellation they have 5 seconds for it.
     ///
     /// - Throws: ``EngineError`` of code `configuration` when the address cannot be listened on.
     public func run() async throws {
-        let application = application()
+        let group = ServiceGroup(configuration: .init(services: [.init(service: application())], logger: logger))
+        // A task of its own, awaited below: a cancellation would break off what is being answered, and the server
+        // would call that an error.
+        let serving = Task { [taskExecutor] in
+            try await withTaskExecutorPreference(taskExecutor) { try await group.run() }
+        }
         do {
-            try await withTaskExecutorPreference(taskExecutor) { try await application.run() }
+            try await withTaskCancellationHandler {
+                try await serving.value
+            } onCancel: {
+                Task {
+                    await group.triggerGracefulShutdown()
+                    try await Task.sleep(for: Self.patience)
+                    serving.cancel()
+                }
+            }
         } catch let error as IOError {
             let options = routes.options
             throw EngineError(

@@ -52,6 +52,8 @@ final class BenchRun: Sendable {
 
     func stop() async {
         gateway.cancel()
+        // It is cancelled: however it ended, nothing is left to serve.
+        _ = await gateway.result
         await engine.shutdown()
         // The floor's folder is empty by now; one that stays in /tmp does no harm.
         try? FileManager.default.removeItem(at: base)

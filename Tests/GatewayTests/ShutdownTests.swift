@@ -1,0 +1,100 @@
+import Foundation
+import Logging
+import NIOPosix
+import SlipwayCore
+import SlipwayGateway
+import Synchronization
+import TestSupport
+import Testing
+
+/// The end of a gateway whose task is cancelled.
+@Suite("A gateway that is cancelled")
+struct ShutdownTests {
+    /// Keeps what is logged.
+    private struct KeptLog: LogHandler {
+        final class Lines: Sendable {
+            private let lines = Mutex<[(level: Logger.Level, text: String)]>([])
+            func add(_ level: Logger.Level, _ text: String) { lines.withLock { $0.append((level, text)) } }
+            func above(_ level: Logger.Level) -> [String] {
+                lines.withLock { lines in lines.filter { $0.level >= level }.map(\.text) }
+            }
+            var count: Int { lines.withLock { $0.count } }
+        }
+
+        let lines: Lines
+        var metadata: Logger.Metadata = [:]
+        var logLevel = Logger.Level.debug
+
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) { lines.add(event.level, "\(event.message)") }
+    }
+
+    /// Cancels a gateway with an idle connection, and with a request that `body` sends and does not wait for.
+    private func cancelled(
+        _ options: GatewayOptions = GatewayOptions(),
+        _ body: @Sendable (TestGateway) async throws -> HTTPConnection?
+    ) async throws -> (lines: KeptLog.Lines, connection: HTTPConnection?) {
+        var (options, keys) = (options, StubKeys())
+        options.port = 0
+        let key = keys.add(.default)
+        let service = StubJobService()
+        let (ports, continuation) = AsyncStream<Int>.makeStream()
+        let lines = KeptLog.Lines()
+        let gateway = GatewayService(
+            service: service, keys: keys, options: options, eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+            logger: Logger(label: "test") { _ in KeptLog(lines: lines) }
+        ) { _, port in continuation.yield(port) }
+        let running = Task { try await gateway.run() }
+        var iterator = ports.makeAsyncIterator()
+        let port = try #require(await iterator.next())
+        let test = TestGateway(port: port, service: service, key: key)
+        let idle = try HTTPConnection(port: port)
+        #expect(try await idle.exchange(test.request("GET", "/healthz")).status == 200)
+        let connection = try await body(test)
+        running.cancel()
+        try await running.value
+        return (lines, connection)
+    }
+
+    @Test("says nothing at error level, and closes idle connections at once")
+    func quiet() async throws {
+        let start = ContinuousClock.now
+        let (lines, _) = try await cancelled { _ in nil }
+        #expect(lines.count > 0, "the log is kept")
+        #expect(lines.above(.warning) == [])
+        #expect(ContinuousClock.now - start < .seconds(4), "it does not wait for its patience to end")
+    }
+
+    @Test("answers what has begun")
+    func answers() async throws {
+        let (lines, connection) = try await cancelled { gateway in
+            await gateway.service.setReallyWaits()
+            let job = Job.sample(state: .running)
+            await gateway.service.add(JobOutcome(job: job))
+            let connection = try HTTPConnection(port: gateway.port)
+            try await connection.write(gateway.request("GET", "/v1/jobs/\(job.id)?wait=1"))
+            try await waitUntil("it waits") { await gateway.service.waiting == 1 }
+            return connection
+        }
+        #expect(try await connection?.response().status == 200)
+        #expect(lines.above(.warning) == [])
+    }
+
+    @Test("still names an address that cannot be listened on")
+    func takenAddress() async throws {
+        var options = GatewayOptions()
+        options.host = "192.0.2.1"
+        options.port = 1
+        let gateway = GatewayService(
+            service: StubJobService(), keys: StubKeys(), options: options,
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+            logger: Logger(label: "test") { _ in KeptLog(lines: .init()) })
+        let error = await #expect(throws: EngineError.self) { try await gateway.run() }
+        #expect(error?.code == .configuration)
+        #expect(error?.message.contains("192.0.2.1:1") == true)
+    }
+}
