@@ -19,16 +19,16 @@ struct EnvCommandTests {
 
     /// A tool whose engines install without a network, from a folder of wheels.
     private func tool(_ runtime: CommandLineTool.Runtime) throws -> CommandLineTool {
-        let folder = "/tmp/slipway-wheels-\(UInt32.random(in: 0 ... .max))"
+        let tool = try CommandLineTool(
+            runtime, variables: ["SLIPWAY_ENVIRONMENTS_NETWORK": "none"],
+            foldersBelow: ["SLIPWAY_ENVIRONMENTS_FIND_LINKS": "wheels"])
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["python3", "-c", Self.wheels, folder]
+        process.arguments = ["python3", "-c", Self.wheels, tool.folder.path + "/wheels"]
         try process.run()
         process.waitUntilExit()
         try #require(process.terminationStatus == 0)
-        return try CommandLineTool(
-            runtime,
-            variables: ["SLIPWAY_ENVIRONMENTS_NETWORK": "none", "SLIPWAY_ENVIRONMENTS_FIND_LINKS": "[\(folder)]"])
+        return tool
     }
 
     @Test(

@@ -30,6 +30,7 @@ package final class RunningServer: Sendable {
     ) throws {
         folder = try TemporaryFolder()
         self.neighbour = neighbour
+        if runtime != "process" { folder.sweepEngines() }
         dataPath = other?.dataPath ?? folder.path + "/data"
         configurationPath = try folder.write(
             "config.yaml",

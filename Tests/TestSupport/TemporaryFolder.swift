@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// A folder of its own for one test, removed when nobody holds it any more.
 ///
@@ -6,6 +7,7 @@ import Foundation
 package final class TemporaryFolder: Sendable {
     /// The folder's absolute path.
     package let path: String
+    private let hasEngines = Atomic(false)
 
     package init() throws {
         var template = Array("/tmp/slw-XXXXXX".utf8CString)
@@ -14,9 +16,14 @@ package final class TemporaryFolder: Sendable {
     }
 
     deinit {
+        // Before the folder goes, which says whose they are.
+        if hasEngines.load(ordering: .relaxed) { EngineSweep.run(below: path) }
         // What is left in /tmp harms no other test.
         try? FileManager.default.removeItem(atPath: path)
     }
+
+    /// Has what engines on this folder leave in the container engine removed together with it.
+    package func sweepEngines() { hasEngines.store(true, ordering: .relaxed) }
 
     /// Makes a folder below this one.
     package func makeFolder(_ name: String, mode: Int = 0o755) throws -> String {

@@ -41,6 +41,7 @@ package final class TestEngine: Sendable {
         configuration.pools.defaults.max = 2
         configuration.jobs.drainTimeout = .seconds(5)
         tweak(&configuration)
+        if configuration.runtime.default != .process { folder.sweepEngines() }
         let engine = try await Engine(
             configuration: configuration, handlers: handlers, logger: logger(),
             environment: environment)

@@ -1,5 +1,6 @@
 import Foundation
 import SlipwayCore
+import TestSupport
 import Testing
 
 /// The built `slipway`, run as users run it: a process with its own home and data folders.
@@ -23,9 +24,15 @@ final class CommandLineTool: Sendable {
     /// A folder of its own, removed with the tool.
     let folder: URL
     let environment: [String: String]
+    private let runtime: Runtime
 
-    /// - Parameter variables: Further variables of every process; they win over the others.
-    init(_ runtime: Runtime = .process, variables: [String: String] = [:]) throws {
+    /// - Parameters:
+    ///   - variables: Further variables of every process; they win over the others.
+    ///   - foldersBelow: Variables that are lists of one folder, which lies below the tool's own.
+    init(
+        _ runtime: Runtime = .process, variables: [String: String] = [:], foldersBelow: [String: String] = [:]
+    ) throws {
+        self.runtime = runtime
         // Short, since the paths of sockets are limited.
         folder = URL(fileURLWithPath: "/tmp/slipway-cli-\(UInt32.random(in: 0 ... .max))")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
@@ -39,10 +46,12 @@ final class CommandLineTool: Sendable {
         environment["SLIPWAY_RUNTIME_DEFAULT"] = runtime.rawValue
         environment["DOCKER_HOST"] = Self.engineAddress
         environment.merge(variables) { $1 }
+        for (name, place) in foldersBelow { environment[name] = "[\(folder.path)/\(place)]" }
         self.environment = environment
     }
 
     deinit {
+        if runtime == .docker { EngineSweep.run(below: folder.path) }
         // The system cleans its temporary folder in the end.
         try? FileManager.default.removeItem(at: folder)
     }

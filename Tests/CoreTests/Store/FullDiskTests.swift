@@ -47,7 +47,7 @@ struct FullDiskTests {
     @Test("a full disk refuses changes by name, keeps what it accepted, and work resumes when there is room")
     func store() async throws {
         let disk = try TinyDisk(megabytes: 4)
-        let fixture = try StoreFixture(folder: disk.folder)
+        let fixture = try StoreFixture(folder: disk.folder, of: disk)
         fixture.options.walBytes = 64 * 1024
         let store = try fixture.open()
         let payload = try PayloadCodec.pack(PayloadSamples.noise(9000))
@@ -89,7 +89,7 @@ struct FullDiskTests {
     @Test("a start on a full disk says so, and succeeds once there is room")
     func open() throws {
         let disk = try TinyDisk(megabytes: 4)
-        let fixture = try StoreFixture(folder: disk.folder)
+        let fixture = try StoreFixture(folder: disk.folder, of: disk)
         fixture.options.walBytes = 64 * 1024
         let row = StoreSamples.row(claimed: true, input: try PayloadCodec.pack([1]))
         let first = try fixture.open()

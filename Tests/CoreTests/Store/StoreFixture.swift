@@ -6,11 +6,17 @@ import Testing
 final class StoreFixture {
     let folder: URL
     private let ownsFolder: Bool
+    /// Whoever owns the folder otherwise; let go of after the stores are closed, which would make it anew.
+    private let owner: AnyObject?
     var options: JobStore.Options
     private(set) var opened: [JobStore] = []
 
-    /// Uses `folder`, or makes one of its own.
-    init(folder given: URL? = nil, flushIntervalMilliseconds: Int = 3_600_000, commitBatchMax: Int = 256) throws {
+    /// Uses `folder` of an `owner`, or makes one of its own.
+    init(
+        folder given: URL? = nil, of owner: AnyObject? = nil, flushIntervalMilliseconds: Int = 3_600_000,
+        commitBatchMax: Int = 256
+    ) throws {
+        self.owner = owner
         ownsFolder = given == nil
         folder = given ?? FileManager.default.temporaryDirectory.appendingPathComponent("store-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)

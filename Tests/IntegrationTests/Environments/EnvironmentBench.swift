@@ -20,6 +20,7 @@ final class EnvironmentBench {
     let engineID = "test" + UUID().uuidString.lowercased()
     var options: EnvironmentOptions
     let tenant: TenantID
+    private var isClosed = false
 
     init() throws {
         client = try LiveEngine.client()
@@ -30,6 +31,17 @@ final class EnvironmentBench {
             environment: ProcessInfo.processInfo.environment)
         options.fallbackImage = LiveEngine.image
         tenant = try #require(TenantID("tester"))
+    }
+
+    deinit {
+        // Where a test failed before it closed; what is sealed then goes only if root runs the tests.
+        if !isClosed {
+            for name in [
+                DockerEnvironmentBuilder.cacheVolume(engineID: engineID, tenant: tenant),
+                DockerEnvironmentBuilder.sharedCacheVolume(engineID: engineID),
+            ] { EngineSweep.removeVolume(name) }
+            try? FileManager.default.removeItem(atPath: data)
+        }
     }
 
     /// Installs without a network, from a folder of small wheels.
@@ -130,7 +142,9 @@ final class EnvironmentBench {
         options.fallbackImage = LiveEngine.image
         await (try await store()).prune(maxTotalBytes: 0)
         for volume in try await volumes().values.joined() { try await client.removeVolume(volume) }
+        EngineSweep.removeVolume(DockerEnvironmentBuilder.sharedCacheVolume(engineID: engineID))
         await client.shutdown()
+        isClosed = true
         // A temporary folder: what stays is the system's to remove.
         try? FileManager.default.removeItem(atPath: data)
     }

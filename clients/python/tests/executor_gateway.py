@@ -73,3 +73,7 @@ def local_client(containers: bool = False) -> Iterator[slipway.Client]:
         finally:
             process.terminate()
             process.wait(timeout=60)
+            if docker:
+                # Pip's caches outlive gateways on purpose.
+                script = Path(__file__).parents[3] / "scripts" / "sweep.py"
+                subprocess.run([sys.executable, str(script), docker, name], check=False)

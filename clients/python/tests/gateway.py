@@ -95,3 +95,9 @@ def running(binary: str, folder: Path) -> Iterator[Gateway]:
         finally:
             process.terminate()
             process.wait(timeout=60)
+            if docker:
+                # Pip's caches outlive gateways on purpose.
+                script = Path(__file__).parents[3] / "scripts" / "sweep.py"
+                subprocess.run(
+                    [sys.executable, str(script), docker, str(folder)], check=False
+                )

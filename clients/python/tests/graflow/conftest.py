@@ -31,6 +31,12 @@ os.execv({python!r}, [{python!r}, *sys.argv[1:]])
 """
 
 
+def sweep(docker_host: str, folder: Path) -> None:
+    """Remove what the gateway of a folder left in the container engine: pip's caches outlive gateways on purpose."""
+    script = Path(__file__).parents[4] / "scripts" / "sweep.py"
+    subprocess.run([sys.executable, str(script), docker_host, str(folder)], check=False)
+
+
 @pytest.fixture(scope="session")
 def gateway() -> Iterator[Gateway]:
     """Start a gateway. Sandboxes are containers where their image has this Python, else processes of this Python."""
@@ -95,6 +101,8 @@ def gateway() -> Iterator[Gateway]:
             finally:
                 process.send_signal(signal.SIGTERM)
                 process.wait(60)
+                if docker_host:
+                    sweep(docker_host, folder)
 
 
 @pytest.fixture(scope="session")
