@@ -87,3 +87,11 @@ def test_without_control_groups_it_says_so(
     assert found.oom_kills() == 0
     assert found.memory_peak() is None
     assert "no-pids-cgroup" in found.degraded
+
+
+def test_what_others_fill_too_is_scanned_and_not_counted() -> None:
+    alone = hygiene.Hygiene("/tmp")
+    beside = hygiene.Hygiene("/tmp", alone.counted[:1])
+    assert alone.counted, "this machine has no writable tmpfs to try it with"
+    assert beside.counted == alone.counted[1:]
+    assert set(beside.scanned) == {*alone.scanned, alone.counted[0]}

@@ -133,6 +133,31 @@ def test_a_volume_is_scanned_and_scrubbed(docker: None) -> None:
         shutil.rmtree(volume)
 
 
+def test_a_place_that_others_fill_too_is_scanned_and_scrubbed(docker: None) -> None:
+    # Below the host's own tmpfs, of which others' files would be counted.
+    shared = Path(tempfile.mkdtemp(prefix="slipway-test-", dir="/dev/shm"))
+    shared.chmod(0o1777)
+    try:
+        with engine.container_sandbox(
+            settings={"shared": ["/dev/shm"]}, binds=["%s:/dev/shm" % shared]
+        ) as host:
+            assert "writable-mount:/dev/shm" in host.hello["degraded"]
+            plant = (
+                "import os\n"
+                "def main():\n"
+                "    open('/dev/shm/mine', 'w').close()\n"
+                "    return os.listdir('/dev/shm')\n"
+            )
+            for number in range(2):
+                other = shared / ("others-%d" % number)
+                other.write_text("from a neighbour")
+                result = host.run(plant)
+                assert other.name in result.value()
+                assert not (shared / "mine").exists() and other.exists()
+    finally:
+        shutil.rmtree(shared)
+
+
 @pytest.mark.parametrize("kind", ["process", "container"])
 def test_preload_with_threads(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path

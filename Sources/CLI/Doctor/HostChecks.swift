@@ -83,7 +83,7 @@ struct HostChecks {
     }
 
     private static func driverRemedy(_ tool: NvidiaSMI) -> String {
-        "run \(tool.tool) and mend what it says, usually the driver"
+        "run \(tool.tool.path) and mend what it says, usually the driver"
     }
 
     /// The kind of the file system that a path lies in, as `/proc/self/mounts` names it.

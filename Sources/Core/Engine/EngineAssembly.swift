@@ -22,6 +22,7 @@ struct EngineAssembly {
             logger.warning("leftovers of the runner could not be removed", metadata: ["reason": "\(error)"])
         }
         var runtimes: [String: any SandboxRuntime] = [:]
+        var mps = MPSService(configuration.gpus.mps, environment: environment)
         let choice = try chooseRuntime()
         let client = choice == "docker" ? DockerClient(endpoint: try endpoint(), options: dockerOptions()) : nil
         let environments = try await environmentStore(folders, engineID: engineID, client: client)
@@ -39,6 +40,11 @@ struct EngineAssembly {
             options.mounts = mountPolicy(folders, client.endpoint)
             options.registries = RegistryGuard(
                 patterns: configuration.sandbox.imageAllow, registries: configuration.images.registries.map(\.host))
+            if mps != nil, !options.sharesFolders {
+                logger.warning("gpus.mps is not used: the container engine cannot mount folders of this machine")
+                mps = nil
+            }
+            options.mps = mps
             let puller = ImagePuller(
                 client: client, options: .init(configuration.images),
                 registries: RegistryDirectory(configuration.images.registries, environment: environment), logger: logger
@@ -67,7 +73,7 @@ struct EngineAssembly {
                 configuration: configuration, handlers: Array(named.keys), runtimes: Array(runtimes.keys),
                 secrets: secrets),
             policy: PoolRules.table(configuration.pools), logger: logger, folders: folders, offload: offload,
-            nvidia: NvidiaSMI(environment: environment))
+            nvidia: NvidiaSMI(environment: environment), mps: mps)
     }
 
     private func storeOptions(_ folders: EngineFolders) -> JobStore.Options {

@@ -28,6 +28,7 @@ extension EngineCore {
     /// is no nvidia-smi, as with an engine on another machine, nothing can be asked and the driver is trusted.
     func ensureIdle(_ devices: [String], for id: SandboxID) async throws {
         let own = devices.filter { pool.ledger.isAlone(id, on: $0) }
+        await endMPSServers(on: own)
         guard !own.isEmpty, configuration.gpus.checkIdle, let tool = nvidia else { return }
         let deadline = NIODeadline.now() + .nanoseconds(Int64(Self.contextSeconds * 1e9))
         while true {
@@ -50,6 +51,8 @@ extension EngineCore {
         let enforcement: Job.GPUs.Enforcement? =
             if !devices.isEmpty, devices.allSatisfy(\.isInstance) {
                 .mig
+            } else if mps?.place(for: need) != nil {
+                .mps
             } else {
                 need.memoryBytes == nil ? nil : .ledger
             }
@@ -69,6 +72,7 @@ extension EngineCore {
         }
         guard let need, let limit = need.memoryBytes else { return env }
         env["SLIPWAY_GPU_MEMORY_LIMIT"] = String(limit)
+        env.merge(mpsEnvironment(of: sandboxClass)) { $1 }
         let totals = need.granted.compactMap { id in gpus.first { $0.id == id }?.memoryBytes }
         if let smallest = totals.min(), totals.count == need.granted.count {
             let fraction = min(1, Double(limit) / Double(smallest))

@@ -18,6 +18,7 @@ extension EngineCore {
             defer { finishedStarting(sandbox) }
             try await link.listen(isolation: self)
             try await ensureIdle(sandboxClass.gpus?.granted ?? [], for: id)
+            try await requireMPS(of: sandboxClass)
             try await openRelay(of: sandbox)
             let started = try await runtime.start(
                 SandboxSpecification(

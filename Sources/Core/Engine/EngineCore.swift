@@ -28,6 +28,8 @@ package actor EngineCore {
     let offload: NIOThreadPool
     /// The driver's own tool; nil where there is none.
     let nvidia: NvidiaSMI?
+    /// Keeps jobs that share a device to their memory; nil where the operator runs no such service.
+    let mps: MPSService?
 
     /// Jobs that have not ended.
     var jobs: [JobID: ActiveJob] = [:]
@@ -108,6 +110,7 @@ package actor EngineCore {
             HostPaths([folders.data.path, folders.artifacts.path, folders.sandboxes.path]))
         offload = parts.offload
         nvidia = parts.nvidia
+        mps = parts.mps
         pool = PoolMachine(capacity: nil, policy: parts.policy)
         let tenants = parts.configuration.tenants
         tenantLedger = TenantLedger { tenants.limits(of: $0) }
@@ -175,6 +178,7 @@ struct EngineParts {
     var folders: EngineFolders
     var offload: NIOThreadPool
     var nvidia: NvidiaSMI?
+    var mps: MPSService?
 }
 
 /// Counts since the start, for metrics.

@@ -5,6 +5,9 @@ extension Job {
         public enum Enforcement: String, Sendable, Codable {
             /// The device is an instance of a divided one (MIG): the hardware does.
             case mig
+            /// The driver's multi-process service (MPS) refuses what goes beyond it, unless a task changes the variables
+            /// that it was given before it starts CUDA.
+            case mps
             /// The engine promises no more than there is, and frameworks are told their share: a task that goes beyond
             /// it on purpose is not stopped.
             case ledger

@@ -40,6 +40,8 @@ package final class DockerRuntime: SandboxRuntime {
         package var mounts: MountPolicy?
         /// From where jobs may have images fetched; nil where nothing bounds it.
         package var registries: RegistryGuard?
+        /// Keeps sandboxes with a part of a device to its memory; nil where the operator runs no such service.
+        package var mps: MPSService?
 
         package init(
             engineID: String, runnerFolder: String, environmentsFolder: String?, heartbeatSeconds: Double,
@@ -244,6 +246,8 @@ package final class DockerRuntime: SandboxRuntime {
             userIDs: specification.userIDs, slots: kind.slots, heartbeatSeconds: options.heartbeatSeconds,
             reconnectSeconds: options.reconnectSeconds, temporaryFolder: "/tmp", runtime: name)
         arguments.relay = relay(of: kind, socket: Self.socketTarget + "/r")
+        let mps = options.mps?.place(for: kind.gpus)
+        if mps != nil { arguments.shared = [MPSService.sharedMemoryTarget, MPSService.pipesTarget] }
         var spec = ContainerSpec(image: kind.imageID)
         spec.entrypoint = ["python3"]
         let program = specification.program
@@ -260,6 +264,12 @@ package final class DockerRuntime: SandboxRuntime {
         ]
         connect(&spec, kind, network)
         spec.mounts = mounts(for: specification)
+        if let mps {
+            // Both as NVIDIA's own device plugin mounts them: a client that cannot use them runs without a limit.
+            spec.mounts.append(.bind(source: mps.pipes, target: MPSService.pipesTarget, isReadOnly: false))
+            spec.mounts.append(
+                .bind(source: mps.sharedMemory, target: MPSService.sharedMemoryTarget, isReadOnly: false))
+        }
         // Empty files take kernel memory that no size bounds, and are as many as inodes allow.
         let inodes = max(1024, kind.tmpBytes / Self.bytesPerInode)
         let files = lacksInodeLimit.load(ordering: .relaxed) ? "" : ",nr_inodes=\(inodes)"

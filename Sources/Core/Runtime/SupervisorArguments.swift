@@ -11,6 +11,8 @@ package struct SupervisorArguments: Sendable {
     package var runtime: String
     /// The ports of the host that the supervisor offers on its loopback; nil where there are none.
     package var relay: Relay?
+    /// Places that others of the host write to as well, which are never empty.
+    package var shared: [String] = []
 
     /// What the supervisor carries to the host.
     package struct Relay: Sendable {
@@ -64,6 +66,10 @@ package struct SupervisorArguments: Sendable {
             writer.value(temporaryFolder)
             writer.name("runtime")
             writer.value(runtime)
+            if !shared.isEmpty {
+                writer.name("shared")
+                writer.array { for place in shared { $0.value(place) } }
+            }
             if let relay {
                 writer.name("relay")
                 writer.object { writer in

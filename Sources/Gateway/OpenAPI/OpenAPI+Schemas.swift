@@ -112,7 +112,7 @@ extension OpenAPI {
             "sandbox_memory_peak":{"type":["integer","null"],
               "description":"Of the whole sandbox since it was made; null for tasks of less than 10 ms."}}},
           "gpu":{"type":["object","null"],"properties":{"devices":{"type":"array","items":{"type":"string"}},
-            "memory_limit":{"type":["integer","null"]},"enforcement":{"enum":["mig","ledger",null]}}},
+            "memory_limit":{"type":["integer","null"]},"enforcement":{"enum":["mig","mps","ledger",null]}}},
           "error":{"anyOf":[{"$ref":"#/components/schemas/JobError"},{"type":"null"}]},
           "cancel_requested":{"type":"boolean"},"labels":{"type":"object","additionalProperties":{"type":"string"}},
           "result_url":{"type":"string"},"result":{"$ref":"#/components/schemas/Result"}}},

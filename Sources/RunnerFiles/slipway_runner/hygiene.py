@@ -92,9 +92,11 @@ class Hygiene:
     ----------
     folder
         Where the tasks make their folders.
+    shared
+        Writable places that others fill, too: what is in them cannot be counted.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, shared: Sequence[str] = ()) -> None:
         self.folder = folder
         self.degraded: List[str] = []
         self._pids = open_first(PIDS_FILES)
@@ -105,7 +107,11 @@ class Hygiene:
         self._tables = [fd for fd in map(_open, SYSVIPC) if fd is not None]
         with open("/proc/self/mountinfo", errors="surrogateescape") as mounts:
             writable = writable_mounts(mounts.read().splitlines())
-        self.counted = [path for path, kind in writable if _counts(path, kind)]
+        self.counted = [
+            path
+            for path, kind in writable
+            if path not in shared and _counts(path, kind)
+        ]
         self.scanned = [path for path, _ in writable if path not in self.counted]
         self.degraded += ["writable-mount:" + path for path in self.scanned]
         self._baseline: List[int] = []

@@ -5,7 +5,7 @@ import Testing
 
 /// What a sandbox's container is created with, as an engine that records it sees it.
 @Suite struct DockerRuntimeGPUTests {
-    private func created(_ sandboxClass: SandboxClass) async throws -> JSONValue {
+    private func created(_ sandboxClass: SandboxClass, mps: MPSService? = nil) async throws -> JSONValue {
         let engine = try StubEngine { connection, line, _ in
             if line.contains("/containers/create") {
                 connection.respond(status: "201 Created", #"{"Id":"abc","Warnings":[]}"#)
@@ -18,11 +18,11 @@ import Testing
             }
             return true
         }
-        let runtime = DockerRuntime(
-            client: engine.client(),
-            options: .init(
-                engineID: "e", runnerFolder: "/opt/r", environmentsFolder: nil, heartbeatSeconds: 1,
-                reconnectSeconds: 1, seccompProfile: nil), logger: Logger(label: "test"))
+        var options = DockerRuntime.Options(
+            engineID: "e", runnerFolder: "/opt/r", environmentsFolder: nil, heartbeatSeconds: 1,
+            reconnectSeconds: 1, seccompProfile: nil)
+        options.mps = mps
+        let runtime = DockerRuntime(client: engine.client(), options: options, logger: Logger(label: "test"))
         _ = try await runtime.start(
             SandboxSpecification(
                 id: SandboxID(), sandboxClass: sandboxClass, socketFolder: "/tmp/s", userIDs: [1000, 1001, 1002]))
@@ -48,10 +48,40 @@ import Testing
         #expect(body["HostConfig"]?["ReadonlyRootfs"] == true && body["HostConfig"]?["CapDrop"] == ["ALL"])
     }
 
+    @Test func aPartOfADeviceComesWithItsMPSDaemon() async throws {
+        var settings = Configuration.GPUs.MPS()
+        settings.pipeDirectory = "/run/mps/pipes"
+        settings.shmDirectory = "/run/mps/shm"
+        let mps = MPSService(settings, environment: [:])
+        var part = GPUNeed(tenant: .default, count: 1, memoryBytes: 8 << 30)
+        part.granted = ["GPU-aa"]
+        let body = try await created(sandboxClass(part), mps: mps)
+        let mounts = body["HostConfig"]?["Mounts"]?.elements ?? []
+        func source(_ target: String) -> JSONValue? { mounts.first { $0["Target"]?.text == target }?["Source"] }
+        #expect(source("/opt/slipway/mps") == "/run/mps/pipes/GPU-aa")
+        #expect(source("/dev/shm") == "/run/mps/shm/GPU-aa")
+        // The other devices' daemons, which serve other tenants, are not there.
+        #expect(mounts.allSatisfy { !["/run/mps/pipes", "/run/mps/shm"].contains($0["Source"]?.text) })
+        let argument = try #require(body["Cmd"]?.elements.last?.text)
+        #expect(try JSONValue(parsing: Array(argument.utf8))["shared"] == ["/dev/shm", "/opt/slipway/mps"])
+        #expect(body["HostConfig"]?["IpcMode"] == "private")
+        var whole = GPUNeed(tenant: .default, count: 1)
+        whole.granted = ["GPU-aa"]
+        let plain = try await created(sandboxClass(whole), mps: mps)
+        #expect(plain["HostConfig"]?["Mounts"]?.elements.count == mounts.count - 2)
+        #expect(plain["Cmd"]?.elements.last?.text?.contains("shared") == false)
+    }
+
     @Test func withoutAGrantAnImageGetsNoDevice() async throws {
         let body = try await created(sandboxClass(nil))
         #expect(body["HostConfig"]?["DeviceRequests"] == nil)
         // Images that are made for GPUs ask for all of them where the engine's default runtime is NVIDIA's.
         #expect(body["Env"] == ["NVIDIA_VISIBLE_DEVICES=void"])
+    }
+}
+
+extension JSONValue {
+    fileprivate var elements: [JSONValue] {
+        if case .array(let elements) = self { elements } else { [] }
     }
 }

@@ -22,9 +22,10 @@ extension Live {
         private static let slow = "import time\ndef main(): time.sleep(2)"
 
         private func withEngine(
-            on devices: [String] = ["all"], _ body: (TestEngine, RecordedNvidiaSMI) async throws -> Void
+            on devices: [String] = ["all"], in folder: TemporaryFolder? = nil,
+            mps: RecordedMPSControl? = nil, _ body: (TestEngine, RecordedNvidiaSMI) async throws -> Void
         ) async throws {
-            let folder = try TemporaryFolder()
+            let folder = try folder ?? TemporaryFolder()
             let tool = try RecordedNvidiaSMI(folder: folder)
             try tool.write(devices: Self.devices, processes: "")
             var environment = ProcessInfo.processInfo.environment
@@ -33,6 +34,9 @@ extension Live {
                 $0.pools.defaults.max = 4
                 $0.pools.defaults.minIdle = 0
                 $0.gpus.devices = devices
+                $0.pools.defaults.startBackoff = .milliseconds(50)
+                $0.gpus.mps.pipeDirectory = mps?.pipes
+                $0.gpus.mps.shmDirectory = mps.map { $0.pipes + "/shm" }
             }
             do {
                 try await body(test, tool)
@@ -122,6 +126,56 @@ extension Live {
                 try tool.write(processes: "")
                 let end = try await test.end(of: second.id)
                 #expect(end.job.state == .completed && end.job.sandbox != first.job.sandbox, "\(end.summary)")
+            }
+        }
+
+        @Test("with MPS a part of a device is the client of its daemon, whose servers no other tenant meets")
+        func service() async throws {
+            let folder = try TemporaryFolder()
+            let control = try RecordedMPSControl(folder: folder, devices: ["GPU-aaaa"])
+            let report = """
+                import os
+                def main():
+                    names = ("CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT", "CUDA_VISIBLE_DEVICES")
+                    return [os.environ.get(name) for name in names]
+                """
+            try await withEngine(in: folder, mps: control) { test, _ in
+                // What an earlier tenant left.
+                try control.show(servers: "4711\n", of: "GPU-aaaa")
+                let part = try await test.run(request(report, devices: ["0"], mebibytes: 250))
+                let pipes = JSONValue.string(control.pipes + "/GPU-aaaa")
+                #expect(part.value == [pipes, "0=250M", "GPU-aaaa"], "\(part.summary)")
+                #expect(part.job.gpus == Job.GPUs(devices: ["0"], memoryLimitBytes: 250 << 20, enforcement: .mps))
+                #expect(try await test.engine.job(part.job.id).gpus == part.job.gpus, "it is kept with the job")
+                #expect(
+                    control.told == [
+                        "GPU-aaaa get_server_list", "GPU-aaaa shutdown_server 4711 -f", "GPU-aaaa get_server_list",
+                    ])
+                // A second sandbox of the tenant shares the device, and its neighbour's server is left alone.
+                try control.show(servers: "4712\n", of: "GPU-aaaa")
+                let second = try await test.run(request(report, devices: ["0"], mebibytes: 300))
+                #expect(second.value?.elements[1] == "0=300M", "\(second.summary)")
+                #expect(control.told.count == 4 && control.told.last == "GPU-aaaa get_server_list")
+                // A sandbox with all of the device needs it for itself: both others go, and the server with the last.
+                let whole = try await test.run(request(report, devices: ["0"]))
+                #expect(whole.value == [nil, nil, "GPU-aaaa"] && whole.job.gpus == Job.GPUs(devices: ["0"]))
+                #expect(control.told.contains("GPU-aaaa shutdown_server 4712 -f"))
+                // Both devices: a program is the client of one daemon only.
+                let both = try await test.run(request(report, count: 2, mebibytes: 100))
+                #expect(both.value?.elements.first == .null && both.job.gpus?.enforcement == .ledger)
+            }
+        }
+
+        @Test("without the daemon a part of a device is not given out, and the job says what to do")
+        func serviceIsDown() async throws {
+            let folder = try TemporaryFolder()
+            let control = try RecordedMPSControl(folder: folder, devices: [])
+            try await withEngine(in: folder, mps: control) { test, _ in
+                let outcome = try await test.run(request(Self.report, devices: ["0"], mebibytes: 250))
+                #expect(outcome.job.error?.kind == .startFailed, "\(outcome.summary)")
+                #expect(outcome.job.error?.message.contains("the MPS control daemon of the GPU GPU-aaaa") == true)
+                let whole = try await test.run(request(Self.report, devices: ["0"]))
+                #expect(whole.job.state == .completed, "\(whole.summary)")
             }
         }
 
