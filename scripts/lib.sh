@@ -94,9 +94,11 @@ install_packages() {
         die "$why needs the packages ${missing[*]}, and this is no Debian or Ubuntu: install them by hand"
     may_install || die "$why needs the packages ${missing[*]}, and SLIPWAY_SETUP_INSTALL=0 forbids installing them"
     have_root || die "$why needs the packages ${missing[*]}: run 'apt-get install ${missing[*]}' as root"
-    if [ -z "${apt_updated:-}" ]; then
+    # One update serves all steps of a set-up, which are processes of their own.
+    if [ -z "$(find "$cache/apt-updated" -mmin -60 2>/dev/null)" ] ||
+        ! compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null; then
         progress_of=progress_apt step "apt-get update" apt_get update
-        apt_updated=1
+        : >"$cache/apt-updated"
     fi
     progress_of=progress_apt step "apt-get install ${missing[*]}  (for $why)" \
         apt_get install -y --no-install-recommends "${missing[@]}"
