@@ -27,8 +27,9 @@ extension HostileTask {
                         for name in ("mem", "environ", "maps", "auxv", "stack", "syscall", "clear_refs", "oom_score_adj",
                                      "coredump_filter", "timerslack_ns", "attr/current", "uid_map", "pagemap", "cwd/x",
                                      "root/tmp/x", "task/%d/mem" % pid):
-                            # These three are open to everybody's eyes, and hold no secret.
-                            harmless = name in ("oom_score_adj", "coredump_filter", "uid_map")
+                            # These are open to everybody's eyes, and hold no secret; attr/current, where the kernel has a
+                            # security module with labels, the name of the profile.
+                            harmless = name in ("oom_score_adj", "coredump_filter", "uid_map", "attr/current")
                             for mode in ("r+b", "wb") if harmless else ("rb", "r+b", "wb"):
                                 try:
                                     with open("/proc/%d/%s" % (pid, name), mode, buffering=0) as file:
