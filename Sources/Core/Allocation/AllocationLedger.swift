@@ -14,7 +14,9 @@ package struct AllocationLedger: Sendable {
     }
 
     /// What there is; nil as long as that is not known, and then nothing is admitted.
-    package internal(set) var capacity: Capacity?
+    package internal(set) var capacity: Capacity? { didSet { version += 1 } }
+    /// Grows with every change.
+    private(set) var version: UInt64 = 0
     /// Thousandths of cores that are handed out.
     package private(set) var milliCPUs = 0
     /// Bytes of memory that are handed out.
@@ -66,6 +68,7 @@ package struct AllocationLedger: Sendable {
     /// Notes that a sandbox is on its way out.
     package mutating func leave(_ id: SandboxID) {
         guard let holding = holdings[id], !holding.isLeaving else { return }
+        version += 1
         holdings[id]?.isLeaving = true
         leavingMilliCPUs += holding.demand.milliCPUs
         leavingMemoryBytes += holding.demand.memoryBytes
@@ -74,6 +77,7 @@ package struct AllocationLedger: Sendable {
     /// Takes a sandbox off the books, of which nothing is left.
     package mutating func release(_ id: SandboxID) {
         guard let holding = holdings.removeValue(forKey: id) else { return }
+        version += 1
         milliCPUs -= holding.demand.milliCPUs
         memoryBytes -= holding.demand.memoryBytes
         if holding.isLeaving {
@@ -112,6 +116,7 @@ package struct AllocationLedger: Sendable {
     }
 
     private mutating func book(_ id: SandboxID, _ holding: Holding) {
+        version += 1
         holdings[id] = holding
         milliCPUs += holding.demand.milliCPUs
         memoryBytes += holding.demand.memoryBytes

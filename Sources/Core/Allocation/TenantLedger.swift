@@ -41,6 +41,12 @@ package struct TenantLedger: Sendable {
         var use = Use()
         var heap = WaitQueueHeap<Place>()
         var waiting: [JobID: ResourceDemand] = [:]
+
+        /// Drops the places of jobs that left before their turn, once they are the majority.
+        mutating func compact() {
+            guard heap.count > 2 * waiting.count + 64 else { return }
+            heap = WaitQueueHeap(heap.items.filter { waiting[$0.id] != nil })
+        }
     }
 
     private let limits: @Sendable (TenantID) -> TenantLimits
@@ -62,6 +68,9 @@ package struct TenantLedger: Sendable {
     /// How many jobs of a tenant wait here.
     package func waiting(of tenant: TenantID) -> Int { lines[tenant]?.waiting.count ?? 0 }
 
+    /// How many places a tenant's line holds, those of jobs that left before their turn included; for tests.
+    package func places(of tenant: TenantID) -> Int { lines[tenant]?.heap.count ?? 0 }
+
     /// Charges a job, or puts it into its tenant's line.
     ///
     /// - Returns: Whether it may ask for its sandbox now.
@@ -69,7 +78,8 @@ package struct TenantLedger: Sendable {
         if admitted[id] != nil { return true }
         let own = lines[tenant]?.limits ?? limits(tenant)
         guard !own.isNone else { return true }
-        var line = lines[tenant] ?? Line(limits: own)
+        // Taken out while it changes, so that nothing of it is copied.
+        var line = lines.removeValue(forKey: tenant) ?? Line(limits: own)
         defer { lines[tenant] = line }
         guard line.waiting[id] == nil else { return false }
         if line.waiting.isEmpty, Self.fits(demand, line.use, own) {
@@ -87,7 +97,8 @@ package struct TenantLedger: Sendable {
     ///
     /// - Returns: The jobs that are admitted by that, in their order.
     package mutating func leave(_ id: JobID, of tenant: TenantID) -> [JobID] {
-        guard var line = lines[tenant] else { return [] }
+        guard var line = lines.removeValue(forKey: tenant) else { return [] }
+        defer { if line.use.jobs > 0 || !line.waiting.isEmpty { lines[tenant] = line } }
         if let charge = admitted.removeValue(forKey: id) {
             line.use.add(charge.demand, -1)
         } else if line.waiting.removeValue(forKey: id) == nil {
@@ -106,7 +117,7 @@ package struct TenantLedger: Sendable {
             admitted[first.id] = (tenant, demand)
             next.append(first.id)
         }
-        lines[tenant] = line.use.jobs == 0 && line.waiting.isEmpty ? nil : line
+        line.compact()
         return next
     }
 

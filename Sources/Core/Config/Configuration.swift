@@ -104,9 +104,26 @@ extension Configuration: ConfigurationSection {
                 ("open_files", item.openFiles ?? 0 > limits.openFiles),
             ].map { (key: "pools.classes[\(index)].\($0.0)", isAbove: $0.1, limit: "limits.\($0.0)") }
         }
-        return (pairs + classes).filter(\.isAbove).map { pair in
+        let above: [ConfigurationConflict] = (pairs + classes).filter(\.isAbove).map { pair in
             let limit = value(at: pair.limit.split(separator: ".").map(String.init))?.inline(json: false) ?? ""
             return .init(pair.key, with: pair.limit, message: "must not exceed \(pair.limit) (\(limit))")
         }
+        return above + checkUserIDs()
+    }
+
+    /// A range of user ids in which not even one sandbox finds room.
+    private func checkUserIDs() -> [ConfigurationConflict] {
+        var most = (slots: pools.defaults.slots, key: "pools.defaults.slots")
+        for (index, item) in pools.classes.enumerated() where item.policy.slots > most.slots {
+            most = (item.policy.slots, "pools.classes[\(index)].slots")
+        }
+        let needed = UserIDAllocator.size(ofSlots: most.slots)
+        guard sandbox.userRange.count < needed else { return [] }
+        return [
+            .init(
+                "sandbox.user_range.count", with: most.key,
+                message: "must be at least \(needed), the user ids of one sandbox (\(most.key): \(most.slots)), and as "
+                    + "many for each further one that lives at the same time")
+        ]
     }
 }

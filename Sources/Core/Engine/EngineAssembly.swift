@@ -155,9 +155,7 @@ extension PoolRules {
     /// The rules of each class of sandboxes as the configuration has them.
     static func table(_ pools: Configuration.Pools) -> @Sendable (SandboxClass) -> PoolRules {
         { sandboxClass in
-            // A class that the file no longer names keeps its sandboxes under the rules of all others.
-            let declared = sandboxClass.pool.flatMap { name in pools.classes.first { $0.name == name } }
-            let policy = declared?.policy ?? pools.defaults
+            let policy = pools.policy(of: sandboxClass).policy
             return PoolRules(
                 minIdle: policy.minIdle, max: policy.max, idleTTL: policy.idleTTL.seconds, maxUses: policy.maxUses,
                 maxAge: policy.maxAge.seconds,

@@ -3,7 +3,7 @@ extension EngineCore {
     ///
     /// Classes without a name of their own are taken together by image, so that free values make no series.
     func addPoolMetrics(to text: inout MetricsText) {
-        let pools = PoolMetrics(self.pools())
+        let pools = PoolMetrics(pool.statusForSums(now: poolNow))
         text.family("slipway_sandboxes", "gauge", "Sandboxes by pool and what they do.")
         pools.each { labels, sum in
             for (state, count) in sum.states {
@@ -58,11 +58,7 @@ private struct PoolMetrics {
             running += pool.running
             waiting += pool.waiting
             isBackingOff = isBackingOff || pool.backoffSeconds != nil
-            hits.warm += pool.hits.warm
-            hits.respecialised += pool.hits.respecialised
-            hits.stem += pool.hits.stem
-            hits.cold += pool.hits.cold
-            hits.resumed += pool.hits.resumed
+            hits.merge(pool.hits)
             destroyed.merge(pool.destroyed, uniquingKeysWith: +)
             waits.merge(pool.waits)
         }

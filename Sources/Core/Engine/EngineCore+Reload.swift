@@ -44,6 +44,7 @@ extension EngineCore {
         }
         configuration.pools = wanted.pools
         logger.notice("took other pools over", metadata: ["keys": "\(report.applied.joined(separator: ", "))"])
+        pool.undeclaredMax = configuration.pools.undeclaredMax
         perform(pool.reload(policy: PoolRules.table(configuration.pools), now: poolNow))
         var missing: Set<String> = []
         _ = await declarePools(&missing)

@@ -35,6 +35,7 @@ extension EngineCore {
             }
             link.send(.welcome(resume: []))
             try await preloadAhead(sandbox)
+            try await runtime.confine(started.handle, to: sandboxClass)
             if !hello.degraded.isEmpty {
                 logger.warning(
                     "a sandbox is degraded",
@@ -82,7 +83,8 @@ extension EngineCore {
 
     /// Waits for the supervisor's first frame, watching that the sandbox lives.
     func firstHello(of sandbox: Sandbox, _ runtime: any SandboxRuntime) async throws -> RunnerMessage.Hello {
-        let deadline = NIODeadline.now() + .nanoseconds(Int64(configuration.runner.helloTimeout.seconds * 1e9))
+        let (policy, key) = configuration.pools.policy(of: sandbox.sandboxClass)
+        let deadline = NIODeadline.now() + .nanoseconds(Int64(policy.startTimeout.seconds * 1e9))
         while NIODeadline.now() < deadline {
             if let hello = try await sandbox.helloSignal.wait(upTo: Self.startCheck, on: loop) {
                 sandbox.hello = hello
@@ -94,7 +96,8 @@ extension EngineCore {
             }
         }
         throw EngineError(
-            .startFailed, "the sandbox's runner did not answer within \(configuration.runner.helloTimeout)")
+            .startFailed,
+            "the sandbox's runner did not answer within \(Quantity.text(policy.startTimeout)) (\(key).start_timeout)")
     }
 
     private func startFailed(_ id: SandboxID, _ sandboxClass: SandboxClass, _ error: any Error) async {

@@ -63,11 +63,13 @@ extension EngineCore {
             throw EngineError(
                 .invalidRequest, "a batch holds 1 to \(configuration.jobs.batchMax) jobs, this one \(requests.count)")
         }
+        try checkClasses(of: requests, tenant)
         var accepted: [ActiveJob] = []
         defer { for job in accepted { giveBackPlace(of: job) } }
         var faults: [EngineError.Fault] = []
         var first: EngineError?
         for (index, request) in requests.enumerated() {
+            if index % Self.batchStride == Self.batchStride - 1 { await Task.yield() }
             do {
                 let (job, input) = try await accept(request, tenant: tenant)
                 job.input = input
@@ -123,6 +125,7 @@ extension EngineCore {
         plan.mounts = mounts
         try checkCapacity(for: plan, of: tenant)
         try await admitImage(of: request, plan)
+        try checkClass(of: plan, request, tenant)
         // Taken before the next wait, in which other requests of the tenant come.
         try takePlace(of: tenant)
         let (stored, input): (StoredArtifact, ActiveJob.Input)
@@ -194,7 +197,10 @@ extension EngineCore {
             discardInputs(of: accepted)
             throw EngineError(.keyReused, "this idempotency key was used with another request")
         case .done, .applied, .changed, .missing:
-            for job in accepted {
+            for (index, job) in accepted.enumerated() {
+                // The rest is stored: where the engine stops meanwhile, its next start takes it up.
+                if index % Self.batchStride == Self.batchStride - 1 { await Task.yield() }
+                guard !isStopped else { break }
                 job.accept()
                 enter(job)
                 unload(job)

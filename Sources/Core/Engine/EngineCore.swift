@@ -111,7 +111,9 @@ package actor EngineCore {
         offload = parts.offload
         nvidia = parts.nvidia
         mps = parts.mps
-        pool = PoolMachine(capacity: nil, policy: parts.policy)
+        var pool = PoolMachine(capacity: nil, policy: parts.policy)
+        pool.undeclaredMax = parts.configuration.pools.undeclaredMax
+        self.pool = pool
         let tenants = parts.configuration.tenants
         tenantLedger = TenantLedger { tenants.limits(of: $0) }
         userIDs = UserIDAllocator(range: parts.configuration.sandbox.userRange)

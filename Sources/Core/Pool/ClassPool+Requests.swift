@@ -29,6 +29,8 @@ extension ClassPool {
     private mutating func abandon(_ id: SandboxID, _ shared: inout PoolShared) {
         guard let state = sandboxes[id]?.state, let request = state.request else { return }
         waiting.release(request.tenant)
+        // Of a class that is gone nothing is kept for another request; what is being prepared goes when it is ready.
+        if let reason = sandboxes[id]?.ending, state.phase != .specialising { return destroy(id, reason, &shared) }
         switch state {
         case .specialising(let specialisation, _, let start):
             move(id, to: .specialising(specialisation, request: nil, start: start), &shared)

@@ -2,9 +2,9 @@
 extension ClassPool {
     /// Notes that a request waits for room.
     mutating func lackRoom(_ shared: inout PoolShared) {
+        shared.lacksRoom(slot)
         guard shortSince == nil else { return }
         shortSince = shared.now
-        shared.shortClasses += 1
         shared.requestWake(at: shared.now + PoolMachine.roomPatience)
     }
 
@@ -12,7 +12,7 @@ extension ClassPool {
     mutating func enoughRoom(_ shared: inout PoolShared) {
         guard shortSince != nil else { return }
         shortSince = nil
-        shared.shortClasses -= 1
+        shared.hasRoom(slot)
     }
 
     /// What the machine lacks for the requests that wait, in words.
@@ -24,7 +24,7 @@ extension ClassPool {
 
     /// Whether a sandbox that was just released is better removed for a class that has waited for room too long.
     func shouldYieldRoom(_ id: SandboxID, _ shared: PoolShared) -> Bool {
-        guard let claim = shared.claim, claim.sandboxClass != sandboxClass else { return false }
+        guard let claim = shared.claim, claim.slot != slot else { return false }
         let shortage = shared.ledger.shortage(for: claim.demand, soon: true)
         return !shortage.isNone && shared.ledger.helps(id, shortage, of: claim.demand)
     }

@@ -38,13 +38,14 @@ extension ClassPool {
         }
         while waiting.count > 0, wanted > count(.starting), total < policy.ceiling, start(&shared) {}
         makeRoom(&shared)
+        if let time = shareDeadline(shared) { shared.requestWake(at: time) }
         while isShortOfStems(shared.now), total < policy.max, start(forStock: true, &shared) {}
     }
 
     /// Whether a request waits for a sandbox or stem cells are missing.
     func isShort(_ now: Double) -> Bool { waiting.count > 0 || isShortOfStems(now) }
 
-    private func isShortOfStems(_ now: Double) -> Bool {
+    func isShortOfStems(_ now: Double) -> Bool {
         let kept = stemsWanted(now)
         return kept > 0 && stems.count + max(0, count(.starting) - wanted) < kept
     }
@@ -128,6 +129,15 @@ extension ClassPool {
         }
     }
 
+    /// When the next tenant's share ends that keeps a free sandbox from those that wait; nil when none does.
+    func shareDeadline(_ shared: PoolShared) -> Double? {
+        guard waiting.count > 0, idleCount > 0, total >= policy.ceiling, canStart(shared) else { return nil }
+        return sandboxes.values.compactMap { sandbox in
+            guard sandbox.state.specialisation != nil, let since = sandbox.state.freeSince else { return nil }
+            return since + policy.fairWindow
+        }.filter { $0 > shared.now }.min()
+    }
+
     /// How many sandboxes each active tenant may keep: `max` by weight among those that use the class or lately did.
     func activeShares(_ shared: PoolShared) -> [TenantID: Double] {
         var weights = waiting.weights
@@ -144,7 +154,9 @@ extension ClassPool {
     ///
     /// - Parameter forStock: Whether nobody waits for the sandbox; then it takes no room that somebody waits for.
     private mutating func start(forStock: Bool = false, _ shared: inout PoolShared) -> Bool {
-        guard shared.starting < policy.startingMax, shared.mayStart > 0, !forStock || shared.shortClasses == 0 else {
+        guard shared.starting < policy.startingMax, shared.mayStart > 0,
+            !forStock || (shared.mayStock && shared.short.isEmpty)
+        else {
             isBlocked = true
             return false
         }
@@ -157,7 +169,8 @@ extension ClassPool {
         if !forStock { enoughRoom(&shared) }
         shared.mayStart -= 1
         let sandbox = PooledSandbox(
-            id: id, sequence: shared.nextSequence(), createdAt: shared.now, state: .starting)
+            id: id, sequence: shared.nextSequence(), createdAt: shared.now, state: .starting,
+            startedFor: forStock ? nil : shared.turnOf ?? waiting.nextTenant())
         insert(sandbox, &shared)
         shared.actions.append(.start(sandbox.id, sandboxClass.granting(devices)))
         return true

@@ -49,6 +49,7 @@ extension ClassPool {
             }
         }
         if let time = stemDeadline { times.append(time) }
+        if let time = shareDeadline(shared) { times.append(time) }
         if let backoffUntil, backoffUntil > shared.now, isReachable(shared), !shared.isDraining, isShort(shared.now) {
             times.append(backoffUntil)
         }
@@ -69,8 +70,7 @@ extension ClassPool {
 
     /// Forgets everything about a class that nobody has used for long; true when it just did.
     mutating func retire(now: Double) -> Bool {
-        guard !isRetired, !isDeclared, total == 0, waiting.count == 0, lastActivityAt + Self.memorySeconds <= now
-        else { return false }
+        guard isUnused, lastActivityAt + Self.memorySeconds <= now else { return false }
         isRetired = true
         return true
     }

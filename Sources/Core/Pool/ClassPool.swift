@@ -15,14 +15,18 @@ struct ClassPool: Sendable {
     static let lookAgain = 1.0
 
     let sandboxClass: SandboxClass
+    /// Its place among the classes of the machine.
+    let slot: Int
     var policy: PoolRules
     /// What each sandbox takes of the machine.
     let demand: ResourceDemand
     /// Since when a request of this class has waited for room on the machine.
     var shortSince: Double?
     var isDeclared = false
+    /// The tenant whose request made the class; nil for one that the configuration or an earlier run did.
+    var maker: TenantID?
     var isRetired = false
-    /// Whether it wanted to start a sandbox and had to wait for its turn.
+    /// Whether it just wanted to start a sandbox and has to wait for its turn.
     var isBlocked = false
     var waiting = WaitQueue()
     /// Sandboxes that a request has and that are not ready for it yet.
@@ -56,8 +60,9 @@ struct ClassPool: Sendable {
     private(set) var sandboxes: [SandboxID: PooledSandbox] = [:]
     private var counts = [Int](repeating: 0, count: SandboxPhase.allCases.count)
 
-    init(_ sandboxClass: SandboxClass, _ policy: PoolRules) {
+    init(_ sandboxClass: SandboxClass, _ policy: PoolRules, slot: Int) {
         self.sandboxClass = sandboxClass
+        self.slot = slot
         self.policy = policy
         demand = sandboxClass.demand
     }
@@ -77,7 +82,7 @@ struct ClassPool: Sendable {
     mutating func insert(_ sandbox: PooledSandbox, _ shared: inout PoolShared) {
         sandboxes[sandbox.id] = sandbox
         counts[sandbox.state.phase.place] += 1
-        if sandbox.state.phase == .starting { shared.starting += 1 }
+        if sandbox.state.phase == .starting { shared.began(for: sandbox.startedFor) }
         if let tenant = sandbox.tenant { owned[tenant, default: 0] += 1 }
         countSeats(of: sandbox.state, by: 1)
         shared.created.append(sandbox.id)
@@ -98,7 +103,7 @@ struct ClassPool: Sendable {
         sandboxes[id]?.move(to: next)
         counts[old.state.phase.place] -= 1
         counts[next.phase.place] += 1
-        if old.state.phase == .starting, next.phase != .starting { shared.starting -= 1 }
+        if old.state.phase == .starting, next.phase != .starting { shared.ended(for: old.startedFor) }
         if let owner = next.specialisation?.tenant, old.tenant == nil { owned[owner, default: 0] += 1 }
         if case .destroying = next, old.state.phase != .destroying, let tenant = old.tenant { disown(tenant) }
         countSeats(of: old.state, by: -1)

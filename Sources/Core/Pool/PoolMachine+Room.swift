@@ -1,8 +1,16 @@
 /// Room on the machine that is kept for one class.
 struct RoomClaim: Sendable {
     let slot: Int
-    let sandboxClass: SandboxClass
     let demand: ResourceDemand
+}
+
+/// The class that room is made for.
+struct NeedyClass: Sendable {
+    var slot: Int?
+    /// What the choice was made by.
+    var version: UInt64 = 0
+    /// When time alone may change it.
+    var until = Double.infinity
 }
 
 // Room on the machine: who gets what becomes free, and what is removed for it.
@@ -15,7 +23,7 @@ extension PoolMachine {
 
     /// What the requests for a class wait for, in words; nil when they wait for nothing of the machine.
     package func waitsFor(_ sandboxClass: SandboxClass) -> String? {
-        pools.first { $0.sandboxClass == sandboxClass && !$0.isRetired }?.waitsFor(shared.ledger)
+        slot(called: sandboxClass).flatMap { pools[$0].waitsFor(shared.ledger) }
     }
 
     /// Takes note of another capacity; requests that can never be met are refused.
@@ -39,24 +47,26 @@ extension PoolMachine {
         return "This job can never run here: " + refusals.map(\.detail).joined(separator: "; ")
     }
 
-    /// Keeps room for the class that has waited longest, once its patience is over or enough is on its way.
+    /// Keeps room for the class whose turn it is, once its patience is over or enough is on its way.
     mutating func claimRoom() {
-        shared.claim = nil
-        guard shared.shortClasses > 0, let slot = neediest, let since = pools[slot].shortSince else { return }
+        chooseNeedy()
+        guard let slot = needy.slot, let since = pools[slot].shortSince else {
+            shared.claim = nil
+            return
+        }
         let demand = pools[slot].demand
         let isComing = shared.ledger.shortage(for: demand, soon: true).isNone
-        guard isComing || since + Self.roomPatience <= shared.now else { return }
-        shared.claim = RoomClaim(slot: slot, sandboxClass: pools[slot].sandboxClass, demand: demand)
-        if let place = blocked.firstIndex(of: slot) { blocked.insert(blocked.remove(at: place), at: 0) }
+        let isClaimed = isComing || since + Self.roomPatience <= shared.now
+        shared.claim = isClaimed ? RoomClaim(slot: slot, demand: demand) : nil
     }
 
-    /// Removes what nobody holds for the class that has waited longest for room.
+    /// Removes what nobody holds for the class whose turn for room it is.
     ///
     /// Before its patience is over only where that is enough: a warm sandbox is not given up for nothing.
     mutating func makeRoom() {
-        guard shared.shortClasses > 0, !shared.isDraining, let slot = neediest, pools[slot].canStart(shared),
-            let since = pools[slot].shortSince
-        else { return }
+        guard !shared.short.isEmpty, !shared.isDraining else { return }
+        chooseNeedy()
+        guard let slot = needy.slot, let since = pools[slot].shortSince else { return }
         let isOverdue = since + Self.roomPatience <= shared.now
         if !isOverdue { shared.requestWake(at: since + Self.roomPatience) }
         let demand = pools[slot].demand
@@ -83,29 +93,45 @@ extension PoolMachine {
 
     /// When a class's patience is over.
     var roomDeadline: Double? {
-        let times = pools.compactMap { $0.shortSince.map { $0 + Self.roomPatience } }
+        let times = shared.short.compactMap { pools[$0].shortSince.map { $0 + Self.roomPatience } }
         return times.filter { $0 > shared.now }.min()
     }
 
     /// What does not add up about the room; nil when all does.
     func auditRoom() -> String? {
-        let short = pools.count { $0.shortSince != nil }
-        guard short == shared.shortClasses else { return "\(shared.shortClasses) counted as short, it is \(short)" }
+        let short = Set(pools.indices.filter { pools[$0].shortSince != nil })
+        guard short == shared.short else { return "\(shared.short) are counted as short, it is \(short)" }
         let booked = Set(shared.ledger.holdings.keys)
         let present = Set(pools.flatMap { $0.sandboxes.keys })
         guard booked == present else { return "the ledger has other sandboxes than the pools" }
         return shared.ledger.audit()
     }
 
-    /// The class that has waited longest for room and may start.
-    private var neediest: Int? {
-        pools.indices.filter { pools[$0].shortSince != nil && pools[$0].canStart(shared) }
-            .min { (pools[$0].shortSince ?? 0, $0) < (pools[$1].shortSince ?? 0, $1) }
+    /// Chooses the class that room is made for, where something has changed.
+    ///
+    /// Those whose patience is over go first. Among them tenants take turns, as they do for starts; of one tenant's
+    /// classes the one goes that has waited longest.
+    private mutating func chooseNeedy() {
+        guard needy.version != shared.shortVersion || needy.until <= shared.now else { return }
+        var best: (isPatient: Bool, lastTurn: UInt64, since: Double, slot: Int)?
+        needy = NeedyClass(version: shared.shortVersion)
+        for slot in shared.short {
+            guard let since = pools[slot].shortSince, pools[slot].canStart(shared) else { continue }
+            let isPatient = since + Self.roomPatience > shared.now
+            if isPatient { needy.until = min(needy.until, since + Self.roomPatience) }
+            let lastTurn = pools[slot].waiting.next(by: { (false, shared.turns[$0] ?? 0) })?.lastTurn ?? 0
+            if let best {
+                let isLater = (best.lastTurn, best.since, best.slot) < (lastTurn, since, slot)
+                if best.isPatient == isPatient ? isLater : isPatient { continue }
+            }
+            best = (isPatient, lastTurn, since, slot)
+        }
+        needy.slot = best?.slot
     }
 
     /// Everything that nobody holds, in the order in which it is given up.
     private var candidates: [(slot: Int, id: SandboxID)] {
-        let all = pools.indices.flatMap { slot in pools[slot].expendable.map { (slot: slot, sandbox: $0) } }
+        let all = slotsInUse.flatMap { slot in pools[slot].expendable.map { (slot: slot, sandbox: $0) } }
         return all.sorted { left, right in
             let (one, two) = (left.sandbox, right.sandbox)
             if one.isKept != two.isKept { return two.isKept }

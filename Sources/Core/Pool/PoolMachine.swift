@@ -10,8 +10,16 @@ package struct PoolMachine: Sendable {
     private var freeSlots: [Int] = []
     private var slotOfSandbox: [SandboxID: Int] = [:]
     private var slotOfRequest: [RequestID: Int] = [:]
-    /// Classes that want to start more sandboxes than may start at the same time, in the order of their turns.
-    var blocked: [Int] = []
+    /// Classes that want to start more sandboxes than may start at the same time or have room.
+    var line = StartLine()
+    /// The most undeclared classes that one tenant may use at a time.
+    package var undeclaredMax = 64
+    /// The classes that each tenant's requests made.
+    var made: [TenantID: [Int]] = [:]
+    /// What classes counted that are forgotten.
+    var memory = PoolMemory()
+    /// The class that room is made for, and what it was chosen by.
+    var needy = NeedyClass()
 
     /// Makes a machine without sandboxes.
     ///
@@ -93,11 +101,13 @@ package struct PoolMachine: Sendable {
 
     private mutating func begin(_ now: Double) {
         shared.now = Swift.max(now, shared.now)
-        shared.mayStart = blocked.isEmpty ? Int.max : 0
+        shared.mayStart = line.isEmpty ? Int.max : 0
+        shared.mayStock = line.isEmpty
+        shared.turnOf = nil
     }
 
     private mutating func finish() -> [PoolAction] {
-        serveBlocked()
+        serveLine()
         makeRoom()
         let actions = shared.actions
         shared.actions = []
@@ -121,6 +131,12 @@ package struct PoolMachine: Sendable {
         }.map { $0.status(for: tenant, now: now, shared.ledger) }
     }
 
+    /// The places of the classes that have sandboxes.
+    var slotsInUse: Set<Int> { Set(slotOfSandbox.values) }
+
+    /// The place of a class that is known.
+    func slot(called sandboxClass: SandboxClass) -> Int? { slots[sandboxClass] }
+
     /// What every sandbox is doing, for tests and diagnosis.
     package var phases: [SandboxID: SandboxPhase] {
         pools.reduce(into: [:]) { phases, pool in
@@ -141,7 +157,8 @@ package struct PoolMachine: Sendable {
         guard sandboxes == slotOfSandbox.count else { return "the index of sandboxes is wrong" }
         guard requests == slotOfRequest.count else { return "the index of requests is wrong" }
         guard starting == shared.starting else { return "\(shared.starting) counted as starting, it is \(starting)" }
-        return pools.lazy.compactMap { $0.audit() }.first ?? auditRoom()
+        if let fault = auditTurns() { return fault }
+        return pools.lazy.compactMap { $0.audit() }.first ?? auditRoom() ?? auditClasses()
     }
 
     private mutating func request(
@@ -154,10 +171,18 @@ package struct PoolMachine: Sendable {
                 id, .queueFull, "Too many jobs wait for a sandbox (\(shared.waitingMax)); submit again later.")
         }
         if let reason = neverFits(sandboxClass) { return shared.reject(id, .limitExceeded, reason) }
+        let slot: Int
+        if let known = slots[sandboxClass] {
+            slot = known
+        } else if let reason = refusal(ofClass: sandboxClass, by: specialisation.tenant) {
+            return shared.reject(id, .limitExceeded, reason)
+        } else {
+            slot = makeClass(sandboxClass, for: specialisation.tenant)
+        }
         let request = WaitingRequest(
             id: id, specialisation: specialisation, priority: priority, weight: weight, since: shared.now,
             sequence: shared.nextSequence())
-        update(slot(of: sandboxClass)) { $0.request(request, &$1) }
+        update(slot) { $0.request(request, &$1) }
     }
 
     /// Lets a class change itself, then follows what it did in the indexes.
@@ -179,35 +204,27 @@ package struct PoolMachine: Sendable {
         shared.forgotten.removeAll(keepingCapacity: true)
         shared.queued.removeAll(keepingCapacity: true)
         shared.answered.removeAll(keepingCapacity: true)
-        if pools[slot].isBlocked, !blocked.contains(slot) { blocked.append(slot) }
+        if pools[slot].isBlocked {
+            pools[slot].isBlocked = false
+            line.join(slot)
+        }
     }
 
-    private mutating func slot(of sandboxClass: SandboxClass) -> Int {
+    mutating func slot(of sandboxClass: SandboxClass) -> Int {
         if let slot = slots[sandboxClass] { return slot }
-        let pool = ClassPool(sandboxClass, policy(sandboxClass))
         let slot = freeSlots.popLast() ?? pools.count
+        let pool = ClassPool(sandboxClass, policy(sandboxClass), slot: slot)
         if slot == pools.count { pools.append(pool) } else { pools[slot] = pool }
         slots[sandboxClass] = slot
         return slot
     }
 
-    /// Hands free places for starting out to the classes that wait for one, one each in turn.
-    private mutating func serveBlocked() {
-        var misses = 0
-        claimRoom()
-        while misses < blocked.count {
-            let slot = blocked.removeFirst()
-            let before = shared.starting
-            pools[slot].isBlocked = false
-            shared.mayStart = shared.claim.map { $0.slot == slot } ?? true ? 1 : 0
-            update(slot) { $0.settle(&$1) }
-            if shared.starting > before {
-                misses = 0
-                claimRoom()
-            } else if pools[slot].isBlocked {
-                misses += 1
-            }
-        }
+    /// Forgets a class that has just retired.
+    mutating func forget(_ slot: Int) {
+        remember(slot)
+        unmake(slot)
+        slots[pools[slot].sandboxClass] = nil
+        freeSlots.append(slot)
     }
 
     private mutating func tick() {
@@ -215,9 +232,8 @@ package struct PoolMachine: Sendable {
         shared.wakeAt = nil
         for slot in pools.indices {
             update(slot) { $0.tick(&$1) }
-            if pools[slot].retire(now: shared.now) {
-                slots[pools[slot].sandboxClass] = nil
-                freeSlots.append(slot)
+            if !line.contains(slot), pools[slot].retire(now: shared.now) {
+                forget(slot)
             }
         }
         shared.actions.removeAll { if case .wake = $0 { true } else { false } }

@@ -1,5 +1,8 @@
 /// What the classes of one pool machine have in common, and what they note down during one event.
 struct PoolShared: Sendable {
+    /// The most tenants whose last turns are remembered while nobody waits.
+    private static let turnsMax = 1024
+
     var isEngineUp: Bool
     let waitingMax: Int
     let makeID: @Sendable () -> SandboxID
@@ -7,12 +10,22 @@ struct PoolShared: Sendable {
     var now: Double = 0
     /// Sandboxes of all classes that are starting.
     var starting = 0
+    /// How many sandboxes each tenant had started for it and are starting.
+    private(set) var startingFor: [TenantID: Int] = [:]
+    /// When each tenant that waits had its last start, as a number that grows.
+    private(set) var turns: [TenantID: UInt64] = [:]
     /// How many sandboxes the class at hand may start now before it has to wait for its turn.
     var mayStart = Int.max
+    /// Whether these may be ones that nobody waits for.
+    var mayStock = true
+    /// The tenant whose turn it is; nil where nobody waits for a turn.
+    var turnOf: TenantID?
     /// What the sandboxes take of the machine.
     var ledger: AllocationLedger
-    /// Classes with requests that wait for room on the machine.
-    var shortClasses = 0
+    /// The places of classes with requests that wait for room on the machine.
+    private(set) var short: Set<Int> = []
+    /// Grows whenever something changes about these classes or the turns of their tenants.
+    private(set) var shortVersion: UInt64 = 0
     /// The class for which room is kept, with what one sandbox of it takes.
     var claim: RoomClaim?
     /// The last wish for a tick that has not come yet.
@@ -23,6 +36,7 @@ struct PoolShared: Sendable {
     var queued: [RequestID] = []
     var answered: [RequestID] = []
     private var sequence: UInt64 = 0
+    private var turnClock: UInt64 = 0
 
     init(
         isEngineUp: Bool, waitingMax: Int, ledger: AllocationLedger, makeID: @escaping @Sendable () -> SandboxID
@@ -37,6 +51,38 @@ struct PoolShared: Sendable {
         sequence += 1
         return sequence
     }
+
+    /// Notes that a class waits for room, or that somebody new waits for it.
+    mutating func lacksRoom(_ slot: Int) {
+        short.insert(slot)
+        shortVersion += 1
+    }
+
+    /// Notes that a class does not wait for room any more.
+    mutating func hasRoom(_ slot: Int) {
+        short.remove(slot)
+        shortVersion += 1
+    }
+
+    /// Counts a start for a tenant, which has had its turn.
+    mutating func began(for tenant: TenantID?) {
+        starting += 1
+        guard let tenant else { return }
+        startingFor[tenant, default: 0] += 1
+        turnClock += 1
+        turns[tenant] = turnClock
+        shortVersion += 1
+    }
+
+    /// Counts a start that is over.
+    mutating func ended(for tenant: TenantID?) {
+        starting -= 1
+        guard let tenant, let left = startingFor[tenant].map({ $0 - 1 }) else { return }
+        startingFor[tenant] = left > 0 ? left : nil
+    }
+
+    /// Forgets whose turn it was when nobody waits and there are many to remember.
+    mutating func forgetTurns() { if turns.count > Self.turnsMax { turns = [:] } }
 
     mutating func grant(_ request: RequestID, _ sandbox: SandboxID, _ start: Job.Start, slot: Int) {
         actions.append(.grant(request, sandbox, start, slot: slot))

@@ -18,6 +18,15 @@ public struct PoolStatus: Sendable, Codable, Equatable {
             let all = warm + respecialised + stem + cold
             return all > 0 ? Double(warm) / Double(all) : nil
         }
+
+        /// Adds what another class counted.
+        package mutating func merge(_ other: Hits) {
+            warm += other.warm
+            respecialised += other.respecialised
+            stem += other.stem
+            cold += other.cold
+            resumed += other.resumed
+        }
     }
 
     /// A module of the class that its last stem cell could not import ahead.

@@ -68,6 +68,8 @@ struct PooledSandbox: Sendable {
     let sequence: UInt64
     /// When its start was ordered.
     let createdAt: Double
+    /// The tenant whose turn to start one it was; nil where nobody waited for it.
+    let startedFor: TenantID?
     /// How often it was leased, in an earlier run of the engine too.
     private(set) var uses: Int
     /// How many of these leases were in an earlier run.
@@ -80,8 +82,12 @@ struct PooledSandbox: Sendable {
     private(set) var tenant: TenantID?
     private(set) var state: State
 
-    init(id: SandboxID, sequence: UInt64, createdAt: Double, state: State, uses: Int = 0, busy: UInt64 = 0) {
+    init(
+        id: SandboxID, sequence: UInt64, createdAt: Double, state: State, startedFor: TenantID? = nil, uses: Int = 0,
+        busy: UInt64 = 0
+    ) {
         self.id = id
+        self.startedFor = startedFor
         self.sequence = sequence
         self.createdAt = createdAt
         self.state = state

@@ -80,10 +80,23 @@ package struct SandboxClass: Hashable, Sendable, Codable {
         self.tenant = tenant
     }
 
-    /// Hashes what tells most classes apart; a lookup stands in the way of every job.
+    /// Hashes all that tells classes of one runtime apart: who names sizes must not slow everybody's lookups down.
+    ///
+    /// The image's name is left out beside its digest, since a lookup stands in the way of every job.
     package func hash(into hasher: inout Hasher) {
         hasher.combine(imageID)
         hasher.combine(memoryBytes)
         hasher.combine(cpus)
+        hasher.combine(pids)
+        hasher.combine(tmpBytes)
+        hasher.combine(shmBytes)
+        hasher.combine(openFiles)
+        hasher.combine(slots)
+        hasher.combine(network)
+        hasher.combine(pool)
+        hasher.combine(tenant)
+        hasher.combine(gpus)
+        hasher.combine(preload)
+        hasher.combine(mounts)
     }
 }

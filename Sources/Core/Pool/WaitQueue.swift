@@ -63,6 +63,24 @@ struct WaitQueue: Sendable {
         return nil
     }
 
+    /// The waiting tenant whose turn comes first, by whether it is the busiest and when it had its last turn.
+    ///
+    /// Among equals it is the one that was served longest ago here.
+    func next(
+        by turn: (TenantID) -> (isBusiest: Bool, lastTurn: UInt64)
+    ) -> (tenant: TenantID, isBusiest: Bool, lastTurn: UInt64)? {
+        var best: (tenant: TenantID, isBusiest: Bool, lastTurn: UInt64, served: UInt64)?
+        for (tenant, line) in lines where line.waiting > 0 {
+            let (isBusiest, lastTurn) = turn(tenant)
+            if let best {
+                let isLater = (best.lastTurn, best.served) < (lastTurn, line.turn)
+                if best.isBusiest == isBusiest ? isLater : isBusiest { continue }
+            }
+            best = (tenant, isBusiest, lastTurn, line.turn)
+        }
+        return best.map { ($0.tenant, $0.isBusiest, $0.lastTurn) }
+    }
+
     mutating func add(_ request: WaitingRequest, now: Double) {
         open(request.tenant, weight: request.weight, now: now)
         requests[request.id] = request

@@ -68,6 +68,9 @@ package final class DockerRuntime: SandboxRuntime {
     package static let environmentsTarget = "/opt/slipway/env"
     /// Room in the temporary file system for each file that it may hold.
     private static let bytesPerInode = 16_384
+    /// Processors that a sandbox has at least until its supervisor has answered: with fewer a start takes seconds, in
+    /// which it keeps others from starting.
+    private static let startingCPUs = 0.25
     static let runnerTarget = "/opt/slipway/runner"
     private static let socketTarget = "/run/slipway"
 
@@ -168,6 +171,11 @@ package final class DockerRuntime: SandboxRuntime {
             await leave(network)
             throw Self.explained(error, specification.sandboxClass.image, lines)
         }
+    }
+
+    package func confine(_ handle: SandboxHandle, to sandboxClass: SandboxClass) async throws {
+        guard sandboxClass.cpus < Self.startingCPUs else { return }
+        try await client.updateContainer(handle.reference, .init(nanoCPUs: Int64(sandboxClass.cpus * 1e9)))
     }
 
     package func destroy(_ handle: SandboxHandle) async throws {
@@ -286,7 +294,7 @@ package final class DockerRuntime: SandboxRuntime {
         }
         spec.runtime = kind.ociRuntime
         spec.processLimit = Int64(kind.pids)
-        spec.nanoCPUs = Int64(kind.cpus * 1e9)
+        spec.nanoCPUs = Int64(max(kind.cpus, Self.startingCPUs) * 1e9)
         spec.memoryBytes = Int64(kind.memoryBytes)
         spec.memorySwapBytes = Int64(kind.memoryBytes)
         spec.sharedMemoryBytes = Int64(kind.shmBytes)

@@ -33,6 +33,9 @@ package protocol SandboxRuntime: Sendable {
     /// Starts a sandbox whose supervisor will dial `specification.socketFolder`.
     func start(_ specification: SandboxSpecification) async throws -> StartedSandbox
 
+    /// Takes back from a sandbox what it was given for its start alone, once its supervisor has answered.
+    func confine(_ handle: SandboxHandle, to sandboxClass: SandboxClass) async throws
+
     /// Attaches to the supervisor of a sandbox that runs, where that is the transport.
     func attach(_ handle: SandboxHandle) async throws -> any SandboxStream
 
@@ -81,6 +84,9 @@ extension SandboxRuntime {
     package func obtain(
         image: String, for tenant: TenantID?, progress: @escaping @Sendable (String) -> Void
     ) async throws -> ResolvedImage { try await resolve(image: image) }
+
+    /// Nothing was given for the start alone.
+    package func confine(_ handle: SandboxHandle, to sandboxClass: SandboxClass) async throws {}
 
     /// Supervisors dial a socket.
     package var transport: SupervisorTransport { .unix }

@@ -39,6 +39,21 @@ import Testing
         #expect(ledger.isEmpty)
     }
 
+    @Test func jobsThatLeaveTheLineLeaveNothingInIt() {
+        var ledger = ledger { $0.running = 1 }
+        let (running, first) = (JobID(), JobID())
+        #expect(ledger.admit(running, of: ann, demand(), priority: 0) == true)
+        #expect(ledger.admit(first, of: ann, demand(), priority: 1) == false)
+        for _ in 0..<1000 {
+            let job = JobID()
+            #expect(ledger.admit(job, of: ann, demand(), priority: 0) == false)
+            #expect(ledger.leave(job, of: ann) == [])
+        }
+        #expect(ledger.places(of: ann) < 100)
+        #expect(ledger.leave(running, of: ann) == [first] && ledger.leave(first, of: ann) == [])
+        #expect(ledger.isEmpty)
+    }
+
     @Test func eachResourceIsAddedUp() {
         var ledger = ledger {
             $0.cpus = 2

@@ -102,6 +102,10 @@ struct BadFile: Sendable, CustomTestStringConvertible {
         BadFile("runner:\n  heartbeat: 20s\n", 2, 14, "runner.silence", "three heartbeats (60s)"),
         BadFile("gpus:\n  devices: [all, 0]\n", 2, 12, "gpus.devices", "all alone"),
         BadFile("sandbox:\n  user_range: {first: 60000, count: 9000}\n", 2, 37, "sandbox.user_range.count", "65536"),
+        BadFile("sandbox:\n  user_range: {count: 3}\n", 2, 23, "sandbox.user_range.count", "at least 4"),
+        BadFile(
+            "sandbox:\n  user_range: {count: 40}\npools:\n  classes: [{name: a, slots: 32}]\n", 2, 23,
+            "sandbox.user_range.count", "at least 68, the user ids of one sandbox (pools.classes[0].slots: 32)"),
         BadFile("docker:\n  tls_cert: /c\n", 2, 13, "docker.tls_key", "tls_cert needs its key"),
         BadFile("pools:\n  classes: [{image: a}]\n", 2, 13, "pools.classes[0].name", "is missing"),
         BadFile("pools:\n  classes: [{name: a}, {name: a}]\n", 2, 31, "pools.classes[1].name", "earlier class"),

@@ -39,6 +39,22 @@ import Testing
         #expect(bench.status?.waiting == 0 && bench.status?.busy == 4)
     }
 
+    @Test func aShareThatEndsIsNotKeptUntilSomethingElseHappens() throws {
+        var bench = PoolBench(PoolBench.rules(max: 2, idleTTL: 600))
+        warm(&bench, "ann", 1)
+        bench.ask("bob")
+        let busy = bench.answerAll()
+        #expect(busy.count == 1)
+        bench.now = 10
+        let request = bench.ask("bob")
+        #expect(bench.actions.isEmpty, "ann keeps her half for now")
+        let next = try #require(bench.machine.nextDeadline)
+        #expect(next == 60)
+        bench.now = next
+        bench.send(.tick)
+        #expect(bench.answerAll().map(\.request) == [request])
+    }
+
     @Test func moreTenantsThanSandboxesAreAllServed() throws {
         var bench = PoolBench(PoolBench.rules(max: 2))
         for name in ["ann", "bob", "cid", "dee", "eve"] {

@@ -86,4 +86,23 @@ import Testing
         other.send(.lost(frozen, reason: "it died"))
         #expect(other.answerAll().map(\.request) == [request])
     }
+    @Test func aClassThatIsGoneKeepsNoThawedSandbox() throws {
+        var bench = PoolBench(PoolBench.rules(pauseAfter: 1))
+        bench.send(.declare(PoolBench.sandboxClass))
+        bench.ask("ann")
+        let grant = try #require(bench.answerAll().first)
+        bench.release(grant.sandbox)
+        bench.now = 2
+        bench.send(.tick)
+        _ = bench.answerAll()
+        #expect(bench.machine.phases[grant.sandbox] == .paused)
+        let request = bench.ask("ann")
+        #expect(bench.actions == [.resume(grant.sandbox)])
+        bench.send(.undeclare(PoolBench.sandboxClass))
+        bench.send(.cancelRequest(request))
+        #expect(bench.actions == [.destroy(grant.sandbox, .reload)])
+        #expect(bench.machine.audit() == nil)
+        _ = bench.answerAll()
+        #expect(bench.machine.isEmpty)
+    }
 }

@@ -83,22 +83,16 @@ import Testing
         #expect(try JobPlan(decoding: Array(text.utf8)).preload == ["numpy"])
     }
 
-    @Test func userIDsComeInBlocksOfTheirSlots() throws {
-        var ids = UserIDAllocator(range: IDRange(first: 1000, count: 40))
-        let one = try ids.take()
-        let wide = try ids.take(slots: 4)
-        #expect(one == [1000, 1001, 1002])
-        #expect(wide == Array(1004...1012))
-        let next = try ids.take()
-        #expect(next.first == 1016)
-        ids.give(wide)
-        for _ in 0..<5 { _ = try ids.take() }
-        #expect(throws: EngineError.self) { try ids.take() }
-        #expect(try ids.take(slots: 4) == wide)
-        var later = UserIDAllocator(range: IDRange(first: 1000, count: 40))
-        later.reserve(wide)
-        var seen = Set(wide)
-        while let block = try? later.take() { #expect(seen.isDisjoint(with: block), "\(block)"); seen.formUnion(block) }
-        #expect(seen.count == wide.count + 3 * 7)
+    @Test func aClassKnowsUnderWhichKeyItsRulesStand() throws {
+        let configuration = try Configuration.load(
+            yaml: "pools: {defaults: {start_timeout: 9s}, classes: [{name: a}, {name: b, start_timeout: 3m}]}",
+            environment: [:])
+        var sandboxClass = PoolBench.sandboxClass
+        #expect(configuration.pools.policy(of: sandboxClass).key == "pools.defaults")
+        sandboxClass.pool = "b"
+        let (policy, key) = configuration.pools.policy(of: sandboxClass)
+        #expect(policy.startTimeout == .seconds(180) && key == "pools.classes[1]")
+        sandboxClass.pool = "gone"
+        #expect(configuration.pools.policy(of: sandboxClass).policy.startTimeout == .seconds(9))
     }
 }

@@ -103,7 +103,9 @@ extension PoolSimulation {
             let kept = sandboxes.values.filter {
                 $0.sandboxClass == sandbox.sandboxClass && $0.owner == owner && !$0.isDoomed && !$0.isGone
             }
-            let isActive = kept.contains { $0.isLeased || $0.isPreparing || $0.usedAt + 60 > now }
+            let isActive = kept.contains {
+                $0.isLeased || $0.isPreparing || $0.usedAt + policies[sandbox.sandboxClass].fairWindow > now
+            }
             evictions += 1
             guard !isActive || kept.count > least else {
                 throw violation(

@@ -114,7 +114,8 @@ struct PoolSimulation {
             minIdle: random.below(3), max: 1 + random.below(8), idleTTL: random.chance(20) ? 0 : 5,
             maxUses: random.below(4) * 3, maxAge: random.chance(30) ? 20 : 0,
             onExhausted: PoolRules.Exhaustion.allCases[random.below(3)], startBackoff: 0.5, startBackoffMax: 4,
-            startingMax: startingMax, pauseAfter: random.chance(50) ? Double(1 + random.below(20)) / 10 : 0)
+            startingMax: startingMax, pauseAfter: random.chance(50) ? Double(1 + random.below(20)) / 10 : 0,
+            fairWindow: random.chance(50) ? 60 : 2)
     }
 
     static func ceiling(_ rules: PoolRules) -> Int { rules.onExhausted == .cold ? 2 * rules.max : rules.max }
@@ -140,6 +141,7 @@ struct PoolSimulation {
 
     /// Gives the machine an event, performs what it answers, and checks all rules.
     mutating func send(_ event: PoolEvent) throws {
+        try checkQuiet()
         clock += 1
         if isTracing { note("\(now) > \(event)") }
         try perform(machine.handle(event, now: now))

@@ -5,6 +5,8 @@ extension Configuration {
         public var defaults = PoolPolicy()
         /// The sandboxes of all pools that may start at the same time.
         public var startingMax = 2
+        /// The most kinds of sandboxes beside the declared classes that one tenant's jobs may use at the same time.
+        public var undeclaredMax = 64
         /// The declared classes.
         public var classes: [PoolClass] = []
 
@@ -35,8 +37,8 @@ public struct PoolPolicy: Sendable, Hashable {
     public var startBackoff = Duration.milliseconds(500)
     /// The longest such wait.
     public var startBackoffMax = Duration.seconds(30)
-    /// The longest start, from create to the runner's first word.
-    public var startTimeout = Duration.seconds(60)
+    /// The longest wait for the runner's first word once its sandbox was started.
+    public var startTimeout = Duration.seconds(30)
 
     /// What happens to a job when every sandbox of its pool is busy and the pool is at its maximum.
     public enum Exhaustion: String, Sendable, CaseIterable {
@@ -61,10 +63,26 @@ extension Configuration.Pools: ConfigurationSection {
             "starting_max", \.startingMax, .integer(1...256),
             "Sandboxes of all pools together that may start at the same time.",
             tune: "Raise it on machines with many cores: each start keeps about one busy for 300 ms.")
+        Field.value(
+            "undeclared_max", \.undeclaredMax, .integer(1...10_000),
+            "Kinds of sandboxes (images, sizes, networks, sets of mounts) beside the declared classes that the jobs of "
+                + "one tenant may use at the same time.",
+            tune:
+                "Lower it where tenants are strangers: each kind needs sandboxes of its own. Declare classes for what "
+                + "is used often.")
         Field.list(
             "classes", \.classes, max: 256, new: { PoolClass(policy: $0.defaults) },
             "Classes of sandboxes that are kept warm under policies of their own.",
             tune: "Declare one for each image and size that your jobs ask for often.")
+    }
+
+    /// The policy of a class of sandboxes, and its key in the configuration.
+    ///
+    /// A class that the configuration does not name any more goes by the rules of all others.
+    package func policy(of sandboxClass: SandboxClass) -> (policy: PoolPolicy, key: String) {
+        let place = sandboxClass.pool.flatMap { name in classes.firstIndex { $0.name == name } }
+        guard let place else { return (defaults, "pools.defaults") }
+        return (classes[place].policy, "pools.classes[\(place)]")
     }
 
     package func check() -> [ConfigurationConflict] {
@@ -126,8 +144,9 @@ extension PoolPolicy: ConfigurationSection {
             tune: "Lower it to recover sooner after an outage.")
         Field.value(
             "start_timeout", \.startTimeout, .duration(.seconds(1) ... .hours(1)),
-            "Longest start of a sandbox, from its creation to the runner's first word.",
-            tune: "Raise it on slow or heavily loaded machines.")
+            "Longest wait for the runner's first word once its sandbox was started.",
+            tune: "Raise it on slow or heavily loaded machines; lower it where images of others are run, since a start "
+                + "that hangs takes one of starting_max places for as long.")
     }
 
     package func check() -> [ConfigurationConflict] {

@@ -11,8 +11,6 @@ extension Configuration {
         public var redial = Duration.seconds(30)
         /// The time between the polite and the hard signal to a task.
         public var killGrace = Duration.seconds(1)
-        /// The longest wait for the runner's first word.
-        public var helloTimeout = Duration.seconds(30)
         /// The longest wait until a runner is ready after it was told its tenant, environment and modules.
         public var configureTimeout = Duration.seconds(120)
 
@@ -43,10 +41,6 @@ extension Configuration.Runner: ConfigurationSection {
             "kill_grace", \.killGrace, .duration(.seconds(0) ... .minutes(10)),
             "Time that a cancelled or timed out task has between SIGTERM and SIGKILL.",
             tune: "Raise it for tasks that clean up after themselves; 0 kills at once.")
-        Field.value(
-            "hello_timeout", \.helloTimeout, .duration(.milliseconds(100) ... .minutes(10)),
-            "Longest wait for the first word of a runner after its sandbox was started.",
-            tune: "Raise it on slow machines.")
         Field.value(
             "configure_timeout", \.configureTimeout, .duration(.seconds(1) ... .hours(1)),
             "Longest wait until a runner has its environment and has imported the preloaded modules.",
