@@ -41,7 +41,7 @@ struct RunnerCommandTests {
             try header(.start(start(name: name, env: most.merging(own) { $1 }), input: [1])))
         #expect(header.readableBytes <= Frame.headerLimitBytes)
         let parsed = try JSONValue(parsing: Array(header.readableBytesView))
-        #expect(parsed["env"]?["A"]?.string == most["A"])
+        #expect(parsed["env"]?["A"]?.text == most["A"])
     }
 
     @Test(
