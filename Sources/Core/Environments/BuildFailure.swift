@@ -29,7 +29,10 @@ struct BuildFailure {
     var detail = ""
     var lines: [String] = []
     var python = ""
+    /// The image that was to install; of the process runtime, the interpreter.
     var image = ""
+    /// Whether this machine's Python was to install, for sandboxes that are local processes.
+    var isLocal = false
     var installer = "pip"
 
     init(_ kind: Kind, _ requirements: [String], detail: String = "", lines: [String] = []) {
@@ -40,7 +43,7 @@ struct BuildFailure {
     }
 
     /// Takes what the program answered.
-    init(_ result: BuildResult, _ requirements: [String], image: String) {
+    init(_ result: BuildResult, _ requirements: [String], image: String, isLocal: Bool = false) {
         kind = result.kind.flatMap(Kind.init) ?? .failed
         self.requirements = requirements
         culprit = result.culprit ?? ""
@@ -48,6 +51,7 @@ struct BuildFailure {
         lines = result.lines ?? []
         python = result.interpreter.map { "Python \($0.version)" } ?? "this Python"
         self.image = image
+        self.isLocal = isLocal
         installer = result.installer ?? "pip"
     }
 
@@ -77,7 +81,7 @@ struct BuildFailure {
         case .memory: "the builder ran out of memory"
         case .timeout: "it took longer than environments.build_timeout"
         case .tooLarge: "it is larger than environments.max_total" + (detail.isEmpty ? "" : " (\(detail))")
-        case .noPip: "the image \"\(image)\" has no pip"
+        case .noPip: "the \(isLocal ? "interpreter" : "image") \"\(image)\" has no pip"
         case .noUV: "the builder has no uv, and environments.installer is uv"
         case .project: "the project cannot be installed: \(detail)"
         case .changed: "the project changed while it was installed"
@@ -88,7 +92,8 @@ struct BuildFailure {
     }
 
     private var remedy: String {
-        switch kind {
+        if isLocal, let remedy = localRemedy { return remedy }
+        return switch kind {
         case .missing:
             "Check the name and the version; for packages of your own set environments.index_url or "
                 + "environments.extra_index_urls."
@@ -114,6 +119,21 @@ struct BuildFailure {
         case .changed: "Submit the job again."
         case .failed: "See its lines."
         case .internal: "The engine's log says more."
+        }
+    }
+
+    /// What to change on this machine, where the remedy for containers would be another image.
+    private var localRemedy: String? {
+        switch kind {
+        case .noPip:
+            "Install its pip (on Debian and Ubuntu the package python3-pip), or name an interpreter that has it, such "
+                + "as a virtual environment's, as runtime.python."
+        case .noUV: "Install uv, or set environments.installer to auto or pip."
+        case .compile: "Use a version that has wheels, or install a compiler."
+        case .python: "Use another version of the package, or name another interpreter as runtime.python."
+        case .missing, .conflict, .invalid, .hash, .offline, .certificate, .disk, .memory, .timeout, .tooLarge,
+            .project, .changed, .mismatch, .failed, .internal:
+            nil
         }
     }
 }

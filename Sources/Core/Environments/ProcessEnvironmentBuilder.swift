@@ -47,7 +47,7 @@ package final class ProcessEnvironmentBuilder: EnvironmentBuilder {
         }
         let result = try await run(spec, order.work, limit: options.buildTimeout + .seconds(30))
         guard result.ok else {
-            throw BuildFailure(result, order.requirements, image: options.python).error
+            throw BuildFailure(result, order.requirements, image: options.python, isLocal: true).error
         }
         return result
     }

@@ -1,5 +1,6 @@
 import Foundation
 import SlipwayCore
+import TestSupport
 import Testing
 
 @Suite("Environments on a live engine", .enabled("no container engine answers", LiveEngine.answers), .serialized)
@@ -248,6 +249,24 @@ struct EnvironmentBuildTests {
         #expect(error.message.contains("slipdemo==9.9"))
         #expect(await store.prune(maxTotalBytes: 0).map(\.id) == [id])
         #expect(try FileManager.default.contentsOfDirectory(atPath: store.rootFolder).isEmpty)
+        try await bench.close()
+    }
+
+    @Test("where the machine's own Python has no pip, the remedy is one for this machine")
+    func processWithoutPip() async throws {
+        let folder = bench.data + "/bare-venv"
+        _ = try await HostPython.run(
+            "import sys, venv; venv.create(sys.argv[1], symlinks=True, with_pip=False)", [folder])
+        bench.options.python = folder + "/bin/python"
+        let store = try await bench.store("process")
+        var need = try await bench.need(["slipneeds"])
+        need.runtime = "process"
+        need.image = ResolvedImage(reference: "", digest: "")
+        let error = try await bench.failure(store, need)
+        #expect(error.code == .dependency)
+        #expect(error.message.contains("the interpreter \"\(folder)/bin/python\" has no pip"), "\(error.message)")
+        #expect(error.message.contains("python3-pip") && error.message.contains("runtime.python"), "\(error.message)")
+        #expect(!error.message.contains("image"), "\(error.message)")
         try await bench.close()
     }
 }
