@@ -34,7 +34,7 @@ enum NetworkTasks {
             probe.connect(("11.0.0.1", 9))
             listener = socket.create_server(("0.0.0.0", 7777))
             print(probe.getsockname()[0], flush=True)
-            listener.settimeout(20)
+            listener.settimeout(300)
             try:
                 line, _ = listener.accept()
             except OSError:
@@ -145,7 +145,7 @@ extension Live {
             var request = JobRequest(task: .source(NetworkTasks.listen))
             request.network = "egress"
             let listener = try await engine.engine.submit(request)
-            let address = try await eventually("the listener says where it is") {
+            let address = try await eventually("the listener says where it is", within: .seconds(90)) {
                 let lines = try await engine.logs(listener.id).split(separator: "\n")
                 return lines.first.map(String.init)
             }
