@@ -91,9 +91,21 @@ struct PoolCommandTests {
             try await Task.sleep(for: .milliseconds(100))
             let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
             try handle.write(contentsOf: Data(text.utf8))
-            return try handle.close()
+            try handle.close()
+            return try await awaitEnd(pipe)
         }
         Issue.record("nobody read \(pipe) within 30 s")
+    }
+
+    /// Waits until nobody reads from a pipe: what came next would be taken for more of the same file.
+    private func awaitEnd(_ pipe: String) async throws {
+        for _ in 0..<6000 {
+            let descriptor = open(pipe, O_WRONLY | O_NONBLOCK)
+            guard descriptor >= 0 else { return }
+            close(descriptor)
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        Issue.record("\(pipe) was read for 30 s")
     }
 
     @Test("--all shows the pools of all tenants to the operator, and notes say what jobs wait for")

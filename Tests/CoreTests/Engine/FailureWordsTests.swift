@@ -65,6 +65,7 @@ struct FailureWordsTests {
         let long = "it did not answer; its last output: no module"
         #expect(words.note(own, whole: long, output: "no module", of: id) == long)
         for _ in 0..<1000 { _ = words.note(refusal, whole: "x", of: SandboxID()) }
-        #expect(words.restored(words.note(refusal, whole: "the last", of: id)) == "the last")
+        let last = words.note(refusal, whole: "the last", of: id)
+        #expect(words.restored(last) == "the last")
     }
 }

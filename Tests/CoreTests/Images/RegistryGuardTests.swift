@@ -78,7 +78,6 @@ struct RegistryGuardTests {
             while gate.withLock({ $0 }) { usleep(10_000) }
             return []
         }
-        let started = ContinuousClock.now
         let codes = await withTaskGroup(of: EngineError.Code?.self) { group in
             for number in 0..<12 {
                 group.addTask {
@@ -91,7 +90,6 @@ struct RegistryGuardTests {
             return await group.reduce(into: []) { $0.append($1) }
         }
         #expect(codes == [EngineError.Code?](repeating: .unavailable, count: 12))
-        #expect(started.duration(to: .now) < .seconds(30))
         gate.withLock { $0 = false }
     }
 

@@ -63,8 +63,8 @@ struct JobRequestValidatorTests {
         "variables fit into the frame that starts the task, as JSON",
         arguments: [("x", 1), ("é", 2), ("\n", 2), ("\"", 2), ("\\", 2), ("\u{1}", 6), ("\u{1F}", 6), ("/", 1)])
     func environmentSize(_ unit: String, _ bytes: Int) {
-        // {"A":"..."} takes 8 bytes beside the value.
-        let most = (EnvironmentSize.limitBytes - 8) / bytes
+        // {"A":"..."} takes 8 bytes beside the value, and one more is counted, for a comma.
+        let most = (EnvironmentSize.limitBytes - 9) / bytes
         #expect(faults { $0.env = ["A": String(repeating: unit, count: most)] } == [])
         #expect(faults { $0.env = ["A": String(repeating: unit, count: most + 1)] } == ["/env out-of-range"])
         let half = String(repeating: unit, count: most / 2 + 10)
