@@ -199,9 +199,10 @@ class Hygiene:
         in which its owner and its maker stand.
         """
         for fd in self._tables:
-            if os.pread(fd, 4096, 0).count(b"\n") > 1:
-                if alone or any(linux.ipc_objects(kind, uid) for kind in IPC_KINDS):
-                    return True
+            if os.pread(fd, 4096, 0).count(b"\n") > 1 and (
+                alone or any(linux.ipc_objects(kind, uid) for kind in IPC_KINDS)
+            ):
+                return True
         try:
             names = os.listdir(MQUEUE)
         except OSError:
