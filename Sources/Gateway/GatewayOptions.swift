@@ -22,6 +22,8 @@ public struct GatewayOptions: Sendable {
     public var bodiesInFlightMaxBytes = 256 << 20
     /// The bytes of results that are on their way to clients at a time.
     public var resultsInFlightMaxBytes = 512 << 20
+    /// How long requests that have begun may take to end when the gateway's task is cancelled.
+    public var endTimeout = Duration.seconds(5)
     /// The longest wait for room for a body or a result.
     public var roomTimeout = Duration.seconds(30)
     /// The largest JSON body in bytes, the tasks in it not counted.

@@ -65,12 +65,9 @@ public struct GatewayService: Service {
         self.onListening = onListening
     }
 
-    /// How long connections may take to end by themselves when the service is cancelled.
-    private static let patience = Duration.seconds(5)
-
     /// Listens until the task is cancelled or its group shuts down gracefully.
     ///
-    /// Either way requests that have begun are answered; after a cancellation they have 5 seconds for it.
+    /// Either way requests that have begun are answered; after a cancellation they have ``GatewayOptions/endTimeout`` for it.
     ///
     /// - Throws: ``EngineError`` of code `configuration` when the address cannot be listened on.
     public func run() async throws {
@@ -80,13 +77,14 @@ public struct GatewayService: Service {
         let serving = Task { [taskExecutor] in
             try await withTaskExecutorPreference(taskExecutor) { try await group.run() }
         }
+        let patience = routes.options.endTimeout
         do {
             try await withTaskCancellationHandler {
                 try await serving.value
             } onCancel: {
                 Task {
                     await group.triggerGracefulShutdown()
-                    try await Task.sleep(for: Self.patience)
+                    try await Task.sleep(for: patience)
                     serving.cancel()
                 }
             }

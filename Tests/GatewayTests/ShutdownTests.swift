@@ -40,6 +40,8 @@ struct ShutdownTests {
     ) async throws -> (lines: KeptLog.Lines, connection: HTTPConnection?) {
         var (options, keys) = (options, StubKeys())
         options.port = 0
+        // So long that only what hangs would come to its end, on a busy machine, too.
+        options.endTimeout = .seconds(120)
         let key = keys.add(.default)
         let service = StubJobService()
         let (ports, continuation) = AsyncStream<Int>.makeStream()

@@ -120,7 +120,8 @@ struct TransferTests {
         var options = GatewayOptions()
         options.resultsInFlightMaxBytes = 40 << 20
         options.roomTimeout = .milliseconds(100)
-        options.sendTimeout = .seconds(3)
+        // Long enough for the second request to come before the first is cut off, on a busy machine, too.
+        options.sendTimeout = .seconds(15)
         try await withGateway(options: options) { gateway in
             let job = Job.sample(state: .completed)
             let bytes = [UInt8](repeating: 7, count: 32 << 20)
@@ -134,7 +135,7 @@ struct TransferTests {
             let refused = try await HTTPConnection(port: gateway.port).exchange(request)
             #expect(refused.status == 503)
             #expect(try refused.json()["type"]?.text == "/problems/no-room")
-            let whole = try await eventually("the stuck reader is cut off") {
+            let whole = try await eventually("the stuck reader is cut off", within: .seconds(90)) {
                 let response = try await HTTPConnection(port: gateway.port).exchange(request)
                 return response.status == 200 ? response : nil
             }

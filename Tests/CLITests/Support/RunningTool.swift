@@ -10,7 +10,7 @@ final class RunningTool: Sendable {
     }
 
     private let state: Mutex<State>
-    private let pid: Int32
+    let pid: Int32
 
     init(_ binary: URL, _ arguments: [String], environment: [String: String], folder: URL) throws {
         let process = Process()
