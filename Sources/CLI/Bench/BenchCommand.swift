@@ -41,6 +41,9 @@ struct BenchCommand: AsyncParsableCommand {
         configuration.runtime.default = .docker
         configuration.pools.defaults.minIdle = 0
         configuration.pools.defaults.max = 2
+        // Each cold start is of a class of its own, whose sandbox stays: none is to wait for the removal of another one.
+        configuration.allocation.cpus = 4096
+        configuration.allocation.memoryBytes = 4 << 40
         configuration.gateway.port = 0
         let bench = try await BenchRun(
             configuration: configuration, logger: common.logger(configuration, level: .warning), note: note)
