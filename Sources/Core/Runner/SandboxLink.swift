@@ -33,6 +33,13 @@ package final class SandboxLink: SupervisorLink {
     /// Whether the engine wants nothing read now, and whether the supervisor has sent more than its share.
     private var isHeld = false
     private var isResting = false
+    /// Whether a write is under way.
+    ///
+    /// One that fails reads the supervisor's last words before it returns, and who sends must not find the engine
+    /// changed by them.
+    private var isSending = false
+    /// What came meanwhile and everything after it, for the loop's next turn.
+    private var late: [LinkEvent] = []
 
     /// Makes a link; call `listen` next.
     ///
@@ -89,8 +96,23 @@ package final class SandboxLink: SupervisorLink {
         guard let channel else { return false }
         var buffer = channel.allocator.buffer(capacity: 1024)
         for command in commands { guard command.write(into: &buffer) else { return false } }
+        isSending = true
         channel.writeAndFlush(buffer, promise: nil)
+        isSending = false
         return true
+    }
+
+    /// Tells the engine of an event, never while it sends.
+    private func deliver(_ event: LinkEvent) {
+        guard isSending || !late.isEmpty else { return handler(event) }
+        late.append(event)
+        guard late.count == 1 else { return }
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        loop.execute {
+            let events = bound.value.late
+            bound.value.late = []
+            for event in events { bound.value.handler(event) }
+        }
     }
 
     /// Stops reading what the supervisor sends, or goes on: it waits while the host is behind.
@@ -165,7 +187,7 @@ package final class SandboxLink: SupervisorLink {
             logger.warning(
                 "refused a connection to a sandbox's socket", metadata: ["peer": "\(pid)", "expected": "\(expected)"])
         }
-        if refusals == Self.refusalLimit { handler(.violation("its socket was dialled \(refusals) times by others")) }
+        if refusals == Self.refusalLimit { deliver(.violation("its socket was dialled \(refusals) times by others")) }
     }
 
     fileprivate func received(_ frame: Frame, on channel: any Channel) {
@@ -177,7 +199,7 @@ package final class SandboxLink: SupervisorLink {
                 guard !hasGreeted else { return violated("HELLO a second time on one connection", on: channel) }
                 hasGreeted = true
             }
-            handler(.message(message))
+            deliver(.message(message))
         } catch {
             violated("\(error)", on: channel)
         }
@@ -194,13 +216,13 @@ package final class SandboxLink: SupervisorLink {
         guard channel === self.channel else { return }
         self.channel = nil
         channel.close(promise: nil)
-        handler(.violation(reason))
+        deliver(.violation(reason))
     }
 
     fileprivate func ended(_ channel: any Channel) {
         guard channel === self.channel else { return }
         self.channel = nil
-        handler(.disconnected)
+        deliver(.disconnected)
     }
 }
 

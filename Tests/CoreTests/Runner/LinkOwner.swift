@@ -34,6 +34,14 @@ actor LinkOwner {
         link = nil
     }
 
+    /// Sends a command after `prepare`, with nothing on the loop in between; returns what was told until it was sent.
+    func send(after prepare: @Sendable () throws -> Void) rethrows -> [String] {
+        try prepare()
+        let reference = TaskReference(job: "job", attempt: 1, nonce: TaskReference.makeNonce())
+        link?.send(.acknowledge(reference))
+        return events.all
+    }
+
     nonisolated func take() -> [String] { events.all }
     nonisolated func forget() { events.forget() }
 }
