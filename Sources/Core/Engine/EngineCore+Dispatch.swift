@@ -104,7 +104,6 @@ extension EngineCore {
     /// before could run twice.
     private func mayOverlap(_ job: ActiveJob) -> Bool {
         configuration.jobs.claim == .overlapped && job.job.attempt == 1 && !job.isKeyed && !job.isInserted
-            && !needsDurableFile(job)
     }
 
     /// Commits a claim that was held back.
@@ -128,21 +127,10 @@ extension EngineCore {
             return
         }
         job.isInserted = true
-        if needsDurableFile(job) {
-            let id = job.job.id
-            spawn { core in
-                guard let job = core.jobs[id] else { return }
-                do {
-                    try await core.makeInputDurable(job)
-                    core.commit(.insert([try core.row(of: job)], idempotency: job.keyClaim), then: next)
-                } catch {
-                    next(core, .failure(error as? EngineError ?? EngineError(.internalFault, "\(error)")))
-                }
-            }
-            return
-        }
         do {
-            commit(.insert([try row(of: job)], idempotency: job.keyClaim), then: next)
+            let row = try row(of: job)
+            guard !needsDurableFile(job) else { return insertLarge(job, row, then: next) }
+            commit(.insert([row], idempotency: job.keyClaim), then: next)
         } catch {
             next(self, .failure(error as? EngineError ?? EngineError(.internalFault, "\(error)")))
         }

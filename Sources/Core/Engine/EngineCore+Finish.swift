@@ -237,7 +237,6 @@ extension EngineCore {
             ended(id, ending, finished, journal, at: now)
         case .failure(let error):
             noteStore(error)
-            acknowledge(job)
             abort(job, error)
         }
     }
@@ -316,6 +315,7 @@ extension EngineCore {
                 releaseUnused(sandbox, job)
             }
         }
+        if job.phase == .finishing { acknowledge(job) }
         job.phase = .ended
         forget(job)
         job.committed.fail(error)

@@ -223,12 +223,12 @@ extension EngineCore {
         }
     }
 
-    /// Forgets a large input that waits: it is read again when its turn comes.
+    /// Forgets a large input that waits, or that its runner has: it is read again when it is needed.
     private func unload(_ job: ActiveJob) {
         switch job.phase {
-        case .preparing, .waiting, .backingOff:
+        case .preparing, .waiting, .backingOff, .running:
             if let input = job.input, input.bytes.count > ActiveJob.inputKeptBytes { job.input = nil }
-        case .recovering, .claiming, .running, .finishing, .ended: break
+        case .recovering, .claiming, .finishing, .ended: break
         }
     }
 
@@ -265,9 +265,7 @@ extension EngineCore {
             let id = job.job.id
             let row = try row(of: job)
             guard !needsDurableFile(job) else {
-                job.changesAfterInsert = []
-                spawn { await $0.insertLarge(id, row) }
-                return
+                return insertLarge(job, row) { core, result in core.inserted(id, result) }
             }
             commit(.insert([row], idempotency: job.keyClaim)) { core, result in core.inserted(id, result) }
         } catch {
@@ -275,20 +273,28 @@ extension EngineCore {
         }
     }
 
-    /// Stores a job as it was when it came, once its large input is on disk, and then what became of it meanwhile.
-    private func insertLarge(_ id: JobID, _ row: JobRow) async {
-        guard let job = jobs[id] else { return }
-        do {
-            try await makeInputDurable(job)
-            var row = row
-            row.input = job.storedInput
-            commit(.insert([row], idempotency: job.keyClaim)) { core, result in core.inserted(id, result) }
-            let changes = job.changesAfterInsert ?? []
-            job.changesAfterInsert = nil
-            for change in changes { change(self) }
-        } catch {
-            job.changesAfterInsert = nil
-            abort(job, error as? EngineError ?? EngineError(.internalFault, "\(error)"))
+    /// Stores a job as it is now, once its large input is on disk, and then what has become of it meanwhile.
+    func insertLarge(
+        _ job: ActiveJob, _ row: JobRow,
+        then next: @escaping @Sendable (isolated EngineCore, Result<StoreOutcome, EngineError>) -> Void
+    ) {
+        job.changesAfterInsert = []
+        let id = job.job.id
+        spawn { core in
+            guard let job = core.jobs[id] else { return }
+            do {
+                try await core.makeInputDurable(job)
+                var row = row
+                row.input = job.storedInput
+                core.commit(.insert([row], idempotency: job.keyClaim), then: next)
+                let changes = job.changesAfterInsert ?? []
+                job.changesAfterInsert = nil
+                for change in changes { change(core) }
+                core.unload(job)
+            } catch {
+                job.changesAfterInsert = nil
+                next(core, .failure(error as? EngineError ?? EngineError(.internalFault, "\(error)")))
+            }
         }
     }
 

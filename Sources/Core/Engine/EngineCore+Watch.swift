@@ -43,7 +43,7 @@ extension EngineCore {
     private func markRunning() {
         let now = NIODeadline.now()
         let late = jobs.values.filter { job in
-            job.phase == .running && !job.isMarkedRunning && job.isInserted
+            job.phase == .running && !job.isMarkedRunning && job.isInserted && job.changesAfterInsert == nil
                 && job.startedAt.map { now - $0 > .milliseconds(500) } ?? false
         }
         guard !late.isEmpty else { return }

@@ -1,5 +1,6 @@
 import Foundation
 import SlipwayCore
+import TestSupport
 import Testing
 
 @Suite("Store file")

@@ -36,5 +36,33 @@ extension Live {
                 #expect(try await engine.engine.store.row(outcome.job.id)?.job.state == .completed)
             }
         }
+
+        @Test(
+            "a large input runs while it is written, and one that cannot be written is no job", arguments: runtimesHere)
+        func written(_ runtime: String) async throws {
+            try #require(TinyDisk.isPossible)
+            let disk = try TinyDisk(megabytes: 96)
+            let engine = try await TestEngine.start(runtime) { configuration in
+                configuration.data.directory = disk.folder.path + "/data"
+                configuration.data.minFreeBytes = 0
+                configuration.pools.defaults.max = 1
+            }
+            let filler = (0..<100_000).map { _ in String(UInt64.random(in: .min ... .max), radix: 36) }.joined()
+            let request = JobRequest(task: .source("# \(filler)\ndef main(): return 7\n"))
+            let first = try await engine.run(request)
+            #expect(first.value == 7, "\(first.summary)")
+            let row = try #require(try await engine.engine.store.row(first.job.id))
+            #expect(
+                row.job.state == .completed && row.input?.inline == nil, "its file is durable, its row holds no copy")
+            try disk.fill("ballast")
+            await #expect(throws: EngineError.self) { _ = try await engine.run(request) }
+            await #expect(throws: EngineError.self) { _ = try await engine.engine.submit(request) }
+            try disk.remove("ballast")
+            let again = try await eventually("jobs are accepted again") { try? await engine.run(request) }
+            #expect(again.value == 7, "\(again.summary)")
+            #expect(again.job.sandbox == first.job.sandbox, "a sandbox whose job could not be stored serves on")
+            #expect(try engine.engine.store.unfinishedBlocking().isEmpty)
+            #expect(try await engine.shutdown() == [])
+        }
     }
 }

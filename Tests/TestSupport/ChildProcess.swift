@@ -2,16 +2,18 @@ import Foundation
 import Testing
 
 /// A Python process for what another program does to the store's files.
-enum ChildProcess {
+package enum ChildProcess {
     /// Runs Python code to its end.
-    static func python(_ code: String, _ arguments: String...) throws {
+    package static func python(_ code: String, _ arguments: String...) throws {
         let process = try start(code, arguments)
         process.waitUntilExit()
         #expect(process.terminationStatus == 0)
     }
 
     /// Starts Python code and waits for the line that says it is ready; it ends when its standard input closes.
-    static func pythonHolding(_ code: String, _ arguments: String...) throws -> (release: () -> Void, pid: Int32) {
+    package static func pythonHolding(_ code: String, _ arguments: String...) throws -> (
+        release: () -> Void, pid: Int32
+    ) {
         let input = Pipe()
         let output = Pipe()
         let process = try start(code, arguments, input: input, output: output)
@@ -26,7 +28,7 @@ enum ChildProcess {
     }
 
     /// Runs a program and tells whether it succeeded.
-    static func succeeds(_ program: String, _ arguments: [String]) -> Bool {
+    package static func succeeds(_ program: String, _ arguments: [String]) -> Bool {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: program)
         process.arguments = arguments
