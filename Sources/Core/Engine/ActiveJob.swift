@@ -54,6 +54,8 @@ final class ActiveJob {
     var changesAfterInsert: [@Sendable (isolated EngineCore) -> Void]?
     /// Whether START of the current attempt left: before, its runner knows nothing of it.
     var isSent = false
+    /// Whether an earlier process of this engine sent it.
+    var isTakenBack = false
     /// The environment that it waits for a sandbox with.
     var environment: String?
     /// Whether the store knows that the attempt runs.

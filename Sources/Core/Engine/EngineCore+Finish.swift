@@ -33,7 +33,10 @@ extension EngineCore {
             return
         }
         job.flushText()
-        job.job.timings.run = seconds(from: job.startedAt, to: .now())
+        let elapsed = seconds(from: job.startedAt, to: .now())
+        // Its result may have waited for this process to start.
+        let told = job.isTakenBack ? result.runSeconds : nil
+        job.job.timings.run = elapsed.map { min($0, told ?? $0) }
         var ending = Self.ending(of: result, job: job)
         if let cpu = result.cpuSeconds {
             ending.usage = Job.Usage(

@@ -200,9 +200,10 @@ extension EngineCore {
 
     private func goOn(_ job: ActiveJob, in sandbox: Sandbox) {
         job.isSent = true
+        job.isTakenBack = true
         job.phase = .running
         job.job.state = .running
-        job.startedAt = .now()
+        job.startedAt = Self.instant(of: job.job.startedAt ?? job.job.createdAt)
         job.job.startedAt = job.job.startedAt ?? Date()
         job.hostDeadline = .now() + .nanoseconds(Int64((job.plan.timeoutSeconds + hostGraceSeconds) * 1e9))
         sandbox.slot(of: job).job = job
@@ -240,17 +241,22 @@ extension EngineCore {
         }
     }
 
+    /// When something of an earlier process was, by this one's clock: for what is shown, never for a deadline.
+    private static func instant(of date: Date) -> NIODeadline {
+        let age = max(0, Date().timeIntervalSince(date))
+        let uptime = NIODeadline.now().uptimeNanoseconds
+        return .uptimeNanoseconds(uptime - UInt64(min(Double(uptime), age * 1e9)))
+    }
+
     private func activeJob(of row: JobRow) throws -> ActiveJob {
         let plan = try JobPlan(decoding: row.options)
         let now = Date().timeIntervalSince1970 * 1000
         let queueSeconds = row.queueDeadlineMilliseconds.map { max(0, (Double($0) - now) / 1000) } ?? 86_400
-        let age = TimeAmount.nanoseconds(Int64(max(0, Date().timeIntervalSince(row.job.createdAt)) * 1e9))
         let job = ActiveJob(
             job: row.job, plan: plan, maxAttempts: row.maxAttempts,
             backoffSeconds: Double(row.backoffMilliseconds) / 1000, priority: row.priority, now: .now(),
             queueSeconds: queueSeconds)
-        let uptime = NIODeadline.now().uptimeNanoseconds
-        job.submittedAt = .uptimeNanoseconds(uptime - min(uptime, UInt64(age.nanoseconds)))
+        job.submittedAt = Self.instant(of: row.job.createdAt)
         job.storedInput = row.input
         job.isInserted = true
         job.accept()

@@ -90,6 +90,7 @@ extension EngineCore {
         job.outputs = nil
         job.hasMoreTime = false
         job.isMarkedRunning = false
+        job.isTakenBack = false
         job.hostDeadline = nil
         job.job.state = .queued
         // The row's number is that of the attempt that comes next; the end of a job that still waits must name it, too.

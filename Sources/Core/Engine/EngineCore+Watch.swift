@@ -48,8 +48,10 @@ extension EngineCore {
         }
         guard !late.isEmpty else { return }
         for job in late { job.isMarkedRunning = true }
-        let attempts = late.map { JobAttempt(id: $0.job.id, attempt: $0.job.attempt) }
-        commit(.markRunning(attempts, at: Date())) { core, result in core.noteFailure(result) }
+        let attempts = late.map { job in
+            StartedAttempt(JobAttempt(id: job.job.id, attempt: job.job.attempt), at: job.job.startedAt ?? Date())
+        }
+        commit(.markRunning(attempts)) { core, result in core.noteFailure(result) }
     }
 
     private func checkJobs() {

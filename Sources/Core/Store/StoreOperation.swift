@@ -13,6 +13,18 @@ package struct JobAttempt: Sendable, Hashable {
     }
 }
 
+/// An attempt whose START was sent.
+package struct StartedAttempt: Sendable {
+    package var attempt: JobAttempt
+    /// When it was sent.
+    package var at: Date
+
+    package init(_ attempt: JobAttempt, at: Date) {
+        self.attempt = attempt
+        self.at = at
+    }
+}
+
 /// The claim of a queued job for a sandbox.
 package struct JobClaim: Sendable {
     /// The job and the attempt that begins: the queued row's attempt, at least 1.
@@ -98,7 +110,7 @@ package enum StoreOperation: Sendable {
     /// `queued -> starting`.
     case claim(JobClaim)
     /// `starting -> running`, for each that is still there.
-    case markRunning([JobAttempt], at: Date)
+    case markRunning([StartedAttempt])
     /// Any legal step to a terminal state.
     case finish(JobFinish)
     /// Back to `queued`: as the next attempt, or as the same one when START provably never left the host.

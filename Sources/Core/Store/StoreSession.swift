@@ -16,7 +16,7 @@ struct StoreSession: Sendable {
         switch operation {
         case .insert(let rows, let claim): try insert(rows, idempotency: claim, on: db)
         case .claim(let claim): try Self.claim(claim, on: db)
-        case .markRunning(let attempts, let at): try Self.markRunning(attempts, at: at, on: db)
+        case .markRunning(let attempts): try Self.markRunning(attempts, on: db)
         case .finish(let finish): try Self.finish(finish, on: db)
         case .requeue(let attempt, let notBefore, let same):
             try Self.requeue(attempt, notBefore: notBefore, sameAttempt: same, on: db)
@@ -81,11 +81,15 @@ struct StoreSession: Sendable {
         return .applied(changed == 1)
     }
 
-    private static func markRunning(_ attempts: [JobAttempt], at: Date, on db: Database) throws -> StoreOutcome {
+    private static func markRunning(_ attempts: [StartedAttempt], on db: Database) throws -> StoreOutcome {
         var changed = 0
-        for attempt in attempts {
+        for started in attempts {
             changed += try db.change(
-                SQL.run, [StoreValue.of(at), attempt.id.description.databaseValue, attempt.attempt.databaseValue])
+                SQL.run,
+                [
+                    StoreValue.of(started.at), started.attempt.id.description.databaseValue,
+                    started.attempt.attempt.databaseValue,
+                ])
         }
         return .changed(changed)
     }

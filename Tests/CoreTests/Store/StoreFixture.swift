@@ -87,7 +87,7 @@ enum StoreSamples {
     }
 
     static func run(_ id: JobID, _ attempt: Int = 1) -> StoreOperation {
-        .markRunning([.init(id: id, attempt: attempt)], at: moment)
+        .markRunning([.init(.init(id: id, attempt: attempt), at: moment)])
     }
 
     static func finish(

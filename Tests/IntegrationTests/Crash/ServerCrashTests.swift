@@ -52,6 +52,8 @@ extension Live {
             let ended = try await job(server, id, wait: 30)
             #expect(ended["state"] == "completed", "\(ended)")
             #expect(ended["attempt"] == 1)
+            guard case .number(let run)? = ended["timings"]?["run"] else { throw TestFailure("no run time: \(ended)") }
+            #expect(run >= 4.9, "what ran before the restart counts")
             #expect(try ledger.starts() == [id: [1: 1]])
             let logs = try await server.client.send("GET", "/v1/jobs/\(id)/logs?stream=stdout")
             #expect(logs.text == Ledger.output)
