@@ -47,6 +47,18 @@ package enum ContainerEngine {
         try await withClient { try await $0.listContainers(labels: [DockerRuntime.sandboxLabel: sandbox]) }.first
     }
 
+    /// Writes an image into a file that another engine can load.
+    package static func save(image: String, to file: String) async throws {
+        guard let socketPath else { throw TestFailure("the engine has no socket") }
+        let fetch = Process()
+        fetch.executableURL = URL(fileURLWithPath: "/usr/bin/curl")
+        let encoded = image.replacingOccurrences(of: "/", with: "%2F")
+        fetch.arguments = ["-sf", "--unix-socket", socketPath, "-o", file, "http://localhost/images/\(encoded)/get"]
+        try fetch.run()
+        try await onThread { fetch.waitUntilExit() }
+        guard fetch.terminationStatus == 0 else { throw TestFailure("the image \(image) cannot be read") }
+    }
+
     /// Removes what one of our engines keeps in volumes.
     package static func removeVolumes(of engineID: String) async throws {
         try await withClient { client in

@@ -93,16 +93,7 @@ package final class RemoteEngine: Sendable {
 
     private func copyImage(_ name: String) async throws {
         let archive = folder.path + "/image.tar"
-        guard let source = ContainerEngine.socketPath else { throw TestFailure("the engine has no socket") }
-        let fetch = Process()
-        fetch.executableURL = URL(fileURLWithPath: "/usr/bin/curl")
-        let encoded = name.replacingOccurrences(of: "/", with: "%2F")
-        fetch.arguments = [
-            "-sf", "--unix-socket", source, "-o", archive, "http://localhost/images/\(encoded)/get",
-        ]
-        try fetch.run()
-        try await onThread { fetch.waitUntilExit() }
-        guard fetch.terminationStatus == 0 else { throw TestFailure("the image \(name) cannot be read") }
+        try await ContainerEngine.save(image: name, to: archive)
         _ = try await withClient { try await $0.loadImages(fromFile: archive) }
         try FileManager.default.removeItem(atPath: archive)
     }

@@ -24,7 +24,7 @@ struct EngineChecks {
         }
         return [engine(version)] + [runc(version), containerd(version)].compactMap { $0 }
             + [
-                cgroup(info), users(info), seccomp(info), limits(info), ociRuntime(info), await image(),
+                cgroup(info), users(info), await seccomp(info), limits(info), ociRuntime(info, version), await image(),
             ].compactMap { $0 }
     }
 
@@ -78,15 +78,35 @@ struct EngineChecks {
             "run a rootless engine, or start it with userns-remap, as one more line of defence")
     }
 
-    private func seccomp(_ info: DockerInfo) -> Finding {
+    private func seccomp(_ info: DockerInfo) async -> Finding {
         let option = info.securityOptions?.first { $0.contains("name=seccomp") }
         guard let option, !option.contains("unconfined") else {
             return .fail(
                 "seccomp", option == nil ? "the engine filters no system calls" : "the engine's profile is unconfined",
                 "use a kernel and an engine with seccomp, and the engine's default profile")
         }
-        let profile = configuration.sandbox.seccomp ?? "the engine's default profile"
-        return .ok("seccomp", profile)
+        if let profile = configuration.sandbox.seccomp { return .ok("seccomp", profile) }
+        return await podmanSeccomp() ?? .ok("seccomp", "the engine's default profile")
+    }
+
+    /// Podman's default profile lets a container make user namespaces; nil on other engines.
+    private func podmanSeccomp() async -> Finding? {
+        do {
+            guard let podman = try await client.podman() else { return nil }
+            var reason = "the engine does not see the folders of this machine"
+            if configuration.docker.sharesFolders(with: client.endpoint) {
+                switch try await client.narrowedFilter(of: podman) {
+                case .narrowed:
+                    return .ok("seccomp", "the engine's default profile, without namespaces, mounts and keyrings")
+                case .engines(let found): reason = found
+                }
+            }
+            return .warn(
+                "seccomp", "the engine's default profile, which lets tasks make user namespaces: \(reason)",
+                "name a narrower one as seccomp_profile in the section [containers] of the engine's containers.conf")
+        } catch {
+            return .fail("seccomp", CommandExit(error)?.message ?? "\(error)", "see the container engine")
+        }
     }
 
     private func limits(_ info: DockerInfo) -> Finding {
@@ -104,8 +124,13 @@ struct EngineChecks {
         return .ok("limits", "memory, swap, cpus and pids")
     }
 
-    private func ociRuntime(_ info: DockerInfo) -> Finding? {
+    private func ociRuntime(_ info: DockerInfo, _ version: DockerVersion) -> Finding? {
         guard let wanted = configuration.runtime.ociRuntime else { return nil }
+        guard !version.isPodman else {
+            return .fail(
+                "OCI runtime", "Podman does not heed \(wanted) on its Docker-compatible socket, so nothing starts",
+                "name it as runtime in the section [engine] of its containers.conf, and remove runtime.oci_runtime")
+        }
         guard info.runtimeNames.contains(wanted) else {
             return .fail(
                 "OCI runtime", "the engine has no '\(wanted)'; it has \(info.runtimeNames.joined(separator: ", "))",

@@ -26,6 +26,8 @@ struct DockerCall: Sendable {
     /// The limit of one attempt; nil for the client's default.
     var timeouts: CurlTimeouts?
     var lane: CurlRequest.Lane = .brief
+    /// Whether the path names an interface of another kind, with its version.
+    var isVersioned = false
     /// The largest answer that is read.
     var limitBytes = 16 * 1024 * 1024
 
@@ -38,7 +40,7 @@ struct DockerCall: Sendable {
     }
 
     func request(origin: CurlOrigin, version: DockerAPIVersion?, defaults: CurlTimeouts) -> CurlRequest {
-        var target = (version.map { "/v\($0)" } ?? "") + path
+        var target = (isVersioned ? "" : version.map { "/v\($0)" } ?? "") + path
         for (index, item) in query.enumerated() {
             target += (index == 0 ? "?" : "&") + item.name + "=" + DockerPath.encode(item.value)
         }

@@ -17,13 +17,18 @@ extension DockerClient {
     ///
     /// - Throws: `EngineError`; `imageNotFound` when the engine does not have the image.
     package func createContainer(name: String, _ spec: ContainerSpec) async throws -> CreateOutcome {
+        let podman = try await podman()
+        let spec = if let podman { try await adapted(spec, to: podman) } else { spec }
         let call = try DockerCall(
             action: "create container \(name)", method: "POST", path: "/containers/create",
-            query: [("name", name)], accepts: [404, 409], retry: .whenUnanswered, timeouts: slowTimeouts
+            query: [("name", name)], accepts: podman == nil ? [404, 409] : [404, 409, 500], retry: .whenUnanswered,
+            timeouts: slowTimeouts
         ).sending(json: ContainerCreateBody(spec: spec))
         let response = try await send(call)
         let problem = DockerAPIError(status: response.head.status, body: response.body)
         switch response.head.status {
+        // Podman's words for a conflict.
+        case 500 where problem.message.contains(name) && problem.message.contains("already in use"): return .nameTaken
         // A conflict that is not about the name does not go away by inspecting.
         case 409 where problem.message.contains(name): return .nameTaken
         case 404 where problem.message.lowercased().contains("image"):
@@ -31,7 +36,7 @@ extension DockerClient {
                 .imageNotFound,
                 "the container engine does not have the image \"\(spec.image)\"; pull or load it, or name another",
                 cause: problem)
-        case 404, 409: throw errors.refused(call.action, problem)
+        case 404, 409, 500: throw errors.refused(call.action, problem)
         default:
             let created = try decode(CreatedBody.self, response, call)
             return .created(id: created.id, warnings: created.warnings ?? [])
@@ -66,7 +71,9 @@ extension DockerClient {
         let call = DockerCall(
             action: "list containers", path: "/containers/json",
             query: [("all", "true"), ("filters", try DockerJSON.filters(["label": wanted]))], retry: .always)
-        return try await decode([ContainerSummary].self, call)
+        return try await decode([ContainerSummary].self, call).filter { container in
+            labels.allSatisfy { container.labels[$0.key] == $0.value }
+        }
     }
 
     /// `POST /containers/{id}/kill`: sends a signal to the first process, in turn with removals.

@@ -42,7 +42,9 @@ extension DockerClient {
         let call = DockerCall(
             action: "list networks", path: "/networks",
             query: [("filters", try DockerJSON.filters(["label": wanted]))], retry: .always)
-        return try await decode([NetworkDetails].self, call)
+        return try await decode([NetworkDetails].self, call).filter { network in
+            labels.allSatisfy { network.labels?[$0.key] == $0.value }
+        }
     }
 
     /// `DELETE /networks/{id}`: false when there was none, or while containers use it.

@@ -44,7 +44,16 @@ package struct DockerVersion: Sendable, Decodable {
     package var isPodman: Bool { components?.contains { $0.name.lowercased().contains("podman") } ?? false }
 
     /// The version of `runc` or another component, if the engine tells.
-    package func componentVersion(_ name: String) -> String? { components?.first { $0.name == name }?.version }
+    ///
+    /// Podman tells of `runc` as `OCI Runtime (runc)`, with the words "runc version" before the version.
+    package func componentVersion(_ name: String) -> String? {
+        guard let found = components?.first(where: { $0.name == name || $0.name == "OCI Runtime (\(name))" }) else {
+            return nil
+        }
+        let line = found.version.prefix { $0 != "\n" }
+        let prefix = "\(name) version "
+        return String(line.hasPrefix(prefix) ? line.dropFirst(prefix.count) : line)
+    }
 }
 
 /// The answer of `GET /info`, as far as it is used.

@@ -23,7 +23,10 @@ extension DockerClient {
         let call = DockerCall(
             action: "list volumes", path: "/volumes",
             query: [("filters", try DockerJSON.filters(["label": wanted]))], retry: .always)
-        return try await decode(VolumeList.self, call).volumes ?? []
+        // Podman lists those that carry any of them.
+        return (try await decode(VolumeList.self, call).volumes ?? []).filter { volume in
+            labels.allSatisfy { volume.labels?[$0.key] == $0.value }
+        }
     }
 
     /// `DELETE /volumes/{name}`: false when there was none.

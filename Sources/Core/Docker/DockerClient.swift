@@ -7,9 +7,11 @@ import Synchronization
 /// idempotent by name are retried with jitter. A circuit breaker spares callers the wait while the engine is down;
 /// `ping` goes out regardless and closes it.
 ///
-/// Podman's compatible socket answers the same calls. Known differences: it reports states of its own (`initialized`,
-/// `stopped`), which inspection passes on as `.other`, and it answers `_ping` with its own version headers besides
-/// `Api-Version`.
+/// Podman's compatible socket answers the same calls, and tells itself by a header of its own. Known differences: it
+/// reports states of its own (`initialized`, `stopped`), which inspection passes on as `.other`; containers are made as
+/// `ContainerSpec.adaptedToPodman` and `DockerClient.adapted` say; it changes limits over its own interface only; it
+/// lists what carries any of several labels, of which only what carries all is kept here; and it refuses a name that is
+/// taken with 500.
 package final class DockerClient: Sendable {
     /// Limits and policies of a client.
     package struct Options: Sendable {
@@ -28,14 +30,25 @@ package final class DockerClient: Sendable {
         /// The containers that are killed or removed at the same time; further ones wait their turn.
         package var maxRemovals = 4
         package var transport = CurlTransport.Options()
+        /// A folder of this machine for the filters of system calls, which Podman reads from files; nil where the engine
+        /// does not see this machine's folders.
+        package var seccompFolder: String?
 
         package init() {}
     }
 
     private struct Shared {
         var circuit: CircuitBreaker
-        var version: DockerAPIVersion?
+        var engine: Engine?
+        /// The file of the filter of system calls that containers on Podman get.
+        var podmanFilter: PodmanFilter<String>?
         var lastFailure: String?
+    }
+
+    /// What an engine tells of itself when it answers a ping.
+    private struct Engine {
+        var version: DockerAPIVersion
+        var podman: PodmanRelease?
     }
 
     package let endpoint: DockerEndpoint
@@ -175,17 +188,30 @@ package final class DockerClient: Sendable {
     /// The version that both sides speak, asked for once and again after the engine was away.
     ///
     /// - Throws: `EngineError` with code `containerEngineError` if the engine is too old.
-    package func apiVersion() async throws -> DockerAPIVersion {
-        if let known = shared.withLock({ $0.version }) { return known }
+    package func apiVersion() async throws -> DockerAPIVersion { try await engine().version }
+
+    /// Which Podman it is; nil for another engine.
+    package func podman() async throws -> PodmanRelease? { try await engine().podman }
+
+    private func engine() async throws -> Engine {
+        if let known = shared.withLock({ $0.engine }) { return known }
         let admission = shared.withLock { $0.circuit.admit(at: .now) }
         if case .reject(let retryAfter) = admission {
             throw errors.circuitOpen(retryAfter: retryAfter, last: shared.withLock { $0.lastFailure })
         }
         let call = DockerCall(action: "answer a ping", path: "/_ping", retry: .whenUnanswered)
         let response = try await ping(call, admission)
-        let version = try negotiated(response)
-        shared.withLock { $0.version = version }
-        return version
+        let engine = try introduced(response)
+        shared.withLock { $0.engine = engine }
+        return engine
+    }
+
+    /// The filter of system calls that containers on Podman get, which is looked for once and again after it was away.
+    func podmanFilter(_ find: () async throws -> PodmanFilter<String>) async throws -> PodmanFilter<String> {
+        if let known = shared.withLock({ $0.podmanFilter }) { return known }
+        let found = try await find()
+        shared.withLock { $0.podmanFilter = found }
+        return found
     }
 
     /// `GET /_ping`, past the circuit: whether the engine answers, as a probe for readiness.
@@ -194,8 +220,8 @@ package final class DockerClient: Sendable {
     package func ping() async throws {
         let call = DockerCall(action: "answer a ping", path: "/_ping", retry: .whenUnanswered)
         do {
-            let version = try negotiated(try await ping(call, .pass))
-            shared.withLock { $0.version = version }
+            let engine = try introduced(try await ping(call, .pass))
+            shared.withLock { $0.engine = engine }
         } catch {
             throw errors.failed(call.action, error)
         }
@@ -215,6 +241,10 @@ package final class DockerClient: Sendable {
             if let error = error as? DockerAPIError { throw errors.refused(call.action, error) }
             throw error
         }
+    }
+
+    private func introduced(_ response: CurlResponse) throws -> Engine {
+        Engine(version: try negotiated(response), podman: PodmanRelease(response))
     }
 
     private func negotiated(_ response: CurlResponse) throws -> DockerAPIVersion {
@@ -245,7 +275,8 @@ package final class DockerClient: Sendable {
             shared.circuit.failed(admission, at: .now)
             shared.lastFailure = text
             // An engine that comes back may be another version.
-            shared.version = nil
+            shared.engine = nil
+            shared.podmanFilter = nil
         }
     }
 }

@@ -24,7 +24,7 @@ struct EngineAssembly {
         var runtimes: [String: any SandboxRuntime] = [:]
         var mps = MPSService(configuration.gpus.mps, environment: environment)
         let choice = try chooseRuntime()
-        let client = choice == "docker" ? DockerClient(endpoint: try endpoint(), options: dockerOptions()) : nil
+        let client = choice == "docker" ? try dockerClient(folders) : nil
         let environments = try await environmentStore(folders, engineID: engineID, client: client)
         if let client {
             var options = DockerRuntime.Options(
@@ -86,8 +86,12 @@ struct EngineAssembly {
             flushBatch: configuration.store.flushBatch, checkLimitBytes: 64 << 20)
     }
 
-    private func dockerOptions() -> DockerClient.Options {
+    private func dockerClient(_ folders: EngineFolders) throws -> DockerClient {
+        let endpoint = try endpoint()
         var options = DockerClient.Options()
+        if configuration.docker.sharesFolders(with: endpoint) {
+            options.seccompFolder = folders.data.appendingPathComponent("seccomp").path
+        }
         options.timeouts = CurlTimeouts(
             connect: configuration.docker.connectTimeout, total: configuration.docker.requestTimeout)
         options.retry = RetryPolicy(
@@ -97,7 +101,7 @@ struct EngineAssembly {
             initialCooldown: configuration.docker.circuitCooldown,
             maximumCooldown: configuration.docker.circuitCooldown)
         options.maxRemovals = configuration.docker.removingMax
-        return options
+        return DockerClient(endpoint: endpoint, options: options)
     }
 
     private func endpoint() throws -> DockerEndpoint {

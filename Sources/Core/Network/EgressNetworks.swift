@@ -57,6 +57,7 @@ package actor EgressNetworks {
     package func prepare() async {
         await step { networks in
             do {
+                try await networks.checkEngine()
                 try await networks.ensureRules()
                 if networks.fault != nil { try await networks.tryBridge() }
                 networks.note(nil)
@@ -71,6 +72,7 @@ package actor EgressNetworks {
         holds[tenant, default: 0] += 1
         do {
             return try await step { networks in
+                try await networks.checkEngine()
                 try await networks.ensureRules()
                 let network = try await networks.ensureNetwork(of: tenant)
                 networks.note(nil)
@@ -171,6 +173,16 @@ package actor EgressNetworks {
         }
         lastStep = work
         await work.value
+    }
+
+    /// Podman makes networks whose containers reach each other, with a warning.
+    private func checkEngine() async throws {
+        guard try await client.podman() == nil else {
+            throw EngineError(
+                .notSupported,
+                "Podman does not know the option that keeps the sandboxes of a network from each other: run such jobs on "
+                    + "Docker (docker.host), or with the network mode none or host_gateway")
+        }
     }
 
     private func ensureRules() async throws {

@@ -89,6 +89,8 @@ package final class DockerRuntime: SandboxRuntime {
     private let environmentVolume: EnvironmentVolume
     /// Whether the engine knows no limit for the files of a tmpfs, as Podman before version 5.
     let lacksInodeLimit = Atomic(false)
+    /// Whether the log tells that sandboxes have Podman's own filter of system calls.
+    let toldOfFilter = Atomic(false)
     let puller: ImagePuller?
 
     package var transport: SupervisorTransport { options.transport }

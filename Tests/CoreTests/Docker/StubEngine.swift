@@ -11,9 +11,11 @@ final class StubEngine: Sendable {
         let requests = Mutex<[(line: String, body: [UInt8])]>([])
     }
 
-    /// - Parameter answer: gets each request that is no ping, with its number from 1; false closes the connection.
+    /// - Parameters:
+    ///   - headers: Further ones of the answer to a ping, each with its line end.
+    ///   - answer: gets each request that is no ping, with its number from 1; false closes the connection.
     init(
-        version: String = "1.41",
+        version: String = "1.41", headers: String = "",
         _ answer: @escaping @Sendable (StubServer.Connection, _ line: String, _ number: Int) -> Bool
     ) throws {
         let seen = Recorder()
@@ -22,7 +24,7 @@ final class StubEngine: Sendable {
             while let request = connection.readRequest() {
                 let line = String(request.head.prefix { $0 != "\r\n" })
                 if line.contains("/_ping") {
-                    connection.respond(headers: "Api-Version: \(version)\r\n", "OK")
+                    connection.respond(headers: "Api-Version: \(version)\r\n\(headers)", "OK")
                     continue
                 }
                 let number = seen.requests.withLock { requests in
