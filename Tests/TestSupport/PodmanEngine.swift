@@ -44,6 +44,7 @@ package final class PodmanEngine: Sendable {
         kill "$pid"
         wait "$pid"
         umount -l "$folder/root/overlay" 2>/dev/null
+        rm -rf "$folder/root" "$folder/run" "$folder/tmp"
         if [ -z "$groups" ]; then
             for group in /sys/fs/cgroup/*/libpod_parent /sys/fs/cgroup/libpod_parent; do
                 rmdir "$group/conmon" "$group" 2>/dev/null

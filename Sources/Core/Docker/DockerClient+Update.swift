@@ -26,7 +26,7 @@ extension DockerClient {
 
     /// `POST /containers/{id}/update`: changes a container's limits, running or not.
     ///
-    /// Podman knows it on its own interface only, from version 4.3 on.
+    /// Podman knows it on its own interface only.
     package func updateContainer(_ id: String, _ update: ResourceUpdate) async throws {
         if let podman = try await podman() { return try await updateContainer(id, update, of: podman) }
         let call = try DockerCall(

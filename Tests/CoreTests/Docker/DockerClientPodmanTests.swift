@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import SlipwayCore
 import TestSupport
 import Testing
@@ -176,5 +177,32 @@ struct DockerClientPodmanTests {
         let client = engine.client()
         #expect(try await client.listVolumes(labels: ["x": "1", "y": "2"]).map(\.name) == ["a"])
         #expect(try await client.listContainers(labels: ["x": "1", "y": "2"]).map(\.id) == ["a"])
+    }
+
+    @Test("the mode egress is refused before a firewall rule is set: its networks keep no sandboxes from each other")
+    func egress() async throws {
+        let engine = try podman()
+        let networks = EgressNetworks(
+            client: engine.client(), engineID: "0123456789ab", settings: .init(), logger: Logger(label: "test"))
+        await networks.prepare()
+        #expect(networks.fault?.contains("Podman") == true)
+        let error = await #expect(throws: EngineError.self) { _ = try await networks.acquire(tenant: "t") }
+        #expect(error?.code == .notSupported)
+        #expect(engine.requests.isEmpty)
+    }
+
+    @Test("the version of its OCI runtime is found, whatever stands around it")
+    func components() async throws {
+        let engine = try podman { connection, _ in
+            connection.respond(
+                #"""
+                {"Version":"4.3.1","ApiVersion":"1.41","Components":[{"Name":"Podman Engine","Version":"4.3.1"},
+                {"Name":"OCI Runtime (runc)","Version":"runc version 1.1.5+ds1\ncommit: 1.1.5\nspec: 1.0.2-dev"}]}
+                """#)
+        }
+        let version = try await engine.client().version()
+        #expect(version.isPodman)
+        #expect(version.componentVersion("runc") == "1.1.5+ds1")
+        #expect(version.componentVersion("containerd") == nil)
     }
 }

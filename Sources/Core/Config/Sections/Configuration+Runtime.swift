@@ -36,7 +36,7 @@ extension Configuration.Runtime: ConfigurationSection {
             .optional(
                 .word("the name of a runtime that the Docker engine knows", extra: "._-/"),
                 null: "the Docker engine's own default"),
-            "OCI runtime for the containers, such as runsc for gVisor.",
+            "OCI runtime for the containers, such as runsc for gVisor. Podman takes its own: see setup.md.",
             tune: "Name a stronger sandbox when tasks come from strangers; each start then takes longer.")
         Field.value(
             "python", \.python, .text("the path or the name of a Python interpreter", max: 1024),

@@ -97,9 +97,9 @@ extension Configuration.Sandbox: ConfigurationSection {
             "Files that one process may have open. Lowered to what the host allows.",
             tune: "Raise it for tasks with many sockets or files.")
         Field.value(
-            "seccomp", \.seccomp, .optional(.path, null: "the Docker engine's default profile"),
+            "seccomp", \.seccomp, .optional(.path, null: "the container engine's default profile, narrowed on Podman"),
             "File with a seccomp profile.",
-            tune: "Set it to forbid more system calls than Docker does. It cannot switch the filter off.")
+            tune: "Set it to forbid more system calls than the engine does. It cannot switch the filter off.")
         Field.value(
             "oom_score_adj", \.oomScoreAdj, .integer(0...1000),
             "How readily the kernel kills a sandbox when the whole machine runs out of memory.",
