@@ -50,6 +50,12 @@ static const unsigned char jobs_py[] = {
 static const unsigned char lib_slipway_py[] = {
 #embed "slipway_runner/lib/slipway.py"
 };
+static const unsigned char lib_slipway_graflow_init_py[] = {
+#embed "slipway_runner/lib/slipway_graflow/__init__.py"
+};
+static const unsigned char lib_slipway_graflow_sandbox_py[] = {
+#embed "slipway_runner/lib/slipway_graflow/sandbox.py"
+};
 static const unsigned char limits_py[] = {
 #embed "slipway_runner/limits.py"
 };
@@ -116,6 +122,8 @@ static const struct slipway_runner_file files[] = {
     {"joblog.py", joblog_py, sizeof joblog_py},
     {"jobs.py", jobs_py, sizeof jobs_py},
     {"lib/slipway.py", lib_slipway_py, sizeof lib_slipway_py},
+    {"lib/slipway_graflow/__init__.py", lib_slipway_graflow_init_py, sizeof lib_slipway_graflow_init_py},
+    {"lib/slipway_graflow/sandbox.py", lib_slipway_graflow_sandbox_py, sizeof lib_slipway_graflow_sandbox_py},
     {"limits.py", limits_py, sizeof limits_py},
     {"linux.py", linux_py, sizeof linux_py},
     {"local.py", local_py, sizeof local_py},

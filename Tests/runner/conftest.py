@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Iterator
 
 import pytest
 
@@ -42,3 +42,18 @@ def sandbox(request: pytest.FixtureRequest) -> Iterator[Host]:
         _needs_engine()
         with engine.container_sandbox() as host:
             yield host
+
+
+@pytest.fixture(params=["process", "container"])
+def waiting(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    """A sandbox that is configured for nobody, with a folder of modules."""
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    if request.param == "container":
+        request.getfixturevalue("docker")
+        binds = ["%s:/opt/modules:ro" % tmp_path]
+        with engine.container_sandbox(ready=False, binds=binds) as host:
+            yield host, tmp_path, "/opt/modules"
+    else:
+        with process_sandbox(ready=False) as host:
+            yield host, tmp_path, str(tmp_path)

@@ -19,6 +19,7 @@ import resource
 import select
 import struct
 import sys
+import time
 import types
 
 from . import execute, linux
@@ -26,7 +27,7 @@ from .limits import EXIT_NO_CHANNEL, output_folder, task_folder
 
 TYPE_CHECKING = False  # As in typing, whose pages every fork would pay for.
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional
+    from typing import Any, Callable, Dict, List, Optional
 
 CONTROL = 3
 CHUNK = 131072
@@ -46,6 +47,16 @@ _supervisor = 0
 _inherited = b""
 #: How many empty tasks specialise the code: more than the interpreter waits for.
 PRACTICE = 64
+#: Under this name a preloaded module has a function to be practised, see `learn`.
+HOOK = "__slipway_practise__"
+HOOK_PRACTICE = 32
+#: For at most so long all that a module practises, once its first call has ended.
+HOOK_SECONDS = 0.1
+#: What takes longer, once it is practised, is not for a child that may get a task.
+QUICK_SECONDS = 0.005
+_learnt: Dict[str, Callable[[], Any]] = {}
+_unpractised: List[str] = []
+_quick_hooks: List[Callable[[], Any]] = []
 #: Files enough for what the zygote and modules of the tenant hold open.
 AMPLE = 256
 LIMITS = {
@@ -73,6 +84,44 @@ def practise() -> None:
     execute.load_rest()
     for _ in range(PRACTICE):
         _rehearse()
+    practise_hooks()
+
+
+def learn(name: str, hook: Callable[[], Any]) -> None:
+    """Call, in the zygote, what the module `name` wants practised, and keep it.
+
+    It may raise what it likes, and then is not kept. It is to leave nothing behind: no
+    files, threads or open descriptors, and nothing that a task could tell.
+    """
+    if name not in _learnt:
+        hook()
+        _learnt[name] = hook
+        _unpractised.append(name)
+
+
+def practise_hooks() -> None:
+    """Call what modules want practised until their code is specialised.
+
+    What is quick by then, children call while they wait: it touches in time the pages
+    that the task would pay for.
+    """
+    for name in _unpractised:
+        hook = _learnt[name]
+        began = ended = time.monotonic()
+        quickest = QUICK_SECONDS
+        try:
+            for _ in range(HOOK_PRACTICE):
+                last = ended
+                hook()
+                ended = time.monotonic()
+                quickest = min(quickest, ended - last)
+                if ended - began > HOOK_SECONDS:
+                    break
+        except BaseException:
+            continue  # It went well once, which is all that anybody was told.
+        if quickest < QUICK_SECONDS:
+            _quick_hooks.append(hook)
+    del _unpractised[:]
     execute.flush_output()
 
 
@@ -190,6 +239,19 @@ def rehearsal() -> None:
     """
     if not select.select([CONTROL], [], [], 0)[0]:
         _rehearse()
+    if _quick_hooks:
+        _rehearse_hooks()
+
+
+def _rehearse_hooks() -> None:
+    for hook in _quick_hooks:
+        if select.select([CONTROL], [], [], 0)[0]:
+            break
+        try:
+            hook()
+        except BaseException:
+            continue  # The tenant's own code; the task shows what is wrong.
+    _reseed()
 
 
 def _rehearse() -> None:

@@ -73,13 +73,18 @@ def arrange_path(extra: List[str]) -> None:
 
 
 def preload(modules: List[str]) -> List[Dict[str, str]]:
-    """Import `modules`; return what failed and why."""
+    """Import `modules`, and call what they want practised; return what failed and why."""
     errors = []
     for name in modules:
+        doing = ""
         try:
             __import__(name)
+            hook = getattr(sys.modules[name], task.HOOK, None)
+            if hook is not None:
+                doing = task.HOOK + ": "
+                task.learn(name, hook)
         except BaseException as error:  # Whatever a module raises is its own.
-            message = "%s: %s" % (type(error).__name__, _text(error))
+            message = "%s%s: %s" % (doing, type(error).__name__, _text(error))
             errors.append({"module": name[:200], "message": message[:1000]})
     return errors
 
@@ -245,10 +250,15 @@ def choose_fork(forced: Optional[str]) -> Callable[[], int]:
     return double_fork
 
 
+def highest_descriptor() -> int:
+    """Return a number above all descriptors that children inherit."""
+    return max(map(int, os.listdir("/proc/self/fd"))) + 16
+
+
 def serve(control: _socket.socket, settings: Dict[str, Any], practised: bool) -> None:
     """Fork one task for each request, until the supervisor goes away."""
     fork = choose_fork(settings.get("fork"))
-    highest = max(map(int, os.listdir("/proc/self/fd"))) + 16
+    highest = highest_descriptor()
     announced = None
     settled = False
     space = _socket.CMSG_LEN(3 * array.array("i").itemsize)
@@ -276,8 +286,13 @@ def serve(control: _socket.socket, settings: Dict[str, Any], practised: bool) ->
         if not settled:
             # Not before the first task of a cold start.
             settled = True
-            if not practised:
+            if practised:
+                task.practise_hooks()  # Those of modules that only the tenant has.
+            else:
                 task.practise()
+            # What modules practise may have started threads, or opened files.
+            fork = choose_fork(settings.get("fork"))
+            highest = highest_descriptor()
             settle()
 
 

@@ -40,7 +40,7 @@ _TRUE, _FALSE = b"\x88", b"\x89"
 _MARK, _TUPLE, _EMPTY_DICT = b"(", b"t", b"}"
 _TUPLE_ONE, _TUPLE_TWO, _TUPLE_THREE = b"\x85", b"\x86", b"\x87"
 _REDUCE, _POP, _STOP = b"R", b"0", b"."
-# The names of the sandbox module, which the pickle keeps as its number 0.
+# The names of the module that travels, which the pickle keeps as its number 0.
 _NEW_NAMESPACE, _NAMESPACE = b"}q\x00", b"h\x00"
 _SET_ITEM = b"s"
 _END = _TUPLE + _EMPTY_DICT + _TUPLE_THREE + _STOP
@@ -103,7 +103,7 @@ def _module() -> bytes:
 _MODULE = _module()
 
 
-class _Prefix:
+class Prefix:
     """The beginning of many payloads, compressed once.
 
     Parameters
@@ -118,9 +118,9 @@ class _Prefix:
         self._sum = zlib.adler32(data)
         self._data = data
 
-    def longer(self, data: bytes) -> _Prefix:
+    def longer(self, data: bytes) -> Prefix:
         """Return the prefix of this and some more."""
-        return _Prefix(self._data + data)
+        return Prefix(self._data + data)
 
     def end(self, tail: bytes) -> bytes:
         """Return the zlib stream of the whole.
@@ -138,6 +138,44 @@ class _Prefix:
             packer = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
             block = packer.compress(tail) + packer.flush()
         return self._packed + block + struct.pack(">I", zlib.adler32(tail, self._sum))
+
+
+def travelling_call(
+    code: bytes, name: str, values: Mapping[str, Any], arguments: Iterable[Any]
+) -> Prefix:
+    """Return the beginning of payloads that call a function of code that travels with them.
+
+    Parameters
+    ----------
+    code
+        A module, marshalled.
+    name
+        The function's name there.
+    values
+        What is set in the module's namespace, after it has run.
+    arguments
+        What the function is called with before its last argument.
+    """
+    head = _PROTOCOL + _NEW_NAMESPACE + _POP
+    head += _call(b"builtins.exec", _call(b"marshal.loads", _bytes(code)), _NAMESPACE)
+    head += _POP + _NAMESPACE
+    for key, value in values.items():
+        head += _text(key) + _part(pickle.dumps(value, 5)) + _SET_ITEM
+    head += _POP + _travelling(name) + _MARK
+    return Prefix(head + b"".join(_part(pickle.dumps(a, 5)) for a in arguments))
+
+
+def last_argument(prefix: Prefix, data: bytes) -> dict[str, Any]:
+    """Return the task of a submission that `travelling_call` began.
+
+    Parameters
+    ----------
+    prefix
+        The beginning.
+    data
+        The function's last argument.
+    """
+    return _task(prefix.end(_bytes(data) + _TUPLE + _EMPTY_DICT + _TUPLE_THREE + _STOP))
 
 
 class Pickler:
@@ -170,7 +208,7 @@ class Pickler:
             head += (
                 _travelling("unfold") + _bytes(archive) + _TUPLE_ONE + _REDUCE + _POP
             )
-        self._prefix = _Prefix(
+        self._prefix = Prefix(
             head + _travelling("run") + _MARK + (_TRUE if trusted else _FALSE)
         )
 

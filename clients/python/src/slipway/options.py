@@ -63,7 +63,7 @@ class Options:
     labels
         For finding jobs again.
     preload
-        Modules that the sandbox imports ahead.
+        Modules that the sandbox imports ahead, and practises where they define ``__slipway_practise__``.
     name
         A name for people; the function's by default.
     handler

@@ -48,7 +48,7 @@ def test_the_constructor_of_dockers_handler() -> None:
         "env": {"A": "1", "B": "2"},
         "mounts": [{"source": "/host", "target": "/data", "mode": "ro"}],
         "gpus": 2,
-        "preload": ["graflow", "graflow.hitl.manager"],
+        "preload": ["graflow", "graflow.hitl.manager", "slipway_graflow"],
         "requirements": OURS,
     }
 

@@ -28,8 +28,8 @@ from .spelling import job_fields, plain_keywords
 
 logger = logging.getLogger(__name__)
 
-# What a sandbox imports ahead, so that a task need not wait for it.
-PRELOAD = ("graflow", "graflow.hitl.manager")
+# What a sandbox imports ahead, so that a task need not wait for it; the last is the runner's, and practises a task.
+PRELOAD = ("graflow", "graflow.hitl.manager", "slipway_graflow")
 # With this label jobs are found again whose submission was interrupted.
 CALL_LABEL = "graflow-call"
 # How long the gateway holds the answer to a submission; longer tasks are waited for by further requests.

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import copyreg
 import functools
 import importlib.metadata
 import io
 import json
 import marshal
-import operator
 import pickle
 import sys
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
@@ -26,9 +23,9 @@ from graflow.core.task import Executable
 from graflow.trace.base import Tracer
 from graflow.trace.noop import NoopTracer
 
-from slipway import SlipwayError, _pickling
+from slipway import SlipwayError, _payload, _pickling
 
-from . import decorators, sandbox, troubles
+from . import decorators, sandbox, starter, troubles
 
 # How often pickling starts again when another thread changes the workflow meanwhile.
 ATTEMPTS = 20
@@ -52,21 +49,43 @@ def graflow_version() -> str:
 
 
 @functools.cache
-def sandbox_code() -> tuple[bytes, bytes]:
-    """Return what runs in the sandbox: the code of :mod:`.sandbox` and the text of :mod:`.troubles`, compressed.
+def prefix(
+    found: tuple[tuple[str, str], ...], trust: str, source_folder: str
+) -> _payload.Prefix:
+    """Return the beginning of every task: what runs in the sandbox, and all that it is called with but the task.
 
-    They travel with each task, and the gateway keeps small tasks in one place with their row, so they are kept small:
-    without documentation and line numbers, which tracebacks of tasks do not show anyway.
+    It is what :mod:`.starter`, :mod:`.sandbox` and :mod:`.troubles` need, without documentation and line numbers, which
+    tracebacks of tasks do not show anyway: the gateway keeps small tasks in one place with their row, so they are kept
+    small. Built-in functions make it of code objects: a function that cloudpickle has pickled is made by many lines of
+    cloudpickle, which take their time in a process that has just been forked.
+
+    Parameters
+    ----------
+    found
+        The caller's versions.
+    trust
+        ``pickle`` or ``json``.
+    source_folder
+        Where graflow's source tree is mounted, or nothing.
     """
-    code = compile(
-        _text(sandbox), troubles.OWN_FILE, "exec", dont_inherit=True, optimize=2
-    )
-    packed = zlib.compress(marshal.dumps(_stripped(code)), 9)
-    return packed, zlib.compress(_text(troubles).encode(), 9)
+    namespace = {
+        "CODE": zlib.compress(_compiled(sandbox), 9),
+        "EDITION": zlib.crc32(_text(sandbox).encode()),
+    }
+    rest = zlib.compress(_text(troubles).encode(), 9)
+    arguments = (rest, dict(found), trust, source_folder)
+    return _payload.travelling_call(_compiled(starter), "start", namespace, arguments)
 
 
 def _text(module: ModuleType) -> str:
     return Path(str(module.__file__)).read_text("utf-8")
+
+
+def _compiled(module: ModuleType) -> bytes:
+    code = compile(
+        _text(module), troubles.OWN_FILE, "exec", dont_inherit=True, optimize=2
+    )
+    return marshal.dumps(_stripped(code))
 
 
 def _stripped(code: CodeType) -> CodeType:
@@ -81,28 +100,6 @@ def _stripped(code: CodeType) -> CodeType:
         table = b"\xff" * whole + (bytes((0xF8 | rest - 1,)) if rest else b"")
         smaller.update(co_linetable=table, co_qualname=code.co_name)
     return code.replace(**smaller)
-
-
-class Result:
-    """Is pickled as a call, whose result stands in its place where it is unpickled."""
-
-    def __init__(self, function: Callable[..., Any], *args: Any) -> None:
-        self._call = function, args
-
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return self._call
-
-
-def _main(code: bytes) -> Result:
-    """Return what is unpickled as :func:`.sandbox.main`, by calls of built-in functions only.
-
-    A function that cloudpickle has pickled is made by many lines of cloudpickle, which take their time in a process
-    that has just been forked.
-    """
-    namespace = {"__name__": "slipway_graflow_sandbox"}
-    compiled = Result(marshal.loads, Result(zlib.decompress, code))
-    made = Result(operator.getitem, (Result(exec, compiled, namespace), namespace), 1)
-    return Result(operator.getitem, made, "main")
 
 
 def callable_task(
@@ -122,12 +119,8 @@ def callable_task(
     trust
         ``pickle`` or ``json``.
     """
-    found = versions()
-    code, rest = sandbox_code()
-    arguments = (dump(task, context), found, trust, source_folder, rest)
-    data = pickle.dumps((_main(code), arguments, {}), protocol=5)
-    encoded = base64.b64encode(zlib.compress(data, 1)).decode("ascii")
-    return {"type": "callable", "data": encoded, "python": found["python"]}
+    beginning = prefix(tuple(versions().items()), trust, source_folder)
+    return _payload.last_argument(beginning, dump(task, context))
 
 
 class Pickler(_pickling.Pickler):

@@ -2,7 +2,8 @@
 
 This module travels as a code object, since a sandbox has no slipway package: it imports the standard library only,
 and graflow and cloudpickle once their versions are known to fit. :func:`main` is called there. It travels with every
-task, so it holds what every task needs; the rest is in :mod:`.troubles`, which travels as text.
+task, so it holds what every task needs; the rest is in :mod:`.troubles`, which travels as text. Sandboxes have a copy
+of it, which they practise with before a task comes, and which is used where it is the same to the letter.
 
 What a task does to its workflow (channel writes, dynamic tasks, control flow) is recorded in order and replayed on
 the caller's side, where the real channel and graph are.
@@ -21,26 +22,26 @@ REFERENCES = "slipway_graflow_references"
 
 
 def main(
-    payload: bytes,
+    rest: bytes,
     versions: dict[str, str],
     trust: str,
     source_folder: str,
-    rest: bytes,
+    payload: bytes,
 ) -> Any:
     """Run the task in `payload`.
 
     Parameters
     ----------
-    payload
-        A pickle of ``(task, context)``.
+    rest
+        The text of :mod:`.troubles`, compressed.
     versions
         The caller's versions of Python, graflow and cloudpickle.
     trust
         ``pickle``: answer with a pickle; ``json``: with JSON, as the client takes it, and nothing else.
     source_folder
         Where graflow's source tree is mounted, or nothing.
-    rest
-        The text of :mod:`.troubles`, compressed.
+    payload
+        A pickle of ``(task, context)``.
 
     Returns
     -------
@@ -58,7 +59,7 @@ def main(
             made = types.ModuleType("slipway_graflow_troubles")
             text = zlib.decompress(rest).decode()
             code = compile(text, "<slipway graflow>", "exec", dont_inherit=True)
-            exec(code, made.__dict__)  # noqa: S102 - it is our own
+            exec(code, made.__dict__)
             found.append(made)
         return found[0]
 
@@ -78,13 +79,13 @@ def main(
     }
     try:
         outcome["value"] = run(task, context)
-    except Exception as error:  # noqa: BLE001 - exits pass, and the sandbox reports them
+    except Exception as error:
         outcome["error"] = troubles().describe(error, trust)
     if trust == "json":
         return troubles().pack_json(outcome)
     try:
         return pack(outcome, context, task)
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         troubles().blame(outcome, error, lambda value: pack(value, context, task))
         return pack(outcome, context, task)
 
