@@ -45,6 +45,8 @@ _NEW_NAMESPACE, _NAMESPACE = b"}q\x00", b"h\x00"
 _SET_ITEM = b"s"
 _END = _TUPLE + _EMPTY_DICT + _TUPLE_THREE + _STOP
 _STORED_BYTES = 256
+# Where somebody waits for the one task.
+_QUICK_BYTES = 4096
 _PLAIN = frozenset((type(None), bool, int, float, complex, str, bytes))
 
 _registry_lock = threading.Lock()
@@ -122,15 +124,17 @@ class Prefix:
         """Return the prefix of this and some more."""
         return Prefix(self._data + data)
 
-    def end(self, tail: bytes) -> bytes:
+    def end(self, tail: bytes, stored: int = _STORED_BYTES) -> bytes:
         """Return the zlib stream of the whole.
 
         Parameters
         ----------
         tail
             What follows the beginning.
+        stored
+            Up to how many bytes it goes as it is; at most 65535.
         """
-        if len(tail) <= _STORED_BYTES:
+        if len(tail) <= stored:
             # One stored block: setting up a compressor costs more than it saves.
             length = struct.pack("<HH", len(tail), len(tail) ^ 0xFFFF)
             block = b"\x01" + length + tail
@@ -175,7 +179,8 @@ def last_argument(prefix: Prefix, data: bytes) -> dict[str, Any]:
     data
         The function's last argument.
     """
-    return _task(prefix.end(_bytes(data) + _TUPLE + _EMPTY_DICT + _TUPLE_THREE + _STOP))
+    tail = _bytes(data) + _TUPLE + _EMPTY_DICT + _TUPLE_THREE + _STOP
+    return _task(prefix.end(tail, stored=_QUICK_BYTES))
 
 
 class Pickler:

@@ -5,13 +5,17 @@ copy of its code, which also travels with each task: where both are the same, a 
 uses this one, whose pages have been touched and whose code is specialised.
 """
 
+import marshal
+import operator
 import os
+import pickle
 import sys
 import zlib
 
 _FOLDER = os.path.dirname(os.path.abspath(__file__))
 # As tracebacks of the code that travels have it.
 _FILE = "<slipway graflow>"
+_MOST = 1 << 20
 
 with open(os.path.join(_FOLDER, "sandbox.py"), "rb") as _file:
     _text = _file.read()
@@ -20,7 +24,9 @@ EDITION = zlib.crc32(_text)
 _namespace = {"__name__": "slipway_graflow_sandbox"}
 exec(compile(_text, _FILE, "exec", dont_inherit=True, optimize=2), _namespace)
 main = _namespace["main"]
-_sample = ()
+# So that it can be pickled by name.
+main.__module__ = __name__
+_sample = b""
 
 
 def __slipway_practise__():
@@ -31,13 +37,48 @@ def __slipway_practise__():
     original = manager.FeedbackManager
     try:
         if not _sample:
-            _sample = (b"", _versions(), "pickle", "", _pickled(manager))
-        main(*_sample)
+            sample = _packed(manager)
+            _check(_run(sample))
+            _sample = sample
+        _run(_sample)
     finally:
         manager.FeedbackManager = original
         for stream in (sys.stdout, sys.stderr):
             for layer in (stream, getattr(stream, "buffer", None)):
                 getattr(layer, "__dict__", {}).pop("write", None)
+
+
+def _run(body):
+    # As the runner does, which is loaded under this name.
+    return sys.modules["_slipway.execute"].run("callable", "zlib", _MOST, _MOST, body)
+
+
+def _check(outcome):
+    if outcome.header["outcome"] != "ok":
+        raise RuntimeError(outcome.header["error"]["message"])
+    told = pickle.loads(pickle.loads(outcome.body))
+    if told.get("value") != 42:
+        raise RuntimeError("a workflow's task gave %.500r" % (told,))
+
+
+class _Call:
+    """Is pickled as a call, whose result stands in its place."""
+
+    def __init__(self, function, *arguments):
+        self._call = function, arguments
+
+    def __reduce__(self):
+        return self._call
+
+
+def _packed(manager):
+    # A function that travels is made by built-in ones.
+    code = compile("def start(*given):\n    return main(*given)", _FILE, "exec")
+    names = {"main": main}
+    done = _Call(exec, _Call(marshal.loads, marshal.dumps(code)), names)
+    start = _Call(operator.getitem, _Call(operator.getitem, (done, names), 1), "start")
+    arguments = (b"", _versions(), "pickle", "", _pickled(manager))
+    return zlib.compress(pickle.dumps((start, arguments, {}), 5), 1)
 
 
 def _versions():
