@@ -83,6 +83,7 @@ struct EngineAssembly {
             walBytes: configuration.store.walPrewarmBytes, commitBatchMax: configuration.store.commitBatchMax,
             queueMax: configuration.jobs.queueMax, readers: 4,
             flushIntervalMilliseconds: Int(configuration.store.flushInterval.seconds * 1000),
+            flushDelayMilliseconds: Int(configuration.store.flushDelay.seconds * 1000),
             flushBatch: configuration.store.flushBatch, checkLimitBytes: 64 << 20)
     }
 

@@ -20,8 +20,10 @@ package final class JobStore: Sendable {
         package var queueMax: Int
         /// Connections that read.
         package var readers: Int
-        /// How often payloads are turned into durable files.
+        /// How often payloads are turned into durable files, unless changes keep coming.
         package var flushIntervalMilliseconds: Int
+        /// The longest time until they are while changes keep coming.
+        package var flushDelayMilliseconds: Int
         /// Files that are made durable at once.
         package var flushBatch: Int
         /// Database size up to which all pages are checked at the start.
@@ -29,7 +31,8 @@ package final class JobStore: Sendable {
 
         package init(
             path: String, busyTimeoutMilliseconds: Int, walBytes: Int, commitBatchMax: Int, queueMax: Int,
-            readers: Int, flushIntervalMilliseconds: Int, flushBatch: Int, checkLimitBytes: Int
+            readers: Int, flushIntervalMilliseconds: Int, flushDelayMilliseconds: Int, flushBatch: Int,
+            checkLimitBytes: Int
         ) {
             self.path = path
             self.busyTimeoutMilliseconds = busyTimeoutMilliseconds
@@ -38,6 +41,7 @@ package final class JobStore: Sendable {
             self.queueMax = queueMax
             self.readers = readers
             self.flushIntervalMilliseconds = flushIntervalMilliseconds
+            self.flushDelayMilliseconds = flushDelayMilliseconds
             self.flushBatch = flushBatch
             self.checkLimitBytes = checkLimitBytes
         }

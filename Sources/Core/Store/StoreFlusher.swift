@@ -17,18 +17,41 @@ final class StoreFlusher: Sendable {
         let item: ArtifactStore.Item
     }
 
+    /// Where the writer was when a pass began.
+    private struct Pass {
+        let nanoseconds = DispatchTime.now().uptimeNanoseconds
+        let copies: Int
+        let bytes: Int
+
+        init(_ writer: StoreWriter) {
+            copies = writer.copies.load(ordering: .relaxed)
+            bytes = writer.copiedBytes.load(ordering: .relaxed)
+        }
+    }
+
+    /// Files that are made, or jobs whose files are removed, before jobs are given way: less than half a millisecond.
+    private static let sliceFiles = 4
+    private static let pauseMicroseconds: UInt32 = 1500
+    /// How much a payload is taken to weigh where their number is the limit.
+    private static let copyBytes = 4096
+
     private let pool: DatabasePool
     private let checkpoints: DatabaseQueue
     private let artifacts: ArtifactStore
     private let writer: StoreWriter
     private let batch: Int
     private let interval: DispatchTimeInterval
+    private let delayNanoseconds: UInt64
     private let stopping = Atomic<Bool>(false)
     private let started = Atomic<Bool>(false)
     private let wake = DispatchSemaphore(value: 0)
     private let stopped = DispatchSemaphore(value: 0)
     /// One pass at a time: `flushAll` may come from any thread.
     private let passLock = Mutex<Void>(())
+    /// Who waits for everything to be flushed, so that nothing is put off.
+    private let hurried = Atomic<Int>(0)
+    /// How many payloads had been committed when the last pass began.
+    private let copiesAtPass = Atomic<Int>(0)
     private let commitsAtCheckpoint = Atomic<Int>(0)
     private let commitsPerCheckpoint: Int
 
@@ -38,6 +61,7 @@ final class StoreFlusher: Sendable {
         self.writer = writer
         batch = max(1, options.flushBatch)
         interval = .milliseconds(max(1, options.flushIntervalMilliseconds))
+        delayNanoseconds = UInt64(max(0, options.flushDelayMilliseconds)) * 1_000_000
         var configuration = GRDB.Configuration()
         configuration.busyMode = .timeout(Double(options.busyTimeoutMilliseconds) / 1000)
         configuration.label = "slipway.checkpoint"
@@ -48,11 +72,35 @@ final class StoreFlusher: Sendable {
 
     /// Makes files of everything that a crash left inline, before anything else happens.
     func recover() {
+        hurried.add(1, ordering: .relaxed)
+        defer { hurried.subtract(1, ordering: .relaxed) }
+        work()
+    }
+
+    private func work() {
         do {
-            try flushAll()
+            try flushCopiesAndTrash()
         } catch {
             // A full disk: reads take the copies, and the thread tries again at every interval.
         }
+    }
+
+    /// Whether it is time: when no change comes just then, or too much has waited for that, or for too long.
+    private func isDue(since last: Pass) -> Bool {
+        guard writer.isBusy, !stopping.load(ordering: .acquiring) else { return true }
+        let now = Pass(writer)
+        return now.nanoseconds - last.nanoseconds >= delayNanoseconds || now.copies - last.copies >= batch
+            || now.bytes - last.bytes >= batch * Self.copyBytes
+    }
+
+    /// Lets jobs have the processors and the disk, which they share with files in the making; not while more comes than
+    /// is made that way.
+    private func giveWay() {
+        let come = writer.copies.load(ordering: .relaxed) - copiesAtPass.load(ordering: .relaxed)
+        guard writer.isBusy, come < 2 * batch, hurried.load(ordering: .relaxed) == 0,
+            !stopping.load(ordering: .acquiring)
+        else { return }
+        usleep(Self.pauseMicroseconds)
     }
 
     /// Starts the thread.
@@ -62,9 +110,14 @@ final class StoreFlusher: Sendable {
             // Files are made with what time the jobs leave: their rows hold durable copies meanwhile. The priority is
             // this thread's alone (setpriority(2) on Linux); without it files only come sooner.
             _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 19)
+            var pass = Pass(writer)
             while !stopping.load(ordering: .acquiring) {
                 _ = wake.wait(timeout: .now() + interval)
-                recover()
+                if isDue(since: pass) {
+                    pass = Pass(writer)
+                    copiesAtPass.store(pass.copies, ordering: .relaxed)
+                    work()
+                }
                 checkpointIfDue()
             }
             stopped.signal()
@@ -91,8 +144,14 @@ final class StoreFlusher: Sendable {
         }
     }
 
-    /// Flushes until no copy and no trash is left.
+    /// Flushes until no copy and no trash is left, as fast as it can.
     func flushAll() throws {
+        hurried.add(1, ordering: .relaxed)
+        defer { hurried.subtract(1, ordering: .relaxed) }
+        try flushCopiesAndTrash()
+    }
+
+    private func flushCopiesAndTrash() throws {
         try passLock.withLock { _ in
             while try flushCopies() == batch {}
             while try emptyTrash() == batch {}
@@ -113,7 +172,10 @@ final class StoreFlusher: Sendable {
             return copies
         }
         guard !copies.isEmpty else { return 0 }
-        try artifacts.writeLazily(copies.map(\.item))
+        for start in stride(from: 0, to: copies.count, by: Self.sliceFiles) {
+            try artifacts.writeLazily(copies[start..<min(start + Self.sliceFiles, copies.count)].map(\.item))
+            giveWay()
+        }
         try artifacts.syncAll()
         try settle(copies: copies.map(\.key), trash: [])
         return copies.count
@@ -125,7 +187,10 @@ final class StoreFlusher: Sendable {
             try String.fetchAll(db.cachedStatement(sql: "SELECT id FROM trash LIMIT \(batch)"))
         }.flatMap(JobRowCoding.ids)
         guard !ids.isEmpty else { return 0 }
-        for id in ids { try artifacts.remove(id) }
+        for (index, id) in ids.enumerated() {
+            try artifacts.remove(id)
+            if index % Self.sliceFiles == Self.sliceFiles - 1 { giveWay() }
+        }
         try settle(copies: [], trash: ids)
         return ids.count
     }

@@ -21,6 +21,8 @@ final class StoreWriter: Sendable {
         var closed = false
     }
 
+    private static let momentNanoseconds: UInt64 = 50_000_000
+
     private let pool: DatabasePool
     private let batchMax: Int
     private let queueMax: Int
@@ -30,6 +32,11 @@ final class StoreWriter: Sendable {
     private let errors: StoreErrors
     /// Transactions committed so far.
     let commits = Atomic<Int>(0)
+    /// Payloads that were committed with their rows so far, and their bytes.
+    let copies = Atomic<Int>(0)
+    let copiedBytes = Atomic<Int>(0)
+    /// When the last transaction was committed, in nanoseconds of the monotonic clock.
+    private let committedAt = Atomic<UInt64>(0)
 
     init(pool: DatabasePool, batchMax: Int, queueMax: Int, errors: StoreErrors) {
         self.pool = pool
@@ -71,6 +78,11 @@ final class StoreWriter: Sendable {
             return nil
         }
         if let refusal { for (_, completion) in operations { completion(.failure(refusal)) } }
+    }
+
+    /// Whether changes keep coming: one was committed a moment ago.
+    var isBusy: Bool {
+        DispatchTime.now().uptimeNanoseconds &- committedAt.load(ordering: .relaxed) < Self.momentNanoseconds
     }
 
     /// Refuses further operations, completes those that wait and ends the thread.
@@ -124,13 +136,38 @@ final class StoreWriter: Sendable {
             do {
                 let outcomes = try entries.map { try session.perform($0.operation, on: db) }
                 try db.change("COMMIT")
-                commits.add(1, ordering: .relaxed)
+                count(entries)
                 return outcomes
             } catch {
                 // SQLite has rolled back by itself after some errors; GRDB looks first.
                 try db.rollback()
                 throw error
             }
+        }
+    }
+
+    private func count(_ entries: [Entry]) {
+        commits.add(1, ordering: .relaxed)
+        var isOurs = true
+        for entry in entries {
+            if case .settle = entry.operation { continue }
+            isOurs = false
+            let sizes = entry.operation.copySizes
+            copies.add(sizes.count, ordering: .relaxed)
+            copiedBytes.add(sizes.reduce(0, +), ordering: .relaxed)
+        }
+        // What the flusher itself commits is no reason for it to wait.
+        if !isOurs { committedAt.store(DispatchTime.now().uptimeNanoseconds, ordering: .relaxed) }
+    }
+}
+
+extension StoreOperation {
+    /// The encoded sizes of the payloads that rows hold until they are files.
+    fileprivate var copySizes: [Int] {
+        switch self {
+        case .insert(let rows, _): rows.compactMap { $0.input?.inline?.count }
+        case .finish(let finish): [finish.result, finish.journal].compactMap { $0?.inline?.count }
+        default: []
         }
     }
 }

@@ -23,7 +23,8 @@ final class StoreFixture {
         options = JobStore.Options(
             path: folder.appendingPathComponent("jobs.sqlite").path, busyTimeoutMilliseconds: 2000,
             walBytes: 256 * 1024, commitBatchMax: commitBatchMax, queueMax: 10_000, readers: 4,
-            flushIntervalMilliseconds: flushIntervalMilliseconds, flushBatch: 100, checkLimitBytes: 64 << 20)
+            flushIntervalMilliseconds: flushIntervalMilliseconds, flushDelayMilliseconds: 3_600_000, flushBatch: 100,
+            checkLimitBytes: 64 << 20)
     }
 
     deinit {

@@ -7,8 +7,10 @@ extension Configuration {
         public var commitBatchMax = 512
         /// The size to which the write-ahead log is grown at the start.
         public var walPrewarmBytes = Int.mebibytes(4)
-        /// The longest time until small payload files are made durable.
+        /// How often small payloads become durable files, when no job comes just then.
         public var flushInterval = Duration.seconds(2)
+        /// The longest time until they do while jobs keep coming.
+        public var flushDelay = Duration.seconds(30)
         /// The small payload files after which they are made durable at once.
         public var flushBatch = 5000
 
@@ -33,11 +35,16 @@ extension Configuration.Store: ConfigurationSection {
             tune: "Raise it when more than this is written between two checkpoints; 0 switches it off.")
         Field.value(
             "flush_interval", \.flushInterval, .duration(.milliseconds(10) ... .minutes(10)),
-            "Longest time until the files of small payloads are synced in one go. Until then their rows hold a copy.",
+            "How often small payloads become files, which are synced in one go, once no job has come for a moment. Until "
+                + "then their rows hold a copy.",
             tune: "Raise it on disks with slow syncs; the database grows a little.")
         Field.value(
+            "flush_delay", \.flushDelay, .duration(.milliseconds(10) ... .minutes(60)),
+            "Longest time until they do while jobs keep coming: files are then made a few at a time, in between.",
+            tune: "Lower it to keep the database small under load; raise it when files being made slow jobs down.")
+        Field.value(
             "flush_batch", \.flushBatch, .integer(1...1_000_000),
-            "Unsynced files after which they are synced without waiting for the interval.",
+            "Payloads, or as many times 4 KiB of them, for which neither is waited for, and the most files of one sync.",
             tune: "Lower it to keep the database small under bursts.")
     }
 }

@@ -1,0 +1,66 @@
+import Foundation
+import SlipwayCore
+import TestSupport
+import Testing
+
+/// When payloads become files.
+@Suite("Store flusher") struct StoreFlusherTests {
+    /// Commits a payload every few milliseconds, until it is cancelled.
+    private func load(_ store: JobStore) -> Task<Void, any Error> {
+        Task.detached {
+            let input = try PayloadCodec.pack(PayloadSamples.noise(100))
+            while !Task.isCancelled {
+                try await store.perform(.insert([StoreSamples.row(claimed: true, input: input)], idempotency: nil))
+                // Cancelled here it has done its work, too.
+                try? await Task.sleep(for: .milliseconds(2))
+            }
+        }
+    }
+
+    private func files(_ fixture: StoreFixture) -> Int {
+        let paths = (try? FileManager.default.subpathsOfDirectory(atPath: fixture.artifacts.path)) ?? []
+        return paths.count { $0.hasSuffix(".z64") }
+    }
+
+    @Test("when no change comes payloads become files, however long they may wait otherwise")
+    func quiet() async throws {
+        let fixture = try StoreFixture(flushIntervalMilliseconds: 20)
+        let store = try fixture.open()
+        let load = load(store)
+        try await Task.sleep(for: .milliseconds(100))
+        load.cancel()
+        try await load.value
+        try await waitUntil("all are files") { try await store.pendingCopies() == 0 }
+        #expect(files(fixture) == (try store.unfinishedBlocking().count))
+    }
+
+    @Test(
+        "while changes keep coming they become files when they have waited for long, or are many",
+        arguments: [true, false])
+    func busy(isLate: Bool) async throws {
+        let fixture = try StoreFixture(flushIntervalMilliseconds: 20)
+        fixture.options.flushDelayMilliseconds = isLate ? 50 : 3_600_000
+        fixture.options.flushBatch = isLate ? 1_000_000 : 20
+        let store = try fixture.open()
+        let load = load(store)
+        try await waitUntil("some are files, again and again") { files(fixture) >= 200 }
+        load.cancel()
+        try await load.value
+        store.close()
+        #expect(try fixture.open().integrityProblemsBlocking().isEmpty)
+    }
+
+    @Test("whoever wants everything to be files has it, under load, too")
+    func hurried() async throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open()
+        let input = try PayloadCodec.pack(PayloadSamples.noise(100))
+        let row = StoreSamples.row(claimed: true, input: input)
+        try await store.perform(.insert([row], idempotency: nil))
+        let load = load(store)
+        try store.flush()
+        #expect(FileManager.default.fileExists(atPath: fixture.file(row.job.id, "in").path))
+        load.cancel()
+        try await load.value
+    }
+}
