@@ -46,7 +46,7 @@ def running(
         }
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
-                [binary, "serve", "--port", "0"],
+                [str(Path(binary).resolve()), "serve", "--port", "0"],
                 env=environment,
                 stdout=subprocess.PIPE,
                 stderr=log,
