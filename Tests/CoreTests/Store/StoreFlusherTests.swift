@@ -30,7 +30,7 @@ import Testing
         try await Task.sleep(for: .milliseconds(100))
         load.cancel()
         try await load.value
-        try await waitUntil("all are files") { try await store.pendingCopies() == 0 }
+        try await waitUntil("all are files", within: .seconds(180)) { try await store.pendingCopies() == 0 }
         #expect(files(fixture) == (try store.unfinishedBlocking().count))
     }
 
