@@ -78,7 +78,11 @@ extension ClassPool {
     private mutating func begin(
         _ id: SandboxID, _ specialisation: Specialisation?, _ request: WaitingRequest, _ shared: inout PoolShared
     ) {
-        guard specialisation == request.specialisation else { return specialise(id, for: request, &shared) }
+        guard specialisation == request.specialisation else {
+            specialise(id, for: request, &shared)
+            // A stem cell that was taken may be one of more that are wanted.
+            return settle(&shared)
+        }
         count(waited: request, now: shared.now)
         lease(id, request.specialisation, to: request.id, .warm, &shared)
         fill(id, request.specialisation, &shared)
