@@ -74,8 +74,10 @@ final class ActiveJob {
     var heldClaim: TaskReference?
     /// The input, while it is kept in memory.
     var input: Input?
-    /// The input as it rests.
+    /// The input as it rests; nil before a large one is packed.
     var storedInput: StoredArtifact?
+    /// A large input that is still to be packed, which is done while its task already runs.
+    var unpackedInput: [UInt8]?
     /// The attempt under way.
     var reference: TaskReference?
     /// Its place in its sandbox.

@@ -210,7 +210,9 @@ extension EngineCore {
         job.job.timings.start = seconds(from: job.claimedAt, to: job.startedAt)
         job.hostDeadline =
             .now() + .nanoseconds(Int64((job.plan.timeoutSeconds + hostGraceSeconds) * 1e9))
-        if input.bytes.count > ActiveJob.inputKeptBytes, job.storedInput?.inline == nil { job.input = nil }
+        if input.bytes.count > ActiveJob.inputKeptBytes, let stored = job.storedInput, stored.inline == nil {
+            job.input = nil
+        }
         job.emit(
             .update(.running, attempt: job.job.attempt, message: nil, error: nil),
             at: job.job.startedAt ?? Date())

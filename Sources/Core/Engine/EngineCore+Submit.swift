@@ -4,6 +4,8 @@ import NIOCore
 extension EngineCore {
     /// Inputs above this size are checked and packed on another thread.
     static let offloadBytes = 131_072
+    /// Plain inputs above this size are packed while their tasks already run.
+    static let packLaterBytes = 1 << 20
 
     /// A request that has passed every check, with its input packed.
     struct Accepted {
@@ -128,7 +130,7 @@ extension EngineCore {
         try checkClass(of: plan, request, tenant)
         // Taken before the next wait, in which other requests of the tenant come.
         try takePlace(of: tenant)
-        let (stored, input): (StoredArtifact, ActiveJob.Input)
+        let (stored, input): (StoredArtifact?, ActiveJob.Input)
         do {
             (stored, input) = try await pack(request.task.input)
         } catch {
@@ -143,13 +145,16 @@ extension EngineCore {
             priority: request.priority, now: .now(),
             queueSeconds: (request.queueTimeout ?? configuration.jobs.queueTimeout).seconds)
         job.storedInput = stored
+        if stored == nil { job.unpackedInput = input.bytes }
         job.isReserved = true
         counters.submitted += 1
         return (job, input)
     }
 
     /// Packs an input for rest, checks one that came packed, and keeps the form that travels.
-    private func pack(_ input: TaskSpec.Input) async throws -> (StoredArtifact, ActiveJob.Input) {
+    ///
+    /// - Returns: No stored form where that is made later.
+    private func pack(_ input: TaskSpec.Input) async throws -> (StoredArtifact?, ActiveJob.Input) {
         let limits = PackLimits(configuration.jobs)
         let size =
             switch input {
@@ -157,6 +162,10 @@ extension EngineCore {
             case .packed(let text): text.count
             }
         if size <= Self.offloadBytes { return try limits.pack(input) }
+        if case .plain(let bytes) = input, size > Self.packLaterBytes {
+            try limits.check(plain: bytes)
+            return (nil, .init(bytes: bytes, isZlib: false))
+        }
         return try await offload.runIfActive { try limits.pack(input) }
     }
 
@@ -331,17 +340,28 @@ extension EngineCore {
         abort(job, EngineError(.keyReused, "this idempotency key was used before"))
     }
 
-    /// Whether the input needs its file before the row.
+    /// Whether the input needs its file before the row, or is not packed yet.
     func needsDurableFile(_ job: ActiveJob) -> Bool {
-        guard let stored = job.storedInput else { return false }
+        guard let stored = job.storedInput else { return job.unpackedInput != nil }
         return stored.encodedSize > configuration.jobs.inlineMaxBytes
     }
 
-    /// Writes a large input's file; afterwards the row need not carry it.
+    /// Packs a large input, where that is still to be done, and writes its file; afterwards the row need not carry it.
     func makeInputDurable(_ job: ActiveJob) async throws {
-        guard needsDurableFile(job), let text = job.storedInput?.inline else { return }
         let id = job.job.id
         let artifacts = artifacts
+        if let plain = job.unpackedInput {
+            let inlineMax = configuration.jobs.inlineMaxBytes
+            job.storedInput = try await offload.runIfActive {
+                let packed = try PayloadCodec.pack(plain)
+                guard packed.text.count > inlineMax else { return StoredArtifact(packed, inline: true) }
+                try artifacts.writeDurably(id, .input, text: packed.text)
+                return StoredArtifact(packed, inline: false)
+            }
+            job.unpackedInput = nil
+            return
+        }
+        guard needsDurableFile(job), let text = job.storedInput?.inline else { return }
         try await offload.runIfActive { try artifacts.writeDurably(id, .input, text: text) }
         job.storedInput?.inline = nil
     }
@@ -384,13 +404,16 @@ private struct PackLimits: Sendable {
         inline = jobs.inlineMaxBytes
     }
 
+    func check(plain bytes: [UInt8]) throws {
+        guard bytes.count <= inflated else {
+            throw EngineError(.payloadTooLarge, "the task's input has \(bytes.count) bytes, more than \(inflated)")
+        }
+    }
+
     func pack(_ input: TaskSpec.Input) throws -> (StoredArtifact, ActiveJob.Input) {
         switch input {
         case .plain(let bytes):
-            guard bytes.count <= inflated else {
-                throw EngineError(
-                    .payloadTooLarge, "the task's input has \(bytes.count) bytes, more than \(inflated)")
-            }
+            try check(plain: bytes)
             let packed = try PayloadCodec.pack(bytes)
             return (StoredArtifact(packed, inline: true), .init(bytes: bytes, isZlib: false))
         case .packed(let text):

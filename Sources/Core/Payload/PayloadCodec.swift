@@ -21,7 +21,9 @@ package enum PayloadCodec {
             let chunk = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: min(bound, chunkBytes))
             defer { chunk.deallocate() }
             var text: [UInt8] = []
-            if plain.count > chunkBytes { text.reserveCapacity(Base64.encodedSize(plain.count / 4)) }
+            if plain.count > chunkBytes {
+                text.reserveCapacity(Base64.encodedSize(shape == .stored ? bound : plain.count / 4))
+            }
             try plain.withUnsafeBufferPointer { plain in
                 try deflater.run(plain, chunk: chunk) { append($0, to: &text) }
             }

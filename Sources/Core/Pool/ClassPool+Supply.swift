@@ -38,8 +38,8 @@ extension ClassPool {
         }
         while waiting.count > 0, wanted > count(.starting), total < policy.ceiling, start(&shared) {}
         makeRoom(&shared)
-        if let time = shareDeadline(shared) { shared.requestWake(at: time) }
         while isShortOfStems(shared.now), total < policy.max, start(forStock: true, &shared) {}
+        if let time = shareDeadline(shared) { shared.requestWake(at: time) }
     }
 
     /// Whether a request waits for a sandbox or stem cells are missing.

@@ -287,15 +287,15 @@ def packed(media: str, data: bytes, limit: int) -> Outcome:
 
 
 def compress(data: bytes) -> Tuple[str, bytes]:
-    """Return encoding and bytes: small as they are, large as zlib of a fit level."""
+    """Return encoding and bytes: small ones and noise as they are, others as zlib."""
     if len(data) < SMALL_BYTES:
         return "identity", data
-    level = 1
     if len(data) > LARGE_BYTES:
         sample = data[:SAMPLE_BYTES]
         if len(zlib.compress(sample, 1)) > len(sample) * 0.9:
-            level = 0
-    return "zlib", zlib.compress(data, level)
+            # The host packs it for rest anyway, and would unpack a stream to check it.
+            return "identity", data
+    return "zlib", zlib.compress(data, 1)
 
 
 def _exit_code(error: SystemExit) -> int:
