@@ -98,8 +98,8 @@ extension EngineCore {
         case .success(let output):
             let (media, bytes) = output.encoded
             do {
-                let packed = try PayloadCodec.pack(bytes)
-                end(job, Ending(state: .completed, media: media, plain: bytes, packed: packed))
+                let kept = KeptPayload(inRow: try PayloadCodec.pack(bytes))
+                end(job, Ending(state: .completed, media: media, plain: bytes, kept: kept))
             } catch {
                 fail(job, JobError(kind: .exception, message: "the result cannot be packed: \(error)"))
             }

@@ -2,7 +2,8 @@ extension EngineCore {
     /// Removes the files of an end that the store did not take.
     func discardFiles(of id: JobID, _ ending: Ending, journal: StoredArtifact?) {
         discardFiles(
-            of: id, result: ending.isOnDisk, journal: journal.map { $0.inline == nil } ?? false,
+            of: id, result: ending.kept.map { $0.stored.inline == nil } ?? false,
+            journal: journal.map { $0.inline == nil } ?? false,
             outputs: ending.outputs.map { $0.inline == nil } ?? false)
     }
 

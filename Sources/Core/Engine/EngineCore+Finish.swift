@@ -10,11 +10,34 @@ extension EngineCore {
         var usage: Job.Usage?
         var media: JobResult.Media?
         var plain: [UInt8] = []
-        var packed: PackedPayload?
-        /// Whether the result's file is durable, so that the row need not carry it.
-        var isOnDisk = false
+        /// The result as it rests, and as callers over REST get it.
+        var kept: KeptPayload?
         /// The files that the task left.
         var outputs: StoredOutputs?
+    }
+
+    /// The bytes of a result as the runner sent them.
+    private struct Answer {
+        let bytes: [UInt8]
+        let isZlib: Bool
+        /// How many bytes are said to come out of a zlib stream.
+        let inflatedBytes: Int
+
+        /// Writes them to their file, where they are many; a zlib stream only once it is known to be whole.
+        func keep(
+            as id: JobID, in artifacts: ArtifactStore, _ jobs: Configuration.Jobs
+        ) throws -> (plain: [UInt8], kept: KeptPayload) {
+            guard isZlib else {
+                let kept = try artifacts.keep(
+                    bytes, as: .result, of: id, inlineMaxBytes: jobs.inlineMaxBytes, keepsText: true)
+                return (bytes, kept)
+            }
+            let plain = try PayloadCodec.inflated(zlib: bytes, limit: jobs.resultLimitBytes, expected: inflatedBytes)
+            let kept = try artifacts.keep(
+                zlib: bytes, inflatedSize: plain.count, as: .result, of: id, inlineMaxBytes: jobs.inlineMaxBytes,
+                keepsText: true)
+            return (plain, kept)
+        }
     }
 
     /// Takes the result of an attempt.
@@ -47,37 +70,39 @@ extension EngineCore {
             retry(job, ending.error, acknowledging: sandbox.id)
             return
         }
-        let answer = (bytes: bytes, isZlib: result.isZlib)
+        let answer = Answer(bytes: bytes, isZlib: result.isZlib, inflatedBytes: result.inflatedBytes)
         guard job.outputs != nil else { return finishKept(job, answer, ending) }
         keepOutputs(job, ending) { core, job, ending in core.finishKept(job, answer, ending) }
     }
 
     /// Goes on when the files that the task left, if any, are kept.
-    private func finishKept(_ job: ActiveJob, _ answer: (bytes: [UInt8], isZlib: Bool), _ ending: Ending) {
+    private func finishKept(_ job: ActiveJob, _ answer: Answer, _ ending: Ending) {
         guard ending.state == .completed else { return end(job, ending) }
-        packResult(job, answer.bytes, isZlib: answer.isZlib, ending)
+        packResult(job, answer, ending)
     }
 
     /// Packs a result for rest, on another thread when it is large, and ends the job with it.
-    private func packResult(_ job: ActiveJob, _ bytes: [UInt8], isZlib: Bool, _ ending: Ending) {
+    private func packResult(_ job: ActiveJob, _ answer: Answer, _ ending: Ending) {
         job.phase = .finishing
-        let limit = configuration.jobs.resultLimitBytes
         let id = job.job.id
-        if bytes.count <= Self.offloadBytes, !isZlib {
-            finishPacked(id, Result { try Self.pack(bytes, isZlib: false, limit: limit, ending) }, ending)
+        if answer.bytes.count <= Self.offloadBytes, !answer.isZlib {
+            var packed = ending
+            do {
+                packed.plain = answer.bytes
+                packed.kept = KeptPayload(inRow: try PayloadCodec.pack(answer.bytes))
+                finishPacked(id, .success(packed), ending)
+            } catch {
+                finishPacked(id, .failure(error), ending)
+            }
             return
         }
-        let artifacts = artifacts
-        let inlineMax = configuration.jobs.inlineMaxBytes
+        let (artifacts, jobs) = (artifacts, configuration.jobs)
         spawn { core in
             do {
                 let packed = try await core.offload.runIfActive {
-                    var ending = try Self.pack(bytes, isZlib: isZlib, limit: limit, ending)
-                    if let text = ending.packed?.text, text.count > inlineMax {
-                        try artifacts.writeDurably(id, .result, text: text)
-                        ending.isOnDisk = true
-                    }
-                    return ending
+                    var packed = ending
+                    (packed.plain, packed.kept) = try answer.keep(as: id, in: artifacts, jobs)
+                    return packed
                 }
                 core.finishPacked(id, .success(packed), ending)
             } catch {
@@ -107,19 +132,6 @@ extension EngineCore {
             ending.outputs = unpacked.outputs
             end(job, ending)
         }
-    }
-
-    private static func pack(_ bytes: [UInt8], isZlib: Bool, limit: Int, _ ending: Ending) throws -> Ending {
-        var ending = ending
-        if isZlib {
-            // Inflated once, which also shows that it is a whole stream within the limit.
-            ending.plain = try PayloadCodec.inflated(zlib: bytes, limit: limit)
-            ending.packed = PayloadCodec.pack(zlib: bytes, checkedSize: ending.plain.count)
-        } else {
-            ending.plain = bytes
-            ending.packed = try PayloadCodec.pack(bytes)
-        }
-        return ending
     }
 
     /// Ends a job in a state without a result.
@@ -166,10 +178,9 @@ extension EngineCore {
         let inlineMax = configuration.jobs.inlineMaxBytes
         let (events, artifacts) = (job.events, artifacts)
         let pack: @Sendable () throws -> StoredArtifact = {
-            let packed = try PayloadCodec.pack(Journal.encode(events))
-            guard packed.text.count > inlineMax else { return StoredArtifact(packed, inline: true) }
-            try artifacts.writeDurably(id, .journal, text: packed.text)
-            return StoredArtifact(packed, inline: false)
+            try artifacts.keep(
+                Journal.encode(events), as: .journal, of: id, inlineMaxBytes: inlineMax, keepsText: false
+            ).stored
         }
         // Short ones are packed here; what has to be written, or takes long, elsewhere.
         guard Journal.isLong(events, bytes: inlineMax / 2) else {
@@ -202,11 +213,10 @@ extension EngineCore {
 
     private func commitEnd(_ id: JobID, _ ending: Ending, _ journal: StoredArtifact?, at now: Date) {
         guard let job = jobs[id] else { return }
-        let result = ending.packed.map { StoredArtifact($0, inline: !ending.isOnDisk) }
         let finish = JobFinish(
             attempt: JobAttempt(id: id, attempt: job.job.attempt), state: ending.state, error: ending.error,
             exitCode: ending.exitCode, usage: ending.usage, timings: job.job.timings, startedAt: job.job.startedAt,
-            finishedAt: now, result: result, resultMedia: ending.media, journal: journal, outputs: ending.outputs,
+            finishedAt: now, result: ending.kept?.stored, resultMedia: ending.media, journal: journal, outputs: ending.outputs,
             gpus: job.job.gpus)
         if job.isInserted {
             commit(.finish(finish), of: id) { core, outcome in core.ended(id, ending, outcome, journal, at: now) }
@@ -278,7 +288,7 @@ extension EngineCore {
         }
         forget(job)
         let result = ending.media.map { JobResult(media: $0, bytes: ending.plain, exitCode: ending.exitCode) }
-        let outcome = JobOutcome(job: job.job, result: result, packedText: ending.packed?.text)
+        let outcome = JobOutcome(job: job.job, result: result, packedText: ending.kept?.text)
         job.accept()
         job.tell(outcome)
         job.ended.succeed(outcome)

@@ -34,13 +34,16 @@ extension EngineCore {
         case .event(let reference, let sequence, let bytes):
             guard let job = current(reference, in: sandbox, "EVENT") else { return }
             appendEvent(job, sequence: sequence, bytes)
-        case .resultPart(let reference, let offset, let bytes):
+        case .resultPart(let reference, let offset, let size, let bytes):
             guard let job = current(reference, in: sandbox, "RESULT_PART") else { return }
             guard offset <= job.resultParts.count,
                 offset + bytes.readableBytes <= configuration.jobs.resultLimitBytes + Frame.bodyLimitBytes
             else {
                 violated(sandbox, "RESULT_PART at offset \(offset)")
                 return
+            }
+            if job.resultParts.isEmpty, let size {
+                job.resultParts.reserveCapacity(min(size, configuration.jobs.resultLimitBytes))
             }
             job.resultParts.removeSubrange(offset...)
             job.resultParts.append(contentsOf: bytes.readableBytesView)

@@ -353,10 +353,7 @@ extension EngineCore {
         if let plain = job.unpackedInput {
             let inlineMax = configuration.jobs.inlineMaxBytes
             job.storedInput = try await offload.runIfActive {
-                let packed = try PayloadCodec.pack(plain)
-                guard packed.text.count > inlineMax else { return StoredArtifact(packed, inline: true) }
-                try artifacts.writeDurably(id, .input, text: packed.text)
-                return StoredArtifact(packed, inline: false)
+                try artifacts.keep(plain, as: .input, of: id, inlineMaxBytes: inlineMax, keepsText: false).stored
             }
             job.unpackedInput = nil
             return

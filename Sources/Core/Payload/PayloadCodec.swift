@@ -15,28 +15,40 @@ package enum PayloadCodec {
     ///
     /// Level 1, but level 0 for more than 1 MiB whose first 64 KiB saves less than a tenth: deflating noise is slow.
     package static func pack(_ plain: [UInt8]) throws -> PackedPayload {
-        let shape = try shape(for: plain)
-        let text = try Deflater.with(shape) { deflater in
-            let bound = deflater.bound(plain.count)
-            let chunk = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: min(bound, chunkBytes))
-            defer { chunk.deallocate() }
-            var text: [UInt8] = []
-            if plain.count > chunkBytes {
-                text.reserveCapacity(Base64.encodedSize(shape == .stored ? bound : plain.count / 4))
-            }
-            try plain.withUnsafeBufferPointer { plain in
-                try deflater.run(plain, chunk: chunk) { append($0, to: &text) }
-            }
-            return text
+        var text: [UInt8] = []
+        try pack(plain) { piece, bound in
+            if text.isEmpty { text.reserveCapacity(bound) }
+            text.append(contentsOf: piece)
         }
         return PackedPayload(text: text, plainSize: plain.count)
     }
 
-    /// Encodes bytes that are one zlib stream already, such as a runner's result, once they were inflated to check them.
-    ///
-    /// - Parameter checkedSize: How many bytes came out.
-    package static func pack(zlib: [UInt8], checkedSize: Int) -> PackedPayload {
-        PackedPayload(text: encodeBase64(zlib), plainSize: checkedSize)
+    /// Takes the next piece of a text, and about how long the whole text becomes.
+    typealias TextSink = (_ piece: UnsafeRawBufferPointer, _ bound: Int) throws -> Void
+
+    /// Compresses and encodes bytes of ours, piece by piece.
+    static func pack(_ plain: [UInt8], sink: TextSink) throws {
+        let shape = try shape(for: plain)
+        try Deflater.with(shape) { deflater in
+            let most = deflater.bound(plain.count)
+            let bound = Base64.encodedSize(shape == .stored || plain.count <= chunkBytes ? most : plain.count / 4)
+            let chunk = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: min(most, chunkBytes))
+            defer { chunk.deallocate() }
+            try plain.withUnsafeBufferPointer { plain in
+                try deflater.run(plain, chunk: chunk) { try encode($0) { try sink($0, bound) } }
+            }
+        }
+    }
+
+    /// Encodes bytes as base64 with padding, on one line, piece by piece.
+    static func encodeBase64(_ bytes: [UInt8], sink: TextSink) throws {
+        let bound = Base64.encodedSize(bytes.count)
+        try bytes.withUnsafeBufferPointer { bytes in
+            for start in stride(from: 0, to: bytes.count, by: chunkBytes) {
+                let piece = bytes[start..<min(start + chunkBytes, bytes.count)]
+                try encode(UnsafeBufferPointer(rebasing: piece)) { try sink($0, bound) }
+            }
+        }
     }
 
     /// Checks a text from outside and names its inflated size and checksum.
@@ -143,10 +155,15 @@ package enum PayloadCodec {
     }
 
     private static func append(_ bytes: UnsafeBufferPointer<UInt8>, to text: inout [UInt8]) {
-        let size = Base64.encodedSize(bytes.count)
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: size) { scratch in
+        encode(bytes) { text.append(contentsOf: $0) }
+    }
+
+    private static func encode(
+        _ bytes: UnsafeBufferPointer<UInt8>, sink: (UnsafeRawBufferPointer) throws -> Void
+    ) rethrows {
+        try withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Base64.encodedSize(bytes.count)) { scratch in
             let written = Base64.encode(bytes, into: scratch)
-            text.append(contentsOf: UnsafeBufferPointer(rebasing: scratch[..<written]))
+            try sink(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: scratch[..<written])))
         }
     }
 
@@ -157,9 +174,11 @@ package enum PayloadCodec {
 
 extension PayloadCodec {
     /// Inflates one zlib stream into memory, up to a limit.
-    package static func inflated(zlib: [UInt8], limit: Int) throws -> [UInt8] {
+    ///
+    /// - Parameter expected: How many bytes are said to come out, for which room is made; more or fewer may.
+    package static func inflated(zlib: [UInt8], limit: Int, expected: Int = 0) throws -> [UInt8] {
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(min(zlib.count, limit))
+        bytes.reserveCapacity(min(max(zlib.count, expected), limit))
         _ = try inflate(zlib: zlib, limit: limit) { bytes.append(contentsOf: $0) }
         return bytes
     }

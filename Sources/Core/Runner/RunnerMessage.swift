@@ -103,7 +103,8 @@ package enum RunnerMessage: Sendable {
     case ready(Ready)
     case log(TaskReference, stream: LogStream, offset: Int, skipped: Int, ByteBuffer)
     case event(TaskReference, sequence: Int, ByteBuffer)
-    case resultPart(TaskReference, offset: Int, ByteBuffer)
+    /// `size`, of the whole result, is not told by older runners.
+    case resultPart(TaskReference, offset: Int, size: Int?, ByteBuffer)
     case result(TaskReference, Result, ByteBuffer)
     case output(TaskReference, OutputPart, ByteBuffer)
     case outputs(TaskReference, OutputSummary)
@@ -133,7 +134,8 @@ package enum RunnerMessage: Sendable {
                 try fields.reference(), sequence: try fields.integer("seq", in: 1...1_000_000_000), frame.body)
         case .resultPart:
             self = .resultPart(
-                try fields.reference(), offset: try fields.integer("offset", in: Self.sizes), frame.body)
+                try fields.reference(), offset: try fields.integer("offset", in: Self.sizes),
+                size: try fields.optionalInteger("size", in: Self.sizes), frame.body)
         case .result: self = .result(try fields.reference(), try Self.result(fields), frame.body)
         case .output: self = .output(try fields.reference(), try OutputPart(fields), frame.body)
         case .outputs: self = .outputs(try fields.reference(), try OutputSummary(fields))

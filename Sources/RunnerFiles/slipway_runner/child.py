@@ -51,7 +51,7 @@ class Child:
         self.on_ready: Callable[[Child], None] = lambda _: None
         self.on_output: Callable[[str, bytes], None] = lambda *_: None
         self.on_event: Callable[[bytes], None] = lambda _: None
-        self.on_answer: Callable[[Dict[str, Any], bytes], None] = lambda *_: None
+        self.on_answer: Callable[[Dict[str, Any], List[bytes]], None] = lambda *_: None
         self.on_misuse: Callable[[str], None] = lambda _: None
         self.on_silent: Callable[[Child], None] = lambda _: None
         self.result_limit = 0
@@ -101,8 +101,9 @@ class Child:
 
     def more(self, data: bytes) -> None:
         """Hand over more of the input."""
-        for start in range(0, len(data), CHUNK):
-            self.push(b"I" + data[start : start + CHUNK])
+        view = memoryview(data)
+        for start in range(0, len(view), CHUNK):
+            self.push(b"".join((b"I", view[start : start + CHUNK])))
 
     def push(self, packet: bytes) -> None:
         """Send one packet, now or when the child has room for it."""
@@ -249,12 +250,10 @@ class Child:
             self.on_misuse("the task sent a malformed result")
             return
         body = data[5 + length :]
-        if self._parts:
-            self._part(body)
-            body = b"".join(self._parts)
-            self._parts = []
+        self._part(body)
+        parts, self._parts = self._parts, []
         self.answered = True
-        self.on_answer(header, body)
+        self.on_answer(header, parts)
 
     def release(self) -> None:
         """Let a child that has answered end."""

@@ -49,7 +49,7 @@ class Job:
         self.has_outputs = False
         self.acknowledged = False
         #: Fields and body of RESULT, while outputs are read.
-        self.pending: Optional[Tuple[Dict[str, Any], bytes]] = None
+        self.pending: Optional[Tuple[Dict[str, Any], List[bytes]]] = None
 
     def header(self, **fields: Any) -> Dict[str, Any]:
         """Return a frame header that names this job first."""
@@ -106,24 +106,27 @@ class Job:
     def _event_frame(self, sequence: int, body: bytes) -> bytes:
         return frames.encode(frames.EVENT, self.header(seq=sequence), body)
 
-    def finish(self, fields: Dict[str, Any], body: bytes) -> List[bytes]:
-        """Keep the result and return the frames that carry it."""
+    def finish(self, fields: Dict[str, Any], parts: List[bytes]) -> List[bytes]:
+        """Keep the result, whose bytes come in short `parts`; return its frames."""
+        size = sum(map(len, parts))
         made: List[bytes] = []
-        start = 0
-        while len(body) - start > frames.MAX_BODY:
-            part = body[start : start + frames.MAX_BODY]
-            header = self.header(offset=start)
-            made.append(frames.encode(frames.RESULT_PART, header, part))
-            start += len(part)
+        body: List[bytes] = []
+        start = length = 0
+        for part in parts:
+            if length + len(part) > frames.MAX_BODY:
+                header = self.header(offset=start, size=size)
+                made.append(frames.encode(frames.RESULT_PART, header, b"".join(body)))
+                start += length
+                body, length = [], 0
+            body.append(part)
+            length += len(part)
         header = self.header(
             **fields,
-            size=len(body),
+            size=size,
             log_bytes={name: self.logs[name].total for name in STREAMS},
             events_dropped=self.events_dropped,
         )
-        made.append(
-            frames.encode(frames.RESULT, header, body[start:] if start else body)
-        )
+        made.append(frames.encode(frames.RESULT, header, b"".join(body)))
         self.result = made
         self.input = []
         return made

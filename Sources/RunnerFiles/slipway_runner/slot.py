@@ -231,7 +231,7 @@ class Slot:
 
     def refuse(self, job: Job, result: Dict[str, Any]) -> None:
         """Answer for a task that never ran: RESULT and CLEAN at once."""
-        made = job.finish(result, b"")
+        made = job.finish(result, [])
         job.clean = self._clean_frame(job, outcomes.blank("")["usage"], 0.0)
         self._host.emit(job, made + [job.clean])
 
@@ -252,7 +252,7 @@ class Slot:
         if self.job is not None:
             self._host.emit(self.job, self.job.event(body))
 
-    def _answer(self, header: Dict[str, Any], body: bytes) -> None:
+    def _answer(self, header: Dict[str, Any], body: List[bytes]) -> None:
         fields = outcomes.from_child(header)
         if fields is None:
             self._misuse("the task sent a malformed result")
@@ -271,7 +271,7 @@ class Slot:
             KILL_AFTER_RESULT, lambda: self._kill(child)
         )
 
-    def _finish(self, fields: Dict[str, Any], body: bytes) -> None:
+    def _finish(self, fields: Dict[str, Any], body: List[bytes]) -> None:
         job, child = self.job, self.active
         if job is None or child is None or job.result is not None:
             return
@@ -289,7 +289,9 @@ class Slot:
         else:
             self._conclude(job, fields, body)
 
-    def _conclude(self, job: Job, fields: Dict[str, Any], body: bytes) -> None:
+    def _conclude(
+        self, job: Job, fields: Dict[str, Any], body: List[bytes]
+    ) -> None:
         if fields["run"] >= PEAK_SECONDS:
             peak = self._host.sanitation.memory_peak()
             if peak is not None:
@@ -383,7 +385,7 @@ class Slot:
             fields["usage"] = job.pending[0]["usage"]
             job.pending = None
         job.has_outputs = False
-        self._conclude(job, fields, b"")
+        self._conclude(job, fields, [])
 
     def let_go(self) -> None:
         """Sweep, if that was put off until the host had the outputs."""
@@ -419,7 +421,7 @@ class Slot:
         if job is not None and job.result is None and job.pending is None:
             fields = self._fields_of_end(job, status, usage)
             fields["run"] = time.monotonic() - job.begun
-            self._finish(fields, b"")
+            self._finish(fields, [])
         if self._timer is not None:
             self._timer.cancel()
         self._usage = outcomes.usage_of(usage)

@@ -53,6 +53,45 @@ struct ArtifactStoreTests {
         }
     }
 
+    @Test("what is packed as it is written is what packing it first gives", arguments: [0, 9000, 300_000, 5_000_000])
+    func keep(_ count: Int) throws {
+        let inlineMax = 16_384
+        for plain in [PayloadSamples.noise(count), PayloadSamples.prose(count)] {
+            let packed = try PayloadCodec.pack(plain)
+            for keepsText in [true, false] {
+                let id = JobID()
+                let kept = try store.keep(
+                    plain, as: .input, of: id, inlineMaxBytes: inlineMax, keepsText: keepsText)
+                let isFile = packed.text.count > inlineMax
+                #expect(kept.stored == StoredArtifact(packed, inline: !isFile))
+                #expect(kept.text == (keepsText ? packed.text : nil))
+                #expect(FileManager.default.fileExists(atPath: fixture.file(id, "in").path) == isFile)
+                guard isFile else { continue }
+                let text = try store.read(id, .input, digest: packed.digest, limit: packed.text.count)
+                #expect(text == packed.text)
+            }
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: fixture.artifacts.path + "/.drafts").isEmpty)
+    }
+
+    @Test("a zlib stream is kept as it is", arguments: [100, 2_000_000])
+    func keepZlib(_ count: Int) throws {
+        let plain = PayloadSamples.noise(count)
+        let zlib = try PayloadSamples.zlib(plain)
+        let kept = try store.keep(
+            zlib: zlib, inflatedSize: count, as: .result, of: id, inlineMaxBytes: 16_384, keepsText: true)
+        #expect(kept.text == PayloadCodec.encodeBase64(zlib))
+        #expect((kept.stored.inline == nil) == (count > 16_384))
+        #expect(kept.stored.plainSize == count)
+        guard kept.stored.inline == nil else { return }
+        var inflated: [UInt8] = []
+        let size = try store.inflate(
+            id, .result, digest: kept.stored.digest, encodedLimit: kept.stored.encodedSize, inflatedLimit: count
+        ) { inflated.append(contentsOf: $0) }
+        #expect(size == count)
+        #expect(inflated == plain)
+    }
+
     @Test("what is missing, cut, longer, altered or too large is named")
     func damage() throws {
         let packed = try PayloadCodec.pack(PayloadSamples.noise(1000))

@@ -162,7 +162,11 @@ struct FrameFuzzer {
                 "stream": random.chance(50) ? "stdout" : "stderr", "offset": .integer(Int64(random.below(1 << 40))),
             ]
         case 0x85: more = ["seq": .integer(Int64(1 + random.below(1000)))]
-        case 0x86: more = ["offset": .integer(Int64(random.below(1 << 30)))]
+        case 0x86:
+            more = [
+                "offset": .integer(Int64(random.below(1 << 30))),
+                "size": random.chance(50) ? .null : .integer(Int64(random.below(1 << 30))),
+            ]
         case 0x87:
             more = [
                 "outcome": random.pick(["ok", "exception", "exit", "timeout", "oom"]), "media": "json",

@@ -75,7 +75,7 @@ indirect enum FrameShape: Sendable {
                 task.merging(["stream": .word(["stdout", "stderr"]), "offset": size]) { $1 },
                 optional: ["skipped": size])
         case 0x85: object(task.merging(["seq": .integer(1...1_000_000_000)]) { $1 })
-        case 0x86: object(task.merging(["offset": size]) { $1 })
+        case 0x86: object(task.merging(["offset": size]) { $1 }, optional: ["size": size])
         case 0x87:
             object(
                 task.merging(["outcome": .word(outcomes), "size": size]) { $1 },

@@ -59,6 +59,10 @@ struct FullDiskTests {
         try disk.fill("ballast")
         let text = PayloadSamples.noise(200_000)
         #expect(faultCode { try artifacts.writeDurably(JobID(), .input, text: text) } == "storage-full")
+        let kept = faultCode {
+            _ = try artifacts.keep(text, as: .input, of: JobID(), inlineMaxBytes: 16_384, keepsText: false)
+        }
+        #expect(kept == "storage-full")
         #expect(
             faultCode { try artifacts.writeLazily([.init(id: JobID(), kind: .input, text: text)]) } == "storage-full")
         #expect(try artifacts.freeBytes() < 4096)
