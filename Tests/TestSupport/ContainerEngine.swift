@@ -26,15 +26,7 @@ package enum ContainerEngine {
     package static func withClient<Value>(
         isolation: isolated (any Actor)? = #isolation, _ body: (DockerClient) async throws -> Value
     ) async throws -> Value {
-        let client = DockerClient(endpoint: try DockerEndpoint.resolve(configured: host, environment: [:]))
-        do {
-            let value = try await body(client)
-            await client.shutdown()
-            return value
-        } catch {
-            await client.shutdown()
-            throw error
-        }
+        try await DockerClient.with(try DockerEndpoint.resolve(configured: host, environment: [:]), isolation: isolation, body)
     }
 
     /// The containers that belong to one of our engines, running or not.

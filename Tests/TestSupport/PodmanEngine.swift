@@ -95,14 +95,6 @@ package final class PodmanEngine: Sendable {
     package func withClient<Value>(
         isolation: isolated (any Actor)? = #isolation, _ body: (DockerClient) async throws -> Value
     ) async throws -> Value {
-        let client = DockerClient(endpoint: try DockerEndpoint.resolve(configured: host, environment: [:]))
-        do {
-            let value = try await body(client)
-            await client.shutdown()
-            return value
-        } catch {
-            await client.shutdown()
-            throw error
-        }
+        try await DockerClient.with(try DockerEndpoint.resolve(configured: host, environment: [:]), isolation: isolation, body)
     }
 }

@@ -70,15 +70,7 @@ package final class RemoteEngine: Sendable {
     package func withClient<Value>(
         isolation: isolated (any Actor)? = #isolation, _ body: (DockerClient) async throws -> Value
     ) async throws -> Value {
-        let client = DockerClient(endpoint: try DockerEndpoint.resolve(settings, environment: [:]))
-        do {
-            let value = try await body(client)
-            await client.shutdown()
-            return value
-        } catch {
-            await client.shutdown()
-            throw error
-        }
+        try await DockerClient.with(try DockerEndpoint.resolve(settings, environment: [:]), isolation: isolation, body)
     }
 
     /// The configuration that reaches it.
