@@ -26,7 +26,8 @@ package enum ContainerEngine {
     package static func withClient<Value>(
         isolation: isolated (any Actor)? = #isolation, _ body: (DockerClient) async throws -> Value
     ) async throws -> Value {
-        try await DockerClient.with(try DockerEndpoint.resolve(configured: host, environment: [:]), isolation: isolation, body)
+        try await DockerClient.with(
+            try DockerEndpoint.resolve(configured: host, environment: [:]), isolation: isolation, body)
     }
 
     /// The containers that belong to one of our engines, running or not.

@@ -95,6 +95,7 @@ package final class PodmanEngine: Sendable {
     package func withClient<Value>(
         isolation: isolated (any Actor)? = #isolation, _ body: (DockerClient) async throws -> Value
     ) async throws -> Value {
-        try await DockerClient.with(try DockerEndpoint.resolve(configured: host, environment: [:]), isolation: isolation, body)
+        try await DockerClient.with(
+            try DockerEndpoint.resolve(configured: host, environment: [:]), isolation: isolation, body)
     }
 }

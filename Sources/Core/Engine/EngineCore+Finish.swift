@@ -216,8 +216,8 @@ extension EngineCore {
         let finish = JobFinish(
             attempt: JobAttempt(id: id, attempt: job.job.attempt), state: ending.state, error: ending.error,
             exitCode: ending.exitCode, usage: ending.usage, timings: job.job.timings, startedAt: job.job.startedAt,
-            finishedAt: now, result: ending.kept?.stored, resultMedia: ending.media, journal: journal, outputs: ending.outputs,
-            gpus: job.job.gpus)
+            finishedAt: now, result: ending.kept?.stored, resultMedia: ending.media, journal: journal,
+            outputs: ending.outputs, gpus: job.job.gpus)
         if job.isInserted {
             commit(.finish(finish), of: id) { core, outcome in core.ended(id, ending, outcome, journal, at: now) }
             return

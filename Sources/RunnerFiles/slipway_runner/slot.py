@@ -289,9 +289,7 @@ class Slot:
         else:
             self._conclude(job, fields, body)
 
-    def _conclude(
-        self, job: Job, fields: Dict[str, Any], body: List[bytes]
-    ) -> None:
+    def _conclude(self, job: Job, fields: Dict[str, Any], body: List[bytes]) -> None:
         if fields["run"] >= PEAK_SECONDS:
             peak = self._host.sanitation.memory_peak()
             if peak is not None:

@@ -38,6 +38,48 @@ extension Live {
         }
 
         @Test(
+            "an input that is packed beside its task is stored whole, however it was submitted", arguments: runtimesHere
+        )
+        func packedLater(_ runtime: String) async throws {
+            let engine = try await sharedEngine(runtime)
+            let noise = (0..<120_000).map { _ in String(UInt64.random(in: .min ... .max), radix: 36) }.joined()
+            for text in [noise, String(repeating: "all the same ", count: 120_000)] {
+                // The second attempt reads what was stored.
+                let code = """
+                    import os
+                    TEXT = "\(text)"
+                    def main(fails):
+                        if fails and os.environ["SLIPWAY_ATTEMPT"] == "1": raise ValueError
+                        return len(TEXT)
+                    """
+                func request(fails: Bool = false) -> JobRequest {
+                    var request = JobRequest(task: .source(code, args: [.bool(fails)]))
+                    request.retry = .init(maxAttempts: 2, backoff: .milliseconds(300))
+                    return request
+                }
+                let key = try #require(IdempotencyKey("large-\(runtime)-\(text.utf8.count)", requestHash: [1]))
+                var ids = [
+                    try await engine.engine.submit(request(), waitingUpTo: .seconds(60)).job.id,
+                    try await engine.engine.submit(request(fails: true), waitingUpTo: .seconds(60)).job.id,
+                    try await engine.engine.submit(request(), idempotency: key, waitingUpTo: .seconds(60)).job.id,
+                    try await engine.engine.submit(request()).id,
+                ]
+                ids += try await engine.engine.submit(batch: [request(), request(fails: true)]).map(\.id)
+                for id in ids {
+                    let outcome = try await engine.end(of: id)
+                    #expect(outcome.value == .integer(Int64(text.utf8.count)), "\(outcome.summary)")
+                    let stored = try #require(try await engine.engine.store.row(id)?.input)
+                    #expect(stored.plainSize > text.utf8.count)
+                    #expect((stored.encodedSize > 16_384) == (text == noise))
+                }
+                let cancelled = try await engine.engine.submit(request())
+                _ = try? await engine.engine.cancel(cancelled.id)
+                #expect(try await engine.end(of: cancelled.id).job.state.isTerminal)
+            }
+            #expect(try engine.engine.store.unfinishedBlocking().isEmpty)
+        }
+
+        @Test(
             "a large input runs while it is written, and one that cannot be written is no job", arguments: runtimesHere)
         func written(_ runtime: String) async throws {
             try #require(TinyDisk.isPossible)
