@@ -63,11 +63,12 @@ final class BenchRun: Sendable {
         var report = BenchReport()
         let floor = try await FloorProgram.start(runtime, sandboxClass, below: base)
         do {
-            try await warmUp(floor)
+            let function = try await pickledFunction()
+            try await warmUp(floor, function)
             note("latency, one call every 3 ms")
-            report.paced = try await latencies(floor, count: count, pause: .milliseconds(3))
+            report.paced = try await latencies(floor, function, count: count, pause: .milliseconds(3))
             note("latency, back to back")
-            report.backToBack = try await latencies(floor, count: count, pause: .zero)
+            report.backToBack = try await latencies(floor, function, count: count, pause: .zero)
         } catch {
             await floor.stop()
             throw error
@@ -84,17 +85,30 @@ final class BenchRun: Sendable {
         return report
     }
 
-    private func warmUp(_ floor: FloorProgram) async throws {
+    /// A call of a function that is pickled by value, as callers send it.
+    private func pickledFunction() async throws -> [UInt8] {
+        let outcome = try await run(JobRequest(task: .source(BenchTasks.pickling)))
+        guard let text = outcome.result.flatMap({ try? JSONValue(parsing: $0.bytes).text }) else {
+            throw EngineError(.internalFault, "a function could not be pickled in the sandbox")
+        }
+        return try PayloadCodec.decodeBase64(Array(text.utf8))
+    }
+
+    private func warmUp(_ floor: FloorProgram, _ function: [UInt8]) async throws {
         for _ in 0..<20 {
             _ = try floor.call("s", Array(BenchTasks.source.utf8))
             _ = try floor.call("c", BenchTasks.pickle)
+            _ = try floor.call("c", function)
         }
-        for request in [BenchTasks.sourceRequest, BenchTasks.callableRequest] {
+        for request in [
+            BenchTasks.sourceRequest, BenchTasks.callableRequest, JobRequest(task: .callable(pickle: function)),
+        ] {
             for _ in 0..<20 { try await run(request) }
         }
     }
 
-    private func run(_ request: JobRequest) async throws {
+    @discardableResult
+    private func run(_ request: JobRequest) async throws -> JobOutcome {
         let outcome = try await engine.submit(request, waitingUpTo: .seconds(120))
         guard outcome.job.state == .completed else {
             throw EngineError(
@@ -102,13 +116,18 @@ final class BenchRun: Sendable {
                 "a task of the benchmark ended as \(outcome.job.state): "
                     + (outcome.job.error?.message ?? "no reason"))
         }
+        return outcome
     }
 
-    private func latencies(_ floor: FloorProgram, count: Int, pause: Duration) async throws -> [BenchReport.Row] {
+    private func latencies(
+        _ floor: FloorProgram, _ function: [UInt8], count: Int, pause: Duration
+    ) async throws -> [BenchReport.Row] {
         var floorSource = Sample("floor, source")
-        var floorCallable = Sample("floor, callable")
+        var floorFunction = Sample("floor, function by value")
+        var floorCallable = Sample("floor, function by name")
         var source = Sample("engine, source")
-        var callable = Sample("engine, callable")
+        var byValue = Sample("engine, function by value")
+        var callable = Sample("engine, function by name")
         var rest = Sample("REST with Prefer: wait, source")
         let client = try RESTClient(port: port)
         let request = RESTClient.request("/v1/jobs", key: key, wait: true, body: BenchTasks.body)
@@ -117,6 +136,10 @@ final class BenchRun: Sendable {
         for _ in 0..<Self.rounds {
             try await measure(&floorSource, each, pause) { _ = try floor.call("s", sourceBytes) }
             try await measure(&source, each, pause) { try await self.run(BenchTasks.sourceRequest) }
+            try await measure(&floorFunction, each, pause) { _ = try floor.call("c", function) }
+            try await measure(&byValue, each, pause) {
+                try await self.run(JobRequest(task: .callable(pickle: function)))
+            }
             try await measure(&floorCallable, each, pause) { _ = try floor.call("c", BenchTasks.pickle) }
             try await measure(&callable, each, pause) { try await self.run(BenchTasks.callableRequest) }
             try await measure(&rest, each, pause) {
@@ -129,6 +152,7 @@ final class BenchRun: Sendable {
         }
         return [
             .init(sample: floorSource), .init(sample: source, floor: floorSource),
+            .init(sample: floorFunction), .init(sample: byValue, floor: floorFunction),
             .init(sample: floorCallable), .init(sample: callable, floor: floorCallable),
             .init(sample: rest, floor: floorSource),
         ]

@@ -10,6 +10,13 @@ enum BenchTasks {
         108, 148, 147, 148, 75, 21, 75, 2, 134, 148, 125, 148, 135, 148, 46,
     ]
 
+    /// Source that pickles a function by value, as callers do; only the Python that is to run it can do that.
+    static let pickling = """
+        import base64, cloudpickle
+        def main():
+            return base64.b64encode(cloudpickle.dumps((lambda x: x * 2, (21,), {}), 4)).decode()
+        """
+
     static var sourceRequest: JobRequest { JobRequest(task: .source(source)) }
     static var callableRequest: JobRequest { JobRequest(task: .callable(pickle: pickle)) }
 
