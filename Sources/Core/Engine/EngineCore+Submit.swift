@@ -7,7 +7,7 @@ extension EngineCore {
     /// Plain inputs above this size are packed while their tasks already run.
     static let packLaterBytes = 1 << 20
 
-    /// A request that has passed every check, with its input packed.
+    /// A request that has passed every check, with its input packed unless that is done later.
     struct Accepted {
         var job: ActiveJob
         var key: IdempotencyClaim?

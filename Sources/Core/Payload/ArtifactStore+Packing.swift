@@ -63,7 +63,7 @@ extension ArtifactStore {
             }
             try draft?.write(piece)
             guard draft == nil || keepsText else { return }
-            if text.isEmpty { text.reserveCapacity(bound) }
+            if text.isEmpty { text.reserveCapacity(keepsText ? bound : min(bound, inlineMaxBytes)) }
             text.append(contentsOf: piece)
         }
         try draft?.publish(id, kind)
