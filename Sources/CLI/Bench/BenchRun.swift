@@ -87,11 +87,8 @@ final class BenchRun: Sendable {
 
     /// A call of a function that is pickled by value, as callers send it.
     private func pickledFunction() async throws -> [UInt8] {
-        let outcome = try await run(JobRequest(task: .source(BenchTasks.pickling)))
-        guard let text = outcome.result.flatMap({ try? JSONValue(parsing: $0.bytes).text }) else {
-            throw EngineError(.internalFault, "a function could not be pickled in the sandbox")
-        }
-        return try PayloadCodec.decodeBase64(Array(text.utf8))
+        let outcome = try await run(BenchTasks.picklingRequest)
+        return try PayloadCodec.decodeBase64(try await engine.logs(of: outcome.job.id, stream: .stdout))
     }
 
     private func warmUp(_ floor: FloorProgram, _ function: [UInt8]) async throws {

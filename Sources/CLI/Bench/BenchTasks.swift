@@ -10,12 +10,17 @@ enum BenchTasks {
         108, 148, 147, 148, 75, 21, 75, 2, 134, 148, 125, 148, 135, 148, 46,
     ]
 
-    /// Source that pickles a function by value, as callers do; only the Python that is to run it can do that.
-    static let pickling = """
-        import base64, cloudpickle
-        def main():
-            return base64.b64encode(cloudpickle.dumps((lambda x: x * 2, (21,), {}), 4)).decode()
-        """
+    /// A call that prints a pickled one of a function by value; only the Python that is to run it can make that.
+    static var picklingRequest: JobRequest {
+        let code = """
+            import base64, cloudpickle
+            print(base64.b64encode(cloudpickle.dumps((lambda x: x * 2, (21,), {}), 4)).decode(), end="")
+            """
+        // Protocol 3 pickle of `(exec, (code,), {})`.
+        var pickle: [UInt8] = [128, 3] + Array("cbuiltins\nexec\n(X".utf8)
+        pickle += withUnsafeBytes(of: UInt32(code.utf8.count).littleEndian) { Array($0) }
+        return JobRequest(task: .callable(pickle: pickle + Array(code.utf8) + Array("t}".utf8) + [0x87, 0x2E]))
+    }
 
     static var sourceRequest: JobRequest { JobRequest(task: .source(source)) }
     static var callableRequest: JobRequest { JobRequest(task: .callable(pickle: pickle)) }
