@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import SlipwayCore
+import Testing
 
 /// An engine on folders of its own, with what tests need to drive it and to see that it leaves nothing behind.
 package final class TestEngine: Sendable {
@@ -63,6 +64,12 @@ package final class TestEngine: Sendable {
         await engine.shutdown()
         if configuration.docker.files == .volume { try await ContainerEngine.removeVolumes(of: engineID) }
         return try await leftovers()
+    }
+
+    /// Stops the engine; whatever it leaves behind is a failure.
+    package func shutdownLeavingNothing(sourceLocation: SourceLocation = #_sourceLocation) async throws {
+        let left = try await shutdown()
+        #expect(left == [], sourceLocation: sourceLocation)
     }
 
     /// What of this engine exists outside of its data folder.

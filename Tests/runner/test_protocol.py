@@ -273,6 +273,33 @@ def test_a_task_whose_child_was_never_forked_is_told() -> None:
         assert fault["begun"] == []
 
 
+DYING = """
+import os, time
+
+def end():
+    time.sleep(0.5)
+    os.close(3)
+    time.sleep(60)
+
+os.register_at_fork(before=end)
+"""
+
+
+def test_a_zygote_that_ends_with_a_fork_in_its_hands_has_begun_nothing(
+    tmp_path: Path,
+) -> None:
+    # Its channel to the supervisor is gone while it still holds the child's.
+    (tmp_path / "dying.py").write_text(DYING)
+    with process_sandbox(ready=False) as host:
+        ready = host.configure(preload=["dying"], path=[str(tmp_path)])
+        assert ready["preload"]["errors"] == []
+        unstarted = host.source(ECHO)
+        fault = faulted(host)
+        assert fault["code"] == "zygote"
+        assert fault["unstarted"] == [host.nonces[unstarted]]
+        assert fault["begun"] == []
+
+
 def _children(parent: int) -> list:
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):

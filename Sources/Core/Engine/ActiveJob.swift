@@ -82,7 +82,9 @@ final class ActiveJob {
     var reference: TaskReference?
     /// Its place in its sandbox.
     var slot = 0
-    /// Its place in the pool's queue.
+    /// Its place among its tenant's jobs, in the order in which they came or came back.
+    var turn: UInt64 = 0
+    /// Its request in the pool's queue.
     var request: RequestID?
     /// The class of sandbox that it waits for, or runs in.
     var sandboxClass: SandboxClass?

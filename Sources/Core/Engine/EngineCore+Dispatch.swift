@@ -8,6 +8,8 @@ extension EngineCore {
             if job.isReserved { job.isReserved = false } else { jobCounts[job.job.tenant, default: 0] += 1 }
             if !feeds.isEmpty { job.feed = feeds[job.job.tenant] }
         }
+        job.turn = nextTurn
+        nextTurn += 1
         if job.events.isEmpty {
             job.emit(.update(.queued, attempt: job.job.attempt, message: nil, error: nil), at: job.job.createdAt)
         }
@@ -32,7 +34,7 @@ extension EngineCore {
         job.phase = .waiting
         job.sandboxClass = sandboxClass
         requests[request] = job
-        tellPool(.request(request, sandboxClass, specialisation, priority: job.priority, weight: 1))
+        tellPool(.request(request, sandboxClass, specialisation, priority: job.priority, weight: 1, turn: job.turn))
         if let message = waitsFor(job) {
             job.emit(.update(.queued, attempt: job.job.attempt, message: message, error: nil))
         }

@@ -38,6 +38,8 @@ package actor EngineCore {
     /// Jobs that wait in the pool, by their place.
     var requests: [RequestID: ActiveJob] = [:]
     var nextRequest: UInt64 = 1
+    /// The place of the next job that is submitted, or put back, among those that wait for a sandbox.
+    var nextTurn: UInt64 = 1
     var nextFollower = 0
     /// How many callers wait for the end of a job.
     var waits = 0

@@ -3,7 +3,10 @@
 /// Replies may be late, doubled, or about sandboxes that are unknown by now: those are ignored.
 package enum PoolEvent: Sendable {
     /// A job needs a sandbox; its tenant is the specialisation's, `weight` is the tenant's share (at least 1).
-    case request(RequestID, SandboxClass, Specialisation, priority: Int, weight: Int)
+    ///
+    /// Among a tenant's requests of one priority lower turns go first, then those that came earlier: what a job needs
+    /// may be found out sooner than for one that was submitted before it.
+    case request(RequestID, SandboxClass, Specialisation, priority: Int, weight: Int, turn: UInt64 = 0)
     /// The job needs it no more; without effect once granted, a granted sandbox is given back by `released`.
     case cancelRequest(RequestID)
     /// The sandbox runs, is connected and belongs to nobody yet.

@@ -48,8 +48,8 @@ package struct PoolMachine: Sendable {
     package mutating func handle(_ event: PoolEvent, now: Double) -> [PoolAction] {
         begin(now)
         switch event {
-        case .request(let id, let sandboxClass, let specialisation, let priority, let weight):
-            request(id, sandboxClass, specialisation, priority: priority, weight: weight)
+        case .request(let id, let sandboxClass, let specialisation, let priority, let weight, let turn):
+            request(id, sandboxClass, specialisation, priority: priority, weight: weight, turn: turn)
         case .cancelRequest(let id):
             if let slot = slotOfRequest[id] { update(slot) { $0.cancel(id, &$1) } }
         case .started(let id): update(id) { $0.started(id, &$1) }
@@ -162,7 +162,8 @@ package struct PoolMachine: Sendable {
     }
 
     private mutating func request(
-        _ id: RequestID, _ sandboxClass: SandboxClass, _ specialisation: Specialisation, priority: Int, weight: Int
+        _ id: RequestID, _ sandboxClass: SandboxClass, _ specialisation: Specialisation, priority: Int, weight: Int,
+        turn: UInt64
     ) {
         guard slotOfRequest[id] == nil else { return }
         guard !shared.isDraining else { return shared.reject(id, .draining, "The engine is shutting down.") }
@@ -180,7 +181,7 @@ package struct PoolMachine: Sendable {
             slot = makeClass(sandboxClass, for: specialisation.tenant)
         }
         let request = WaitingRequest(
-            id: id, specialisation: specialisation, priority: priority, weight: weight, since: shared.now,
+            id: id, specialisation: specialisation, priority: priority, turn: turn, weight: weight, since: shared.now,
             sequence: shared.nextSequence())
         update(slot) { $0.request(request, &$1) }
     }

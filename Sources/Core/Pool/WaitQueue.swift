@@ -1,7 +1,7 @@
 /// Who waits for a sandbox of one class, in which order, and how many sandboxes each tenant holds.
 ///
 /// Among tenants the one that holds the fewest for its weight goes next, then the one that was served longest ago.
-/// Within a tenant higher priorities go first, then earlier requests.
+/// Within a tenant higher priorities go first, then lower turns, then earlier requests.
 struct WaitQueue: Sendable {
     /// A tenant's place among the tenants; outdated when the tenant's version is another.
     private struct Turn: Comparable, Sendable {

@@ -3,14 +3,15 @@
 /// Requests that were taken stay in the heaps until they surface or until they are the majority:
 /// that keeps taking and cancelling logarithmic without a search tree.
 struct WaitQueueLine: Sendable {
-    /// A request's place: higher priority first, then the earlier one.
+    /// A request's place: higher priority first, then the lower turn, then the earlier one.
     struct Place: Comparable, Sendable {
         let priority: Int
+        let turn: UInt64
         let sequence: UInt64
         let id: RequestID
 
         static func < (left: Place, right: Place) -> Bool {
-            left.priority != right.priority ? left.priority > right.priority : left.sequence < right.sequence
+            (right.priority, left.turn, left.sequence) < (left.priority, right.turn, right.sequence)
         }
     }
 
@@ -51,7 +52,8 @@ struct WaitQueueLine: Sendable {
 
     mutating func insert(_ request: WaitingRequest, now: Double) {
         if waiting == 0 { needySince = now }
-        let place = Place(priority: request.priority, sequence: request.sequence, id: request.id)
+        let place = Place(
+            priority: request.priority, turn: request.turn, sequence: request.sequence, id: request.id)
         waiting += 1
         all.insert(place)
         kinds[request.specialisation, default: Kind()].waiting += 1

@@ -3,6 +3,8 @@ struct WaitingRequest: Sendable, Equatable {
     let id: RequestID
     let specialisation: Specialisation
     let priority: Int
+    /// Its place among the tenant's requests of this priority, before the sequence.
+    let turn: UInt64
     let weight: Int
     /// When it came.
     let since: Double

@@ -28,6 +28,8 @@ package final class ProcessRuntime: SandboxRuntime {
     }
 
     package let name = "process"
+    /// How long killed processes are waited for.
+    private static let endLimit = Duration.seconds(2)
     private let options: Options
     private let logger: Logger
     /// Where the sandboxes' folders are; each holds the process id of its supervisor.
@@ -97,10 +99,17 @@ package final class ProcessRuntime: SandboxRuntime {
     }
 
     package func destroy(_ handle: SandboxHandle) async throws {
-        if let pid = Self.livingProcess(handle) {
-            for victim in ProcessTable.descendants(of: pid) + [pid] { kill(victim, SIGKILL) }
-            // What was forked while the list was read has init as its parent now, or is found again here.
-            for victim in ProcessTable.descendants(of: pid) { kill(victim, SIGKILL) }
+        guard let pid = Self.livingProcess(handle) else { return }
+        var victims = ProcessTable.descendants(of: pid) + [pid]
+        for victim in victims { kill(victim, SIGKILL) }
+        // What was forked while the list was read has init as its parent now, or is found again here.
+        let late = ProcessTable.descendants(of: pid)
+        for victim in late { kill(victim, SIGKILL) }
+        victims += late
+        // A signal is only sent by then; a process that the kernel cannot end now is left to it.
+        let deadline = ContinuousClock.now + Self.endLimit
+        while ContinuousClock.now < deadline, victims.contains(where: { !ProcessTable.isDead($0) }) {
+            guard (try? await Task.sleep(for: .milliseconds(1))) != nil else { return }
         }
     }
 

@@ -11,6 +11,7 @@ import os
 import select
 import socket
 import struct
+import time
 from typing import Any, Callable, Deque, Dict, List, Optional
 
 from . import frames
@@ -195,6 +196,14 @@ class Child:
             return False
         self._packet(data)
         return True
+
+    def await_word(self, deadline: float) -> None:
+        """Wait until it reports ready, or nobody is left who could."""
+        left = deadline - time.monotonic()
+        if self.pid is None and self._control.fileno() >= 0 and left > 0:
+            poller = select.poll()
+            poller.register(self._control, select.POLLIN)
+            poller.poll(left * 1000)
 
     @property
     def is_void(self) -> bool:

@@ -205,6 +205,7 @@ class Supervisor:
 
     def fault(self, code: str, message: str) -> None:
         """Tell the host why this sandbox ends, and end it."""
+        self.nursery.kill()
         begun, unstarted = begun_or_not(self.jobs.values(), self.slots)
         header = {"code": code, "message": message[:4000]}
         header.update(begun=begun, unstarted=unstarted)

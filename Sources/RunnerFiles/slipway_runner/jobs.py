@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Optional, Tuple
 
 from . import frames
@@ -16,6 +17,7 @@ EVENT_COUNT = 10000
 EVENTS_RETAINED = 1048576
 LOG_CHUNK = 65536
 STREAMS = ("stdout", "stderr")
+UNBORN_SECONDS = 0.25
 
 
 class Job:
@@ -155,7 +157,14 @@ class Job:
 def begun_or_not(
     jobs: Iterable[Job], slots: "List[Slot]"
 ) -> Tuple[List[Dict[str, Any]], List[Dict[str, Any]]]:
-    """Return which jobs have or may have begun, and which never did."""
+    """Return which jobs have or may have begun, and which never did.
+
+    The zygote is dead or dies: that it ended may be seen before it let go of what it
+    was handed for the children that it has not made.
+    """
+    deadline = time.monotonic() + UNBORN_SECONDS
+    for slot in slots:
+        slot.await_word(deadline)
     begun: List[Dict[str, Any]] = []
     unstarted: List[Dict[str, Any]] = []
     for job in jobs:

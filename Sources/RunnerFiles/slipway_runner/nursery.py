@@ -158,6 +158,10 @@ class Nursery:
         """Kill the zygote, for another is to take its place."""
         self.state = "retired"
         self.close()
+        self.kill()
+
+    def kill(self) -> None:
+        """Kill the zygote, whatever it does."""
         try:
             os.kill(self.pid, signal.SIGKILL)
         except OSError:

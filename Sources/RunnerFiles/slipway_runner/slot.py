@@ -86,6 +86,11 @@ class Slot:
             for child in (self.waiting, self.active)
         )
 
+    def await_word(self, deadline: float) -> None:
+        """Wait until it is known whether the child of a task came to be."""
+        if self.active is not None:
+            self.active.await_word(deadline)
+
     def may_have_begun(self, job: Job) -> bool:
         """Whether something of `job` may have run here."""
         return self.job is job and (self.active is None or not self.active.is_void)

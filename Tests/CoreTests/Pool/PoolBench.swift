@@ -39,13 +39,13 @@ struct PoolBench {
     @discardableResult
     mutating func ask(
         _ tenant: String, _ environment: String? = nil, of other: SandboxClass? = nil,
-        priority: Int = 0, weight: Int = 1
+        priority: Int = 0, weight: Int = 1, turn: UInt64 = 0
     ) -> RequestID {
         requests += 1
         let id = RequestID(requests)
         guard let tenant = TenantID(tenant) else { return id }
         let specialisation = Specialisation(tenant: tenant, environment: environment)
-        send(.request(id, other ?? sandboxClass, specialisation, priority: priority, weight: weight))
+        send(.request(id, other ?? sandboxClass, specialisation, priority: priority, weight: weight, turn: turn))
         return id
     }
 

@@ -88,6 +88,19 @@ import Testing
         #expect(bench.answerAll().map(\.request) == [low])
     }
 
+    @Test func theEarlierSubmittedGoesFirstAlsoWhenItAsksLater() throws {
+        var bench = PoolBench(PoolBench.rules(max: 1))
+        bench.ask("ann")
+        let grant = try #require(bench.answerAll().first)
+        let asked = [3, 1, 2].map { bench.ask("ann", turn: $0) }
+        var order: [RequestID] = []
+        for _ in asked {
+            bench.release(grant.sandbox)
+            order += bench.answerAll().map(\.request)
+        }
+        #expect(order == [asked[1], asked[2], asked[0]])
+    }
+
     @Test func aRequestOfAnotherKindIsPassedOverOnlySoOften() throws {
         var bench = PoolBench(PoolBench.rules(max: 1))
         bench.ask("ann")

@@ -57,7 +57,7 @@ extension PoolSimulation {
         try send(
             .request(
                 id, classes[number], specialisation, priority: random.chance(10) ? random.below(3) - 1 : 0,
-                weight: 1 + random.below(Self.weightMax)))
+                weight: 1 + random.below(Self.weightMax), turn: UInt64(random.below(100))))
     }
 
     /// Cancels a request that waits, or one that was answered long ago.

@@ -51,7 +51,7 @@ extension Live {
             }
             #expect(error?.code == .notAllowed)
             #expect(error?.message.contains("mount_writable") == true, "\(String(describing: error))")
-            #expect(try await engine.shutdown() == [])
+            try await engine.shutdownLeavingNothing()
         }
 
         @Test("links out of an allowed folder are refused when they are submitted, wherever they stand in the path")
@@ -72,7 +72,7 @@ extension Live {
             }
             let inner = try await submit(engine, folder.path + "/out/inner")
             #expect(inner.value == ["file"], "a link within what is allowed")
-            #expect(try await engine.shutdown() == [])
+            try await engine.shutdownLeavingNothing()
         }
 
         @Test("a folder that becomes a link after the job was submitted is not mounted")
@@ -90,7 +90,7 @@ extension Live {
             try FileManager.default.removeItem(atPath: place)
             try FileManager.default.createSymbolicLink(atPath: place, withDestinationPath: folder.path + "/out")
             #expect(throws: EngineError.self) { try policy.verify(source: resolved, writable: false) }
-            #expect(try await engine.shutdown() == [])
+            try await engine.shutdownLeavingNothing()
         }
 
         @Test("the container engine's socket, the engine's own folders and the system's are never mounted")
@@ -111,7 +111,7 @@ extension Live {
             for path in paths + ["/", "/proc", "/proc/1", "/sys", "/dev", "/dev/shm", engine.folder.path] {
                 #expect(throws: EngineError.self, "\(path)") { try data.resolve(source: path, writable: false) }
             }
-            #expect(try await engine.shutdown() == [])
+            try await engine.shutdownLeavingNothing()
         }
     }
 }

@@ -49,7 +49,7 @@ private enum TenantMixing {
         // A run in which hardly anything happened would find nothing.
         #expect(report.looks > tasks / 3 && report.plants > tasks / 3, "\(report)")
         #expect(report.sandboxes >= TenantMix.tenants.count && report.sandboxes < tasks, "\(report)")
-        #expect(try await engine.shutdown() == [])
+        try await engine.shutdownLeavingNothing()
         return report
     }
 }
