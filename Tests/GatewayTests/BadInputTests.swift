@@ -37,6 +37,57 @@ struct BadInputTests {
         }
     }
 
+    /// Bodies with faults of shape beside others, and where they are.
+    private static let mixtures: [(body: String, pointers: Set<String>)] = [
+        (#"{"task":{"type":"nope"},"retry":{"max_attempts":-1},"x":1}"#, ["/task/type", "/retry/max_attempts", "/x"]),
+        (#"{"retry":{"max_attempts":-1}}"#, ["/task", "/retry/max_attempts"]),
+        (
+            #"{"task":{"type":"callable","python":"abc"},"priority":1000}"#,
+            ["/task/data", "/task/python", "/priority"]
+        ),
+        (#"{"task":{"type":"callable","data":"!","x":1},"timeout":0}"#, ["/task/data", "/task/x", "/timeout"]),
+        (
+            #"{"task":{"type":"callable","data":7,"python":"3"},"timeout":0}"#,
+            ["/task/data", "/task/python", "/timeout"]
+        ),
+        (#"{"task":{"type":"handler"},"timeout":0}"#, ["/task/name", "/timeout"]),
+        (
+            #"{"task":{"type":"source","code":""},"requirements":[5,"ok","-r x",6,"-e y"]}"#,
+            ["/task/code", "/requirements/0", "/requirements/2", "/requirements/3", "/requirements/4"]
+        ),
+        (
+            #"{"task":{"type":"source","code":"x"},"mounts":[{"source":"/a"},{"source":"/etc","target":"/data"}]}"#,
+            ["/mounts/0/target", "/mounts/1/source"]
+        ),
+        (#"{"task":7,"labels":{"-":"v"},"resources":{"pids":1}}"#, ["/task", "/labels/-", "/resources/pids"]),
+    ]
+
+    @Test("faults of shape hide no others, in one job and in a batch", arguments: mixtures)
+    func mixed(_ body: String, _ pointers: Set<String>) async throws {
+        try await withGateway { gateway in
+            let alone = try await gateway.send("POST", "/v1/jobs", body: body)
+            #expect(alone.status == 422)
+            #expect(try pointersOfFaults(in: alone) == pointers.sorted())
+            let batch = try await gateway.send("POST", "/v1/jobs/batch", body: #"{"jobs":[{\#(task)},\#(body)]}"#)
+            #expect(batch.status == 422)
+            #expect(try pointersOfFaults(in: batch) == pointers.map { "/jobs/1\($0)" }.sorted())
+        }
+    }
+
+    @Test("a batch's faults of shape hide no faults of its other jobs")
+    func mixedBatch() async throws {
+        try await withGateway { gateway in
+            let body = #"{"jobs":[{\#(task),"priority":101},{\#(task),"x":1},{\#(task)},{\#(task),"timeout":0}],"y":1}"#
+            let response = try await gateway.send("POST", "/v1/jobs/batch", body: body)
+            #expect(try pointersOfFaults(in: response) == ["/jobs/0/priority", "/jobs/1/x", "/jobs/3/timeout", "/y"])
+        }
+    }
+
+    private func pointersOfFaults(in response: HTTPConnection.Response) throws -> [String] {
+        guard case .array(let errors)? = try response.json()["errors"] else { return [] }
+        return errors.compactMap { $0["pointer"]?.text }.sorted()
+    }
+
     @Test(
         "one kind of fault names the problem",
         arguments: [

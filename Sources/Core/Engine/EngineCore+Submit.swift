@@ -424,10 +424,7 @@ private struct PackLimits: Sendable {
                 let zlib = try PayloadCodec.decodeBase64(text)
                 return (StoredArtifact(packed, inline: true), .init(bytes: zlib, isZlib: true))
             } catch let error as EngineError where error.code == .invalidRequest {
-                let faults = error.faults.map {
-                    EngineError.Fault(pointer: "/task/data", code: $0.code, detail: $0.detail)
-                }
-                throw EngineError(.invalidRequest, error.message, faults: faults)
+                throw EngineError(.invalidRequest, error.message, faults: PayloadCodec.inTask(error.faults))
             }
         }
     }

@@ -40,6 +40,8 @@ package struct RequestChecker: Sendable {
         var faults = JobRequestValidator.validate(request, limits: limits)
         if !request.secrets.isEmpty, faults.isEmpty { faults = sizeFaults(of: request) }
         guard let first = faults.first else { return }
+        var left = PayloadCodec.refusedLimitBytes
+        faults += PayloadCodec.faults(in: request.task, leftBytes: &left)
         let code: EngineError.Code =
             switch first.code {
             case "limit-exceeded": .limitExceeded

@@ -30,7 +30,8 @@ extension GatewayRoutes {
         let faults = FaultList()
         let request = EnvironmentRequestDecoder.decode(root, faults: faults)
         guard faults.faults.isEmpty else {
-            throw EngineError.invalid(faults.faults + JobRequestValidator.validate(request, limits: limits))
+            faults.add(found: JobRequestValidator.validate(request, limits: limits))
+            throw EngineError.invalid(faults.faults)
         }
         share?.release()
         // It costs what a job costs.

@@ -93,7 +93,9 @@ extension GatewayRoutes {
         let faults = FaultList()
         let request = JobRequestDecoder.decode(root, faults: faults)
         guard let request, faults.faults.isEmpty else {
-            throw EngineError.invalid(allFaults(faults, request, prefix: ""))
+            var left = PayloadCodec.refusedLimitBytes
+            addFaults(of: request, to: faults, prefix: "", leftBytes: &left)
+            throw EngineError.invalid(faults.faults)
         }
         return request
     }
@@ -114,18 +116,17 @@ extension GatewayRoutes {
             throw EngineError.invalid(faults.faults)
         }
         try limitBesidesTasks(body, nodes.map { $0["task"] })
+        let lists = nodes.indices.map { FaultList(prefix: "/jobs/\($0)") }
+        let requests = zip(nodes, lists).map { JobRequestDecoder.decode($0, faults: $1) }
+        let whole = requests.compactMap { $0 }
+        if faults.faults.isEmpty, whole.count == nodes.count, lists.allSatisfy(\.faults.isEmpty) { return whole }
         var found = faults.faults
-        var requests: [JobRequest] = []
-        requests.reserveCapacity(nodes.count)
-        for (place, node) in nodes.enumerated() {
-            let own = FaultList(prefix: "/jobs/\(place)")
-            let request = JobRequestDecoder.decode(node, faults: own)
-            if let request { requests.append(request) }
-            guard !own.faults.isEmpty || request == nil, found.count < 100 else { continue }
-            found += allFaults(own, request, prefix: "/jobs/\(place)")
+        var left = PayloadCodec.refusedLimitBytes
+        for (place, list) in lists.enumerated() where found.count < FaultList.limit {
+            addFaults(of: requests[place], to: list, prefix: "/jobs/\(place)", leftBytes: &left)
+            found += list.faults
         }
-        guard found.isEmpty else { throw EngineError.invalid(found) }
-        return requests
+        throw EngineError.invalid(Array(found.prefix(FaultList.limit)))
     }
 
     /// Parses a body that must be an object.
@@ -161,9 +162,12 @@ extension GatewayRoutes {
     }
 
     /// With faults of shape, the faults of meaning are added, so that the caller sees all at once.
-    private func allFaults(_ faults: FaultList, _ request: JobRequest?, prefix: String) -> [EngineError.Fault] {
-        guard let request else { return faults.faults }
-        return faults.faults + JobRequestValidator.validate(request, limits: limits, prefix: prefix)
+    private func addFaults(
+        of request: JobRequest?, to faults: FaultList, prefix: String, leftBytes: inout Int
+    ) {
+        guard let request else { return }
+        let payload = PayloadCodec.faults(in: request.task, prefix: prefix, leftBytes: &leftBytes)
+        faults.add(found: JobRequestValidator.validate(request, limits: limits, prefix: prefix) + payload)
     }
 
     /// Does work on so many bytes, away from the event loop if they are many.

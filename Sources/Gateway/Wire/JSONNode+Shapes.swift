@@ -45,7 +45,22 @@ extension JSONNode {
 
     func texts(_ pointer: String, _ faults: FaultList) -> [String] {
         guard kind == .array else { return wrongType("an array of strings", pointer, faults) ?? [] }
-        return elements.enumerated().compactMap { $1.text("\(pointer)/\($0)", faults) }
+        return taken(pointer, faults) { $0.text($1, faults) }
+    }
+
+    /// What can be made of the elements, and where they stood if not of all.
+    func taken<T>(_ pointer: String, _ faults: FaultList, _ make: (JSONNode, String) -> T?) -> [T] {
+        var taken: [T] = []
+        var places: [Int] = []
+        var count = 0
+        for (place, element) in elements.enumerated() {
+            count += 1
+            guard let value = make(element, "\(pointer)/\(place)") else { continue }
+            taken.append(value)
+            places.append(place)
+        }
+        if taken.count < count { faults.note(places: places, at: pointer) }
+        return taken
     }
 
     func textMap(_ pointer: String, _ faults: FaultList) -> [String: String] {

@@ -9,7 +9,10 @@ struct JobRequestDecoder {
 
     private init(faults: FaultList) { self.faults = faults }
 
-    /// Takes the request out of its JSON and adds what is wrong to `faults`; nil without a usable task.
+    /// Takes the request out of its JSON and adds what is wrong to `faults`; nil when it is no object.
+    ///
+    /// What has a fault is left out, and a task that cannot be used is replaced by one without faults: what was taken
+    /// can be checked for faults of its own.
     static func decode(_ node: JSONNode, faults: FaultList) -> JobRequest? {
         JobRequestDecoder(faults: faults).decode(node)
     }
@@ -19,23 +22,19 @@ struct JobRequestDecoder {
             faults.add("", "wrong-type", "A job must be an object, not \(node.kind.name)")
             return nil
         }
-        guard let taskNode = node["task"], !taskNode.isNull else {
-            faults.add("/task", "missing", "A job needs a task")
-            decodeMembers(node, into: nil)
-            return nil
-        }
-        let task = TaskDecoder(faults: faults).decode(taskNode)
-        return decodeMembers(node, into: task)
-    }
-
-    /// Without a task the members are looked at for their faults alone.
-    @discardableResult
-    private func decodeMembers(_ node: JSONNode, into task: TaskSpec?) -> JobRequest? {
-        var request = JobRequest(task: task ?? TaskSpec.source(""))
+        var request = JobRequest(task: task(of: node) ?? .source("def main(): pass"))
         for member in node.members where !member.value.isNull {
             decode(member.name, member.value, into: &request)
         }
-        return task == nil ? nil : request
+        return request
+    }
+
+    private func task(of node: JSONNode) -> TaskSpec? {
+        guard let task = node["task"], !task.isNull else {
+            faults.add("/task", "missing", "A job needs a task")
+            return nil
+        }
+        return TaskDecoder(faults: faults).decode(task)
     }
 
     private func decode(_ name: String, _ value: JSONNode, into request: inout JobRequest) {
@@ -69,7 +68,7 @@ struct JobRequestDecoder {
             faults.add("/mounts", "wrong-type", "Expected an array, not \(node.kind.name)")
             return []
         }
-        return node.elements.enumerated().compactMap { place, element in mount(element, "/mounts/\(place)") }
+        return node.taken("/mounts", faults, mount)
     }
 
     private func mount(_ node: JSONNode, _ pointer: String) -> JobRequest.Mount? {

@@ -45,7 +45,7 @@ struct TaskDecoder {
             }
         }
         if node["data"] == nil { faults.add("/task/data", "missing", "The pickled callable is needed") }
-        return data.map { TaskSpec(kind: .callable, python: python, input: .packed($0)) }
+        return TaskSpec(kind: .callable, python: python, input: .packed(data ?? []))
     }
 
     private func handler(_ node: JSONNode) -> TaskSpec? {
@@ -60,7 +60,7 @@ struct TaskDecoder {
             }
         }
         if node["name"] == nil { faults.add("/task/name", "missing", "The name of the handler is needed") }
-        return name.map { TaskSpec(kind: .handler, handlerName: $0, input: .plain(input)) }
+        return TaskSpec(kind: .handler, handlerName: name, input: .plain(input))
     }
 
     /// `3.11` of `3.11.4`: pickles fit all releases of a minor version.
