@@ -434,6 +434,7 @@ class Supervisor:
             self._retired.remove(pid)
             return
         if pid == self.nursery.pid:
+            self.nursery.pid = 0
             self.zygote_failed("the zygote ended with status %d" % status)
             return
         for slot in self.slots:

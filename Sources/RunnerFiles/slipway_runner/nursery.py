@@ -50,6 +50,7 @@ class Nursery:
         self.on_ready: Callable[[Dict[str, Any]], None] = lambda _: None
         self.on_failed: Callable[[str], None] = lambda _: None
         self.on_stale: Callable[[], None] = lambda: None
+        #: 0 when it was killed or reaped.
         self.pid, descriptor = process
         self._socket = socket.socket(fileno=descriptor)
         loop.add(self._socket.fileno(), select.EPOLLIN, self._event)
@@ -161,9 +162,12 @@ class Nursery:
         self.kill()
 
     def kill(self) -> None:
-        """Kill the zygote, whatever it does."""
+        """Kill the zygote, whatever it does, once: its number may be another's later."""
+        pid, self.pid = self.pid, 0
+        if pid == 0:
+            return
         try:
-            os.kill(self.pid, signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
         except OSError:
             pass  # It is gone already.
 

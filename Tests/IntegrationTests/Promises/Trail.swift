@@ -81,9 +81,9 @@ enum Trail {
             found = [line.split()[7:] for line in lines("/proc/net/unix")[1:]]
             listening = [line.split()[1] for kind in ("tcp", "tcp6", "udp", "udp6", "raw")
                          for line in lines("/proc/net/" + kind)[1:]]
-            # The runner's own: the host's socket, and names that the kernel gives.
-            names = [re.sub(r"^@[0-9a-f]{5}$|^/.*/sbx_[0-9a-z]+/s$", "RUNNER", " ".join(name)) for name in found]
-            return sorted(set(names)) + listening
+            # The runner's own come and go: the host's socket, and names that the kernel gives.
+            own = re.compile(r"^@[0-9a-f]{5}$|^/.*/sbx_[0-9a-z]+/s$")
+            return sorted({" ".join(name) for name in found if not own.match(" ".join(name))}) + listening
 
         def see_environment():
             return sorted("%s=%s" % item for item in os.environ.items() if not item[0].startswith("SLIPWAY_JOB"))
