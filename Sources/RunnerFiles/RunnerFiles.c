@@ -38,6 +38,9 @@ static const unsigned char frames_py[] = {
 static const unsigned char gpu_py[] = {
 #embed "slipway_runner/gpu.py"
 };
+static const unsigned char heap_py[] = {
+#embed "slipway_runner/heap.py"
+};
 static const unsigned char hygiene_py[] = {
 #embed "slipway_runner/hygiene.py"
 };
@@ -118,6 +121,7 @@ static const struct slipway_runner_file files[] = {
     {"floor.py", floor_py, sizeof floor_py},
     {"frames.py", frames_py, sizeof frames_py},
     {"gpu.py", gpu_py, sizeof gpu_py},
+    {"heap.py", heap_py, sizeof heap_py},
     {"hygiene.py", hygiene_py, sizeof hygiene_py},
     {"joblog.py", joblog_py, sizeof joblog_py},
     {"jobs.py", jobs_py, sizeof jobs_py},

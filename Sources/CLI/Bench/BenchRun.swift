@@ -142,7 +142,7 @@ final class BenchRun: Sendable {
             try await measure(&rest, each, pause) {
                 let answer = try client.send(request)
                 guard answer.status == 200 else {
-                    let said = String(decoding: answer.bytes, as: UTF8.self)
+                    let said = String(decoding: answer.body, as: UTF8.self)
                     throw EngineError(.internalFault, "REST answered \(answer.status): \(said)")
                 }
             }

@@ -67,12 +67,13 @@ final class BlockingSocket {
         }
     }
 
-    /// Reads what is there, at least one byte.
-    func receive(into buffer: inout [UInt8]) throws {
-        var chunk = [UInt8](repeating: 0, count: 65_536)
-        let count = recv(descriptor, &chunk, chunk.count, 0)
+    /// Reads what is there, at least one byte, to `place` of the buffer and on; gives how many.
+    func receive(into buffer: inout [UInt8], at place: Int) throws -> Int {
+        let count = buffer.withUnsafeMutableBytes { bytes in
+            recv(descriptor, bytes.baseAddress.map { $0 + place }, bytes.count - place, 0)
+        }
         guard count > 0 else { throw Self.failure("receive") }
-        buffer.append(contentsOf: chunk[..<count])
+        return count
     }
 
     private static func failure(_ what: String) -> EngineError {

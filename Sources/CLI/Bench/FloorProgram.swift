@@ -8,6 +8,7 @@ final class FloorProgram {
     private let handle: SandboxHandle
     private let folder: URL
     private let connection: BlockingSocket
+    private var buffer = [UInt8](repeating: 0, count: 65_536)
     /// From the create call to the program's connection.
     let startDuration: Duration
 
@@ -50,12 +51,13 @@ final class FloorProgram {
         let request = [kind.asciiValue ?? 0] + body
         let length = UInt32(request.count)
         try connection.send((0..<4).map { UInt8(truncatingIfNeeded: length >> (24 - 8 * $0)) } + request)
-        var answer: [UInt8] = []
+        var filled = 0
         while true {
-            try connection.receive(into: &answer)
-            guard answer.count >= 4 else { continue }
-            let size = answer[..<4].reduce(0) { $0 << 8 | Int($1) }
-            if answer.count >= 4 + size { return Array(answer[4...]) }
+            filled += try connection.receive(into: &buffer, at: filled)
+            guard filled >= 4 else { continue }
+            let whole = 4 + buffer[..<4].reduce(0) { $0 << 8 | Int($1) }
+            if whole > buffer.count { buffer += [UInt8](repeating: 0, count: whole - buffer.count) }
+            if filled >= whole { return Array(buffer[4..<whole]) }
         }
     }
 

@@ -2,8 +2,15 @@ import Foundation
 import SlipwayCore
 
 /// A kept-alive HTTP/1.1 connection that sends one prepared request again and again.
+///
+/// It shares the processors with what it measures, so it looks at an answer's bytes no more than it has to and keeps
+/// its memory from one answer to the next.
 final class RESTClient {
+    private static let lengthField = Array("\r\ncontent-length: ".utf8)
+    private static let emptyLine = Array("\r\n\r\n".utf8)
+
     private let connection: BlockingSocket
+    private var buffer = [UInt8](repeating: 0, count: 65_536)
 
     init(port: Int) throws { connection = try BlockingSocket.connect(port: port) }
 
@@ -16,30 +23,44 @@ final class RESTClient {
         return Array(head.utf8) + body
     }
 
-    /// Sends the request and reads the whole answer; gives its status.
-    func send(_ request: [UInt8]) throws -> (status: Int, bytes: [UInt8]) {
+    /// Sends the request and reads the whole answer; gives its status and body.
+    func send(_ request: [UInt8]) throws -> (status: Int, body: ArraySlice<UInt8>) {
         try connection.send(request)
-        var answer: [UInt8] = []
+        var filled = 0
         while true {
-            try connection.receive(into: &answer)
-            guard let end = Self.headEnd(answer) else { continue }
-            let head = String(decoding: answer[..<end], as: UTF8.self)
-            let lines = head.split(separator: "\r\n")
-            let status = lines.first?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
-            let length =
-                lines.first { $0.lowercased().hasPrefix("content-length:") }
-                .flatMap { Int($0.split(separator: ":")[1].trimmingCharacters(in: .whitespaces)) } ?? 0
-            while answer.count < end + length { try connection.receive(into: &answer) }
-            return (status, Array(answer[end...]))
+            filled += try connection.receive(into: &buffer, at: filled)
+            guard let head = Self.end(of: Self.emptyLine, in: buffer[..<filled]) else {
+                guard filled < buffer.count else {
+                    throw EngineError(.internalFault, "an answer's head has more than \(buffer.count) bytes")
+                }
+                continue
+            }
+            let whole = head + Self.length(in: buffer[..<head])
+            if whole > buffer.count { buffer += [UInt8](repeating: 0, count: whole - buffer.count) }
+            while filled < whole { filled += try connection.receive(into: &buffer, at: filled) }
+            // "HTTP/1.1 200 OK"
+            return (Self.number(in: buffer[9..<head]), buffer[head..<whole])
         }
     }
 
-    private static func headEnd(_ bytes: [UInt8]) -> Int? {
-        guard bytes.count >= 4 else { return nil }
-        for index in 0...(bytes.count - 4)
-        where bytes[index] == 13 && bytes[index + 1] == 10 && bytes[index + 2] == 13 && bytes[index + 3] == 10 {
-            return index + 4
+    private static func length(in head: ArraySlice<UInt8>) -> Int {
+        end(of: lengthField, in: head).map { number(in: head[$0...]) } ?? 0
+    }
+
+    /// Where `words` end in `bytes`, the case of letters aside.
+    private static func end(of words: [UInt8], in bytes: ArraySlice<UInt8>) -> Int? {
+        bytes.withUnsafeBufferPointer { found in
+            guard found.count >= words.count else { return nil }
+            for start in 0...(found.count - words.count)
+            where words.indices.allSatisfy({ found[start + $0] | 0x20 == words[$0] | 0x20 }) {
+                return bytes.startIndex + start + words.count
+            }
+            return nil
         }
-        return nil
+    }
+
+    /// The digits at the start of `bytes`.
+    private static func number(in bytes: ArraySlice<UInt8>) -> Int {
+        bytes.prefix { (48...57).contains($0) }.reduce(0) { $0 * 10 + Int($1 - 48) }
     }
 }

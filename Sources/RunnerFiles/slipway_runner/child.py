@@ -5,6 +5,7 @@ Whatever comes over the socket was written by the task and is treated as hostile
 
 from __future__ import annotations
 
+import _socket
 import array
 import collections
 import os
@@ -59,7 +60,8 @@ class Child:
         self._out: Deque[bytes] = collections.deque()
         self._parts: List[bytes] = []
         self._parts_size = 0
-        self._control, self._theirs = socket.socketpair(
+        # Of the C module: the class around it asks the kernel for what is known here.
+        self._control, self._theirs = _socket.socketpair(
             socket.AF_UNIX, socket.SOCK_SEQPACKET
         )
         self._control.setblocking(False)

@@ -25,13 +25,26 @@ MODULE_NAME = "slipway_task"
 _OK = '{"outcome":"ok","media":"%s","encoding":"%s","inflated":%d'
 _MEASURED = ',"run":%.6f,"usage":{"cpu_seconds":%.6f,"max_rss":%d}}'
 
+
+def _make_encoder() -> Callable[[Any], str]:
+    encoder = json.JSONEncoder(
+        allow_nan=False, ensure_ascii=False, separators=(",", ":")
+    )
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return encoder.encode
+    # What `encode` makes anew for each value.
+    text = json.encoder.encode_basestring
+    parts = make({}, encoder.default, text, None, ":", ",", False, False, False)
+    join = "".join
+    return lambda value: join(parts(value, 0))
+
+
 #: The standard library's pickle, and what pickles results: `load_rest` imports them.
 _standard: Any = None
 _pickler: Any = None
 _sample = b""
-_encode = json.JSONEncoder(
-    allow_nan=False, ensure_ascii=False, separators=(",", ":")
-).encode
+_encode = _make_encoder()
 _scan = json.JSONDecoder().scan_once
 _SELF, _CHILDREN = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
 

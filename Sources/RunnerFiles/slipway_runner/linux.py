@@ -85,11 +85,40 @@ def set_capabilities(mask: int) -> bool:
     return _libc.capset(header, data) == 0
 
 
-def trim_heap() -> None:
-    """Give free memory back, which every fork would otherwise map again."""
+def trim_heap(room: int) -> None:
+    """Give free memory back but `room` bytes; every fork would otherwise map it again."""
     trim = getattr(_libc, "malloc_trim", None)
     if trim is not None:
-        trim(0)
+        trim(ctypes.c_size_t(room))
+
+
+def fill_heap(largest: int, most: int) -> None:
+    """Take the C library's free chunks, so that what comes next lies at its end.
+
+    Parameters
+    ----------
+    largest
+        The largest size that is asked for, in bytes.
+    most
+        How many chunks are taken at most.
+    """
+    report = getattr(_libc, "mallinfo2", None)
+    if report is None:
+        return  # No ctypes, or a C library that does not tell where its heap ends.
+    # struct mallinfo2 is ten sizes; `keepcost`, what is free at the end, stands last.
+    sizes = [("size%d" % place, ctypes.c_size_t) for place in range(10)]
+    report.restype = type("mallinfo2", (ctypes.Structure,), {"_fields_": sizes})
+    for name in ("malloc", "sbrk"):
+        getattr(_libc, name).restype = ctypes.c_size_t
+    size = largest
+    while size >= 24 and most:
+        most -= 1
+        end = _libc.sbrk(ctypes.c_ssize_t(0)) - report().size9
+        address = _libc.malloc(ctypes.c_size_t(size))
+        if address == 0:
+            return
+        if address >= end:
+            size = size * 3 // 4 if size > 1376 else size - 16
 
 
 def unbuffer_stdout() -> None:
@@ -133,15 +162,22 @@ def sibling_fork() -> Optional[Callable[[], int]]:
         function.restype = None
         function.argtypes = []
 
-    def fork() -> int:
+    def fork(
+        before: Any = before,
+        syscall: Any = syscall,
+        arguments: Any = arguments,
+        in_child: Any = in_child,
+        in_parent: Any = in_parent,
+    ) -> int:
+        # Arguments, for the cells of a closure would be pages of their own.
         before()
         pid = syscall(*arguments)
         if pid == 0:
             in_child()
             return 0
-        error = ctypes.get_errno()
         in_parent()
         if pid < 0:
+            error = ctypes.get_errno()
             raise OSError(error, os.strerror(error))
         return pid
 

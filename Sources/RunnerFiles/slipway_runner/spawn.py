@@ -40,6 +40,7 @@ def spawn() -> Tuple[int, int]:
         os.closerange(4, HIGHEST_FD)
         _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
-        os.execv(python, argv)
+        # What the loader looks up later, every fork would look up anew.
+        os.execve(python, argv, dict(os.environ, LD_BIND_NOW="1"))
     finally:
         os._exit(127)

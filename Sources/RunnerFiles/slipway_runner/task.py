@@ -22,7 +22,7 @@ import sys
 import time
 import types
 
-from . import execute, linux
+from . import execute, heap, linux
 from .limits import EXIT_NO_CHANNEL, output_folder, task_folder
 
 TYPE_CHECKING = False  # As in typing, whose pages every fork would pay for.
@@ -36,7 +36,20 @@ _REHEARSAL = b'{"code":"def main():\\n    return 1\\n"}'
 _buffer = bytearray(CHUNK + 131072)
 _buffers = [_buffer]
 _view = memoryview(_buffer)
+# Looked up once: each look-up writes to the page of the name.
 _write = os.write
+_readv = os.readv
+_mkdir = os.mkdir
+_chdir = os.chdir
+_setsid = os.setsid
+_open = os.open
+_dup2 = os.dup2
+_closerange = os.closerange
+_setresuid = os.setresuid
+_exit = os._exit
+_null = os.devnull
+_O_RDONLY = os.O_RDONLY
+_loads = marshal.loads
 # What os.environ does for each of its entries, without its checks and conversions.
 _environment = os.environ._data  # type: ignore[attr-defined]
 _putenv = os.putenv
@@ -82,6 +95,8 @@ def practise() -> None:
     import traceback  # noqa: F401
 
     execute.load_rest()
+    heap.arrange()
+    heap.gather([execute, sys.modules[__name__], sys.modules["json.encoder"]])
     for _ in range(PRACTICE):
         _rehearse()
     practise_hooks()
@@ -165,21 +180,21 @@ def enter(uid: int, rehearse: bool, fds: List[int], highest: int) -> None:
         except OSError:
             pass  # Nobody listens any more.
     finally:
-        os._exit(code)
+        _exit(code)
 
 
 def prepare(uid: int, fds: List[int], highest: int) -> None:
     """Take the descriptors and the uid of a task."""
     control_fd, out, err = fds
-    os.setsid()
+    _setsid()
     # Of its own: the flags and locks of an open file are shared by all who inherit it.
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(out, 1)
-    os.dup2(err, 2)
-    os.dup2(control_fd, CONTROL, False)
-    os.closerange(CONTROL + 1, highest)
+    _dup2(_open(_null, _O_RDONLY), 0)
+    _dup2(out, 1)
+    _dup2(err, 2)
+    _dup2(control_fd, CONTROL, False)
+    _closerange(CONTROL + 1, highest)
     if uid >= 0:
-        os.setresuid(uid, uid, uid)  # The kernel drops all capabilities with it.
+        _setresuid(uid, uid, uid)  # The kernel drops all capabilities with it.
         linux.allow_dumps()
     elif (
         os.getppid() == _supervisor
@@ -204,12 +219,12 @@ def _reseed() -> None:
 
 def serve() -> int:
     """Receive one task, run it, hand over what came of it; return the exit code."""
-    size = os.readv(CONTROL, _buffers)
+    size = _readv(CONTROL, _buffers)
     if not size:
         return 0
     (length,) = LENGTH.unpack_from(_buffer, 1)
     length += 5
-    kind, env, encoding, size_in_all, inflated, result_limit, limits = marshal.loads(
+    kind, env, encoding, size_in_all, inflated, result_limit, limits = _loads(
         _view[5:length]
     )
     body = _view[length:size].tobytes()
@@ -217,9 +232,9 @@ def serve() -> int:
         body = _rest(body, size_in_all)
         if body is None:
             return 0
-    os.mkdir(_folder, 0o700)
-    os.mkdir(_output, 0o700)
-    os.chdir(_folder)
+    _mkdir(_folder, 0o700)
+    _mkdir(_output, 0o700)
+    _chdir(_folder)
     for name, value in env:
         _environment[name] = value
         _putenv(name, value)

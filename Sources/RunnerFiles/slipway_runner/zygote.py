@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import _signal
 import _socket
-import array
 import gc
 import json
 import os
+import struct
 import sys
 import time
 import types
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONTROL = 3
 MESSAGE_BYTES = 131072
+#: A request to fork is a few numbers; room for more would be mapped for each.
+REQUEST_BYTES = 4096
+#: What comes with it: a task's control socket, its standard output and its error.
+DESCRIPTORS = struct.Struct("3i")
 #: Inherited by every task; theirs grow, so the zygote is the last of them to go.
 OOM_SCORE = 500
 
@@ -35,10 +39,10 @@ def _bootstrap() -> None:
 
 if __name__ == "__main__":
     _bootstrap()
-    from _slipway import linux, task
+    from _slipway import heap, linux, task
     from _slipway.limits import FORK_REQUEST
 else:
-    from . import linux, task
+    from . import heap, linux, task
     from .limits import FORK_REQUEST
 
 
@@ -97,7 +101,7 @@ def _text(error: BaseException) -> str:
 
 
 def share_text_pages() -> None:
-    """Make a fork inherit the page table of the interpreter's code.
+    """Make a fork inherit the page tables of the interpreter's and libraries' code.
 
     A private file mapping is copied by fork only where it has a page of its own; else
     every child faults the code in again. So one byte of it is written over itself.
@@ -107,14 +111,20 @@ def share_text_pages() -> None:
             lines = [line.split() for line in maps]
         with open("/proc/self/mem", "r+b", buffering=0) as memory:
             for line in lines:
-                if len(line) > 5 and line[5][0] == "/" and line[1].startswith("r"):
-                    address = int(line[0].partition("-")[0], 16)
-                    memory.seek(address)
-                    byte = memory.read(1)
-                    memory.seek(address)
-                    memory.write(byte)
+                if len(line) > 5 and line[5][0] == "/" and line[1][::3] == "rp":
+                    _write_over(memory, int(line[0].partition("-")[0], 16))
     except OSError:
         pass  # Only slower.
+
+
+def _write_over(memory: Any, address: int) -> None:
+    try:
+        memory.seek(address)
+        byte = memory.read(1)
+        memory.seek(address)
+        memory.write(byte)
+    except OSError:
+        pass  # A mapping beyond the end of its file; the others may still be shared.
 
 
 def volunteer_for_oom() -> None:
@@ -237,8 +247,8 @@ def hides_modules(folders: List[str]) -> bool:
 def settle() -> None:
     """Make the heap one that children share and leave alone."""
     gc.collect()
+    heap.arrange()
     gc.freeze()
-    linux.trim_heap()
 
 
 def choose_fork(forced: Optional[str]) -> Callable[[], int]:
@@ -259,30 +269,28 @@ def serve(control: _socket.socket, settings: Dict[str, Any], practised: bool) ->
     """Fork one task for each request, until the supervisor goes away."""
     fork = choose_fork(settings.get("fork"))
     highest = highest_descriptor()
-    announced = None
+    announced, announced_slot = b"", -1
     settled = False
-    space = _socket.CMSG_LEN(3 * array.array("i").itemsize)
+    receive, close = control.recvmsg, os.close
+    unpack, unpack_fds = FORK_REQUEST.unpack_from, DESCRIPTORS.unpack
+    head, space = FORK_REQUEST.size, _socket.CMSG_LEN(DESCRIPTORS.size)
     while True:
-        data, ancillary, _, _ = control.recvmsg(MESSAGE_BYTES, space)
+        data, ancillary, _, _ = receive(REQUEST_BYTES, space)
         if not data:
             return
-        fds = array.array("i")
-        for _, _, payload in ancillary:
-            fds.frombytes(payload)
-        uid, slot, rehearse = FORK_REQUEST.unpack_from(data)
-        wanted = (slot, data[FORK_REQUEST.size :])
-        if wanted != announced:
-            task.announce(settings["folder"], *wanted)
-            announced = wanted
-        given = list(fds)
-        last = max(highest, max(given) + 1)
+        given = unpack_fds(ancillary[0][2])
+        uid, slot, rehearse = unpack(data)
+        limits = data[head:]
+        if limits != announced or slot != announced_slot:
+            task.announce(settings["folder"], slot, limits)
+            announced, announced_slot = limits, slot
         try:
             if fork() == 0:
-                task.enter(uid, rehearse, given, last)
+                task.enter(uid, rehearse, given, max(highest, max(given) + 1))
         except OSError as error:
             control.send(json.dumps({"failed": str(error)}).encode())
         for fd in given:
-            os.close(fd)
+            close(fd)
         if not settled:
             # Not before the first task of a cold start.
             settled = True
@@ -291,9 +299,9 @@ def serve(control: _socket.socket, settings: Dict[str, Any], practised: bool) ->
             else:
                 task.practise()
             # What modules practise may have started threads, or opened files.
+            settle()
             fork = choose_fork(settings.get("fork"))
             highest = highest_descriptor()
-            settle()
 
 
 def await_tenant(control: _socket.socket) -> Optional[Dict[str, Any]]:
