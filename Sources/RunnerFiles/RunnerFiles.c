@@ -41,6 +41,9 @@ static const unsigned char gpu_py[] = {
 static const unsigned char heap_py[] = {
 #embed "slipway_runner/heap.py"
 };
+static const unsigned char hugepages_py[] = {
+#embed "slipway_runner/hugepages.py"
+};
 static const unsigned char hygiene_py[] = {
 #embed "slipway_runner/hygiene.py"
 };
@@ -122,6 +125,7 @@ static const struct slipway_runner_file files[] = {
     {"frames.py", frames_py, sizeof frames_py},
     {"gpu.py", gpu_py, sizeof gpu_py},
     {"heap.py", heap_py, sizeof heap_py},
+    {"hugepages.py", hugepages_py, sizeof hugepages_py},
     {"hygiene.py", hygiene_py, sizeof hygiene_py},
     {"joblog.py", joblog_py, sizeof joblog_py},
     {"jobs.py", jobs_py, sizeof jobs_py},

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from harness import RUNNER, Host
+from slipway_runner import hugepages
 
 # Allocates what a child would, after holes were made that it would fall into.
 SIDE_BY_SIDE = """
@@ -29,6 +32,37 @@ import resource
 def main():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 """
+
+# Fills a heap that begins at a block, and looks whether huge pages change what is in it.
+HUGE = """
+import hashlib, sys
+sys.path.insert(0, sys.argv[1])
+from slipway_runner import hugepages
+hugepages.prepare()
+kept = [bytes([number % 251]) * (100 + number % 4000) for number in range(4000)]
+def told():
+    return hashlib.sha256(b"".join(kept)).hexdigest()
+def made():
+    with open("/proc/vmstat") as counts:
+        return int(dict(line.split() for line in counts)["thp_collapse_alloc"])
+before, count = told(), made()
+hugepages.collapse()
+print(before == told(), made() - count)
+"""
+
+
+def _has_huge_pages() -> bool:
+    release = tuple(map(int, platform.release().split(".")[:2]))
+    return release >= (6, 1) and Path(hugepages.SIZE_FILE).exists()
+
+
+@pytest.mark.skipif(not _has_huge_pages(), reason="a kernel that cannot be told to")
+def test_the_heap_is_put_on_huge_pages() -> None:
+    command = [sys.executable, "-c", HUGE, str(RUNNER.parent)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    same, count = told.split()
+    assert same == "True"
+    assert int(count) >= 2
 
 
 def test_what_comes_after_lies_side_by_side() -> None:

@@ -28,6 +28,12 @@ PR_GET_TID_ADDRESS = 40
 CAP_SETGID = 6
 CAP_SETUID = 7
 
+_M_TOP_PAD = -2
+_MADV_DONTFORK, _MADV_DOFORK, _MADV_COLLAPSE = 10, 11, 25
+_MAP_PRIVATE, _MAP_ANONYMOUS, _MAP_FIXED_NOREPLACE = 0x02, 0x20, 0x100000
+_PROT_NONE = 0
+_PAGE_BYTES = 4096
+
 _CLONE_PARENT = 0x00008000
 _CLONE_CHILD_CLEARTID = 0x00200000
 _CLONE_CHILD_SETTID = 0x01000000
@@ -119,6 +125,48 @@ def fill_heap(largest: int, most: int) -> None:
             return
         if address >= end:
             size = size * 3 // 4 if size > 1376 else size - 16
+
+
+def align_heap(block: int) -> None:
+    """Have the C library's heap go on at a multiple of `block`, by blocks."""
+    if not hasattr(_libc, "mallopt"):
+        return
+    _libc.sbrk.restype = ctypes.c_size_t
+    end = _libc.sbrk(ctypes.c_ssize_t(0))
+    _libc.sbrk(ctypes.c_ssize_t(-end % block))
+    _libc.mallopt(_M_TOP_PAD, block - _PAGE_BYTES)
+
+
+def reserve(start: int, end: int) -> None:
+    """Keep these addresses from being used, where nothing is there yet."""
+    if _libc is not None and end > start:
+        flags = _MAP_PRIVATE | _MAP_ANONYMOUS | _MAP_FIXED_NOREPLACE
+        place, size = ctypes.c_size_t(start), ctypes.c_size_t(end - start)
+        _libc.mmap(place, size, _PROT_NONE, flags, -1, ctypes.c_size_t(0))
+
+
+def resident_pages(start: int, size: int) -> int:
+    """Return how many pages of a mapping are in memory."""
+    if _libc is None:
+        return 0
+    pages = (ctypes.c_ubyte * (size // _PAGE_BYTES))()
+    if _libc.mincore(ctypes.c_size_t(start), ctypes.c_size_t(size), pages) != 0:
+        return 0
+    return sum(page & 1 for page in pages)
+
+
+def collapse(start: int, size: int) -> None:
+    """Make one huge page of a block of anonymous memory, with an entry for each page.
+
+    Without those every child, at its first write, would have to make them.
+    """
+    if _libc is None:
+        return
+    block = ctypes.c_size_t(start)
+    if _libc.madvise(block, ctypes.c_size_t(size), _MADV_COLLAPSE) != 0:
+        return  # An older kernel, or no memory.
+    for advice in (_MADV_DONTFORK, _MADV_DOFORK):  # Cut in two, and mended.
+        _libc.madvise(block, ctypes.c_size_t(_PAGE_BYTES), advice)
 
 
 def unbuffer_stdout() -> None:

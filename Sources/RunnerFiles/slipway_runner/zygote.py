@@ -39,10 +39,10 @@ def _bootstrap() -> None:
 
 if __name__ == "__main__":
     _bootstrap()
-    from _slipway import heap, linux, task
+    from _slipway import heap, hugepages, linux, task
     from _slipway.limits import FORK_REQUEST
 else:
-    from . import heap, linux, task
+    from . import heap, hugepages, linux, task
     from .limits import FORK_REQUEST
 
 
@@ -249,6 +249,7 @@ def settle() -> None:
     gc.collect()
     heap.arrange()
     gc.freeze()
+    hugepages.collapse()
 
 
 def choose_fork(forced: Optional[str]) -> Callable[[], int]:
@@ -326,6 +327,7 @@ def await_tenant(control: _socket.socket) -> Optional[Dict[str, Any]]:
 def main() -> None:
     """Serve the supervisor on descriptor 3."""
     control = _socket.socket(fileno=CONTROL)
+    hugepages.prepare()
     share_text_pages()
     volunteer_for_oom()
     linux.prctl(linux.PR_SET_DUMPABLE, 0)
