@@ -27,6 +27,8 @@ MESSAGE_BYTES = 131072
 REQUEST_BYTES = 4096
 #: What comes with it: a task's control socket, its standard output and its error.
 DESCRIPTORS = struct.Struct("3i")
+#: Of larger mappings of files the page tables are shared with children.
+SHARED_BYTES = 1 << 20
 #: Inherited by every task; theirs grow, so the zygote is the last of them to go.
 OOM_SCORE = 500
 
@@ -101,18 +103,21 @@ def _text(error: BaseException) -> str:
 
 
 def share_text_pages() -> None:
-    """Make a fork inherit the page tables of the interpreter's and libraries' code.
+    """Make a fork inherit the page tables of the interpreter's code.
 
     A private file mapping is copied by fork only where it has a page of its own; else
-    every child faults the code in again. So one byte of it is written over itself.
+    every child faults the code in again. So one byte of it is written over itself. Of
+    small libraries that costs more than it spares.
     """
     try:
         with open("/proc/self/maps") as maps:
             lines = [line.split() for line in maps]
         with open("/proc/self/mem", "r+b", buffering=0) as memory:
             for line in lines:
-                if len(line) > 5 and line[5][0] == "/" and line[1][::3] == "rp":
-                    _write_over(memory, int(line[0].partition("-")[0], 16))
+                start, _, end = line[0].partition("-")
+                is_large = int(end, 16) - int(start, 16) >= SHARED_BYTES
+                if is_large and line[5:] and line[5][0] == "/" and line[1][::3] == "rp":
+                    _write_over(memory, int(start, 16))
     except OSError:
         pass  # Only slower.
 
