@@ -47,6 +47,9 @@ static const unsigned char hugepages_py[] = {
 static const unsigned char hygiene_py[] = {
 #embed "slipway_runner/hygiene.py"
 };
+static const unsigned char jsontext_py[] = {
+#embed "slipway_runner/jsontext.py"
+};
 static const unsigned char joblog_py[] = {
 #embed "slipway_runner/joblog.py"
 };
@@ -128,6 +131,7 @@ static const struct slipway_runner_file files[] = {
     {"hugepages.py", hugepages_py, sizeof hugepages_py},
     {"hygiene.py", hygiene_py, sizeof hygiene_py},
     {"joblog.py", joblog_py, sizeof joblog_py},
+    {"jsontext.py", jsontext_py, sizeof jsontext_py},
     {"jobs.py", jobs_py, sizeof jobs_py},
     {"lib/slipway.py", lib_slipway_py, sizeof lib_slipway_py},
     {"lib/slipway_graflow/__init__.py", lib_slipway_graflow_init_py, sizeof lib_slipway_graflow_init_py},

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import time
+import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
-from slipway_runner import checks, frames, hygiene, limits, outcomes, scrub
+from slipway_runner import checks, execute, frames, hygiene, limits, outcomes, scrub
 from slipway_runner.joblog import LogWindow
 from slipway_runner.jobs import JsonLines
 from slipway_runner.local import remove_tree
@@ -159,3 +162,23 @@ def test_local_removal_opens_closed_folders(tmp_path: Path) -> None:
 def test_configure_is_checked(header: dict) -> None:
     with pytest.raises(frames.Violation):
         checks.configure(header)
+
+
+@pytest.mark.parametrize("size", [1048577, 3000001, 20000000])
+@pytest.mark.parametrize("threads", [True, False])
+def test_a_large_result_is_one_zlib_stream(
+    size: int, threads: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> int:
+        raise RuntimeError("can't start new thread")
+
+    if not threads:
+        monkeypatch.setattr(_thread, "start_new_thread", refuse)
+    lines = b"".join(b"line %d of a log\n" % line for line in range(size // 10))
+    data = lines[:size]
+    assert len(data) == size
+    encoding, stream = execute.compress(data)
+    reader = zlib.decompressobj()
+    assert encoding == "zlib"
+    assert reader.decompress(stream) == data
+    assert (reader.eof, reader.unused_data) == (True, b"")

@@ -1,5 +1,6 @@
 import Foundation
 import NIOCore
+import NIOPosix
 
 extension EngineCore {
     /// How a job ends, before it is stored.
@@ -23,19 +24,29 @@ extension EngineCore {
         /// How many bytes are said to come out of a zlib stream.
         let inflatedBytes: Int
 
-        /// Writes them to their file, where they are many; a zlib stream only once it is known to be whole.
+        /// Writes them to their file, where they are many.
+        ///
+        /// A zlib stream is inflated while it is written, and becomes an artifact only if it is whole.
         func keep(
-            as id: JobID, in artifacts: ArtifactStore, _ jobs: Configuration.Jobs
-        ) throws -> (plain: [UInt8], kept: KeptPayload) {
+            as id: JobID, in artifacts: ArtifactStore, _ jobs: Configuration.Jobs, on threads: NIOThreadPool
+        ) async throws -> (plain: [UInt8], kept: KeptPayload) {
             guard isZlib else {
-                let kept = try artifacts.keep(
-                    bytes, as: .result, of: id, inlineMaxBytes: jobs.inlineMaxBytes, keepsText: true)
+                let kept = try await threads.runIfActive {
+                    try artifacts.keep(
+                        bytes, as: .result, of: id, inlineMaxBytes: jobs.inlineMaxBytes, keepsText: true)
+                }
                 return (bytes, kept)
             }
-            let plain = try PayloadCodec.inflated(zlib: bytes, limit: jobs.resultLimitBytes, expected: inflatedBytes)
-            let kept = try artifacts.keep(
-                zlib: bytes, inflatedSize: plain.count, as: .result, of: id, inlineMaxBytes: jobs.inlineMaxBytes,
-                keepsText: true)
+            async let inflated = threads.runIfActive {
+                try PayloadCodec.inflated(zlib: bytes, limit: jobs.resultLimitBytes, expected: inflatedBytes)
+            }
+            async let draft = threads.runIfActive {
+                try artifacts.packedDraft(zlib: bytes, inlineMaxBytes: jobs.inlineMaxBytes, keepsText: true)
+            }
+            let (plain, packed) = try await (inflated, draft)
+            let kept = try await threads.runIfActive {
+                try packed.publish(as: .result, of: id, plainSize: plain.count)
+            }
             return (plain, kept)
         }
     }
@@ -99,11 +110,8 @@ extension EngineCore {
         let (artifacts, jobs) = (artifacts, configuration.jobs)
         spawn { core in
             do {
-                let packed = try await core.offload.runIfActive {
-                    var packed = ending
-                    (packed.plain, packed.kept) = try answer.keep(as: id, in: artifacts, jobs)
-                    return packed
-                }
+                var packed = ending
+                (packed.plain, packed.kept) = try await answer.keep(as: id, in: artifacts, jobs, on: core.offload)
                 core.finishPacked(id, .success(packed), ending)
             } catch {
                 core.finishPacked(id, .failure(error), ending)

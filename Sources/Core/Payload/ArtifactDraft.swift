@@ -18,6 +18,9 @@ final class ArtifactDraft: Sendable {
     /// Appends bytes.
     func write(_ bytes: UnsafeRawBufferPointer) throws { try file.write(bytes) }
 
+    /// Puts what was written on disk, so that publishing it does not have to wait for that.
+    func synchronise() throws { try file.synchronise() }
+
     /// Makes the draft an artifact that outlasts a loss of power.
     func publish(_ id: JobID, _ kind: ArtifactKind) throws {
         let shard = try store.shard(of: id, durable: true)

@@ -30,24 +30,28 @@ extension ArtifactStore {
     package func keep(
         _ plain: [UInt8], as kind: ArtifactKind, of id: JobID, inlineMaxBytes: Int, keepsText: Bool
     ) throws -> KeptPayload {
-        try keep(kind, of: id, plainSize: plain.count, inlineMaxBytes: inlineMaxBytes, keepsText: keepsText) { sink in
+        let packed = try packedDraft(inlineMaxBytes: inlineMaxBytes, keepsText: keepsText) { sink in
             try PayloadCodec.pack(plain, sink: sink)
         }
+        return try packed.publish(as: kind, of: id, plainSize: plain.count)
     }
 
-    /// Writes bytes that are one zlib stream already and were inflated to check them; else as for plain ones.
-    package func keep(
-        zlib: [UInt8], inflatedSize: Int, as kind: ArtifactKind, of id: JobID, inlineMaxBytes: Int, keepsText: Bool
-    ) throws -> KeptPayload {
-        try keep(kind, of: id, plainSize: inflatedSize, inlineMaxBytes: inlineMaxBytes, keepsText: keepsText) { sink in
+    /// Writes bytes that are one zlib stream already to a draft that is on disk when this returns.
+    ///
+    /// They are published once they are known to inflate, which may be found out meanwhile.
+    ///
+    /// - Throws: `EngineError` with code `storageFull` or `storage`.
+    package func packedDraft(zlib: [UInt8], inlineMaxBytes: Int, keepsText: Bool) throws -> PackedDraft {
+        let packed = try packedDraft(inlineMaxBytes: inlineMaxBytes, keepsText: keepsText) { sink in
             try PayloadCodec.encodeBase64(zlib, sink: sink)
         }
+        try packed.draft?.synchronise()
+        return packed
     }
 
-    private func keep(
-        _ kind: ArtifactKind, of id: JobID, plainSize: Int, inlineMaxBytes: Int, keepsText: Bool,
-        pieces: (PayloadCodec.TextSink) throws -> Void
-    ) throws -> KeptPayload {
+    private func packedDraft(
+        inlineMaxBytes: Int, keepsText: Bool, pieces: (PayloadCodec.TextSink) throws -> Void
+    ) throws -> PackedDraft {
         var text: [UInt8] = []
         var draft: ArtifactDraft?
         var hash = SHA256()
@@ -66,9 +70,26 @@ extension ArtifactStore {
             if text.isEmpty { text.reserveCapacity(keepsText ? bound : min(bound, inlineMaxBytes)) }
             text.append(contentsOf: piece)
         }
+        return PackedDraft(
+            draft: draft, digest: Array(hash.finalize()), encodedSize: size, text: text, keepsText: keepsText)
+    }
+}
+
+/// A packed payload that is no artifact yet; what there is of a file goes with it unless it is published.
+package struct PackedDraft: Sendable {
+    fileprivate let draft: ArtifactDraft?
+    fileprivate let digest: [UInt8]
+    fileprivate let encodedSize: Int
+    fileprivate let text: [UInt8]
+    fileprivate let keepsText: Bool
+
+    /// Makes it a payload of a job that outlasts a loss of power.
+    ///
+    /// - Throws: `EngineError` with code `storageFull` or `storage`.
+    package func publish(as kind: ArtifactKind, of id: JobID, plainSize: Int) throws -> KeptPayload {
         try draft?.publish(id, kind)
         let stored = StoredArtifact(
-            digest: Array(hash.finalize()), encodedSize: size, plainSize: plainSize, inline: draft == nil ? text : nil)
+            digest: digest, encodedSize: encodedSize, plainSize: plainSize, inline: draft == nil ? text : nil)
         return KeptPayload(stored: stored, text: keepsText ? text : nil)
     }
 }

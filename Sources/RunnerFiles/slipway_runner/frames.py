@@ -6,6 +6,8 @@ import json
 import struct
 from typing import Any, Dict, List, Optional, Tuple
 
+from .jsontext import make_encoder
+
 VERSION = 1
 PROTOCOL = 1
 MAX_HEADER = 65536
@@ -63,10 +65,9 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError("%s is not JSON" % name)
 
 
-_encode = json.JSONEncoder(
-    separators=(",", ":"), allow_nan=False, ensure_ascii=False
-).encode
+_encode = make_encoder(None)
 _decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+_scan = _decoder.scan_once
 
 
 def encode(kind: int, header: Dict[str, Any], body: bytes = b"") -> bytes:
@@ -95,7 +96,13 @@ def encode(kind: int, header: Dict[str, Any], body: bytes = b"") -> bytes:
 def object_from(text: bytes) -> Dict[str, Any]:
     """Return the JSON object in `text`, or raise `Violation`."""
     try:
-        value = _decoder.decode(text.decode("utf-8"))
+        string = text.decode("utf-8")
+        try:
+            value, end = _scan(string, 0)
+        except StopIteration:
+            end = -1
+        if end != len(string):  # White space around it, or something else.
+            value = _decoder.decode(string)
     except (ValueError, RecursionError) as error:
         raise Violation("header is not JSON: %s" % type(error).__name__) from None
     if type(value) is not dict:

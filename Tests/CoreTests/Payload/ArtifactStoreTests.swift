@@ -78,8 +78,8 @@ struct ArtifactStoreTests {
     func keepZlib(_ count: Int) throws {
         let plain = PayloadSamples.noise(count)
         let zlib = try PayloadSamples.zlib(plain)
-        let kept = try store.keep(
-            zlib: zlib, inflatedSize: count, as: .result, of: id, inlineMaxBytes: 16_384, keepsText: true)
+        let kept = try store.packedDraft(zlib: zlib, inlineMaxBytes: 16_384, keepsText: true)
+            .publish(as: .result, of: id, plainSize: count)
         #expect(kept.text == PayloadCodec.encodeBase64(zlib))
         #expect((kept.stored.inline == nil) == (count > 16_384))
         #expect(kept.stored.plainSize == count)
@@ -90,6 +90,18 @@ struct ArtifactStoreTests {
         ) { inflated.append(contentsOf: $0) }
         #expect(size == count)
         #expect(inflated == plain)
+    }
+
+    @Test("of a draft that is not published nothing stays")
+    func unpublished() throws {
+        let zlib = try PayloadSamples.zlib(PayloadSamples.noise(2_000_000))
+        let drafts = fixture.artifacts.path + "/.drafts"
+        do {
+            let draft = try store.packedDraft(zlib: zlib, inlineMaxBytes: 16_384, keepsText: false)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: drafts).count == 1)
+            withExtendedLifetime(draft) {}
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: drafts).isEmpty)
     }
 
     @Test("what is missing, cut, longer, altered or too large is named")
