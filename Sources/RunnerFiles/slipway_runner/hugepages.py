@@ -33,10 +33,13 @@ def prepare() -> None:
         except ImportError:
             continue  # Not of this version.
     linux.align_heap(BLOCK_BYTES)
-    addresses = [start for start, _, _, _ in _mappings() if start >> 40]
-    if addresses:
-        # New mappings are put below the lowest one.
-        linux.reserve(addresses[0] - addresses[0] % BLOCK_BYTES, addresses[0])
+    lowest = 0
+    for start, _, _, name in reversed(list(_mappings())):
+        if name == "[heap]":
+            # New mappings are put below those above the heap.
+            linux.reserve(lowest - lowest % BLOCK_BYTES, lowest)
+            break
+        lowest = start
 
 
 def collapse() -> None:
