@@ -50,6 +50,16 @@ hugepages.collapse()
 print(before == told(), made() - count)
 """
 
+LARGE_BLOCKS = """
+import resource
+def main():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(100):
+        block = b"x" * (1 << 20)
+        del block
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+"""
+
 
 def _has_huge_pages() -> bool:
     release = tuple(map(int, platform.release().split(".")[:2]))
@@ -81,3 +91,8 @@ def test_a_task_touches_few_pages(container: Host) -> None:
     for _ in range(5):
         container.run(FAULTS)
     assert container.run(FAULTS).value() < 240
+
+
+def test_a_task_keeps_the_memory_of_large_blocks(container: Host) -> None:
+    """The C library learns their size at the first; else each would be mapped anew."""
+    assert container.run(LARGE_BLOCKS).value() < 3000

@@ -32,7 +32,9 @@ def prepare() -> None:
             __import__(name)
         except ImportError:
             continue  # Not of this version.
-    linux.align_heap(BLOCK_BYTES)
+    end = linux.heap_end()
+    if end:
+        linux.move_heap_end(-end % BLOCK_BYTES)
     lowest = 0
     for start, _, _, name in reversed(list(_mappings())):
         if name == "[heap]":
@@ -46,6 +48,17 @@ def collapse() -> None:
     """Make huge pages of the blocks that are in use; children share them."""
     if not _supported():
         return
+    # The last block of the heap is whole for as long as this takes.
+    end = linux.heap_end()
+    rest = -end % BLOCK_BYTES
+    if rest:
+        linux.move_heap_end(rest)
+    _collapse()
+    if rest and linux.heap_end() == end + rest:  # Else something lies behind it by now.
+        linux.move_heap_end(-rest)
+
+
+def _collapse() -> None:
     for start, end, access, name in _mappings():
         if access != "rw-p" or name not in ("", "[heap]"):
             continue

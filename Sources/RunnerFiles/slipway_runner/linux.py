@@ -28,7 +28,6 @@ PR_GET_TID_ADDRESS = 40
 CAP_SETGID = 6
 CAP_SETUID = 7
 
-_M_TOP_PAD = -2
 _MADV_DONTFORK, _MADV_DOFORK, _MADV_COLLAPSE = 10, 11, 25
 _MAP_PRIVATE, _MAP_ANONYMOUS, _MAP_FIXED_NOREPLACE = 0x02, 0x20, 0x100000
 _PROT_NONE = 0
@@ -127,14 +126,21 @@ def fill_heap(largest: int, most: int) -> None:
             size = size * 3 // 4 if size > 1376 else size - 16
 
 
-def align_heap(block: int) -> None:
-    """Have the C library's heap go on at a multiple of `block`, by blocks."""
-    if not hasattr(_libc, "mallopt"):
-        return
+def heap_end() -> int:
+    """Return where the C library's heap ends; 0 where nobody can tell."""
+    if not hasattr(_libc, "mallinfo2"):
+        return 0
     _libc.sbrk.restype = ctypes.c_size_t
-    end = _libc.sbrk(ctypes.c_ssize_t(0))
-    _libc.sbrk(ctypes.c_ssize_t(-end % block))
-    _libc.mallopt(_M_TOP_PAD, block - _PAGE_BYTES)
+    return _libc.sbrk(ctypes.c_ssize_t(0))
+
+
+def move_heap_end(count: int) -> None:
+    """Move the heap's end by so many bytes, of which the C library is told nothing.
+
+    Nothing here calls mallopt: with its first setting the library stops to learn which
+    sizes are worth keeping, and every large block of a task is mapped anew.
+    """
+    _libc.sbrk(ctypes.c_ssize_t(count))
 
 
 def reserve(start: int, end: int) -> None:
