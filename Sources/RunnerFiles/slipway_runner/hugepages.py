@@ -1,7 +1,7 @@
 """Puts the zygote's heap on huge pages, where the kernel has them.
 
 A fork copies one entry for each page that its parent has, and its end gives each back:
-half of what a short task costs. Entries of one huge page are handled many at a time.
+a quarter of what a short task costs. Entries of one huge page are handled many at once.
 The kernel makes huge pages of whole aligned blocks only, so what is allocated after
 `prepare` begins at such a block.
 """
