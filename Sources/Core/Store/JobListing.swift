@@ -25,7 +25,7 @@ enum JobListing {
             conditions.append("state IN (\(StoreValue.list(states)))")
             // In the words of the partial index, so that a few running jobs are found among a million ended ones.
             if query.states.allSatisfy({ !$0.isTerminal }) {
-                conditions.append("state IN (\(SQL.unfinishedStates))")
+                conditions.append(SQL.isUnfinished)
             }
         }
         let sql = """

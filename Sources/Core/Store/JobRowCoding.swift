@@ -37,7 +37,7 @@ enum JobRowCoding {
     }
 
     /// Values for `SQL.finish`.
-    static func finishValues(_ finish: JobFinish) throws -> [DatabaseValue] {
+    static func finishValues(_ finish: JobFinish, seq: Int64) throws -> [DatabaseValue] {
         [
             StoreValue.of(finish.startedAt), StoreValue.of(finish.finishedAt), StoreValue.of(finish.timings.queued),
             StoreValue.of(finish.timings.start), StoreValue.of(finish.timings.run),
@@ -48,8 +48,7 @@ enum JobRowCoding {
             StoreValue.of(finish.result?.digest), StoreValue.of(finish.result?.encodedSize),
             StoreValue.of(finish.result?.plainSize), StoreValue.of(finish.resultMedia?.rawValue),
             StoreValue.of(finish.journal?.digest), StoreValue.of(finish.journal?.encodedSize),
-            StoreValue.of(finish.journal?.plainSize), finish.attempt.id.description.databaseValue,
-            finish.attempt.attempt.databaseValue, try StoreValue.json(finish.gpus),
+            StoreValue.of(finish.journal?.plainSize), seq.databaseValue, try StoreValue.json(finish.gpus),
             StoreValue.of(finish.usage?.sandboxMemoryPeakBytes),
         ]
     }

@@ -29,7 +29,7 @@ extension JobStore {
     package func unfinishedBlocking() throws -> [JobRow] {
         try readBlocking { db in
             let sql = """
-                SELECT \(JobRowCoding.rowColumns) FROM jobs WHERE state IN (\(SQL.unfinishedStates)) ORDER BY seq
+                SELECT \(JobRowCoding.rowColumns) FROM jobs WHERE \(SQL.isUnfinished) ORDER BY seq
                 """
             return try Self.all(sql, on: db, JobRowCoding.row)
         }
@@ -45,7 +45,7 @@ extension JobStore {
     package func countUnfinished(tenant: TenantID) async throws -> [JobState: Int] {
         try await counts(
             """
-            SELECT state, count(*) FROM jobs WHERE tenant = ? AND state IN (\(SQL.unfinishedStates)) GROUP BY state
+            SELECT state, count(*) FROM jobs WHERE tenant = ? AND \(SQL.isUnfinished) GROUP BY state
             """, [tenant.description])
     }
 
@@ -53,7 +53,7 @@ extension JobStore {
     package func finished(before moment: Date, limit: Int) async throws -> [JobID] {
         try await read { db in
             let sql = """
-                SELECT id FROM jobs WHERE state IN (\(SQL.terminalStates)) AND finished_ms < ? ORDER BY seq LIMIT ?
+                SELECT id FROM jobs WHERE finished_ms < ? ORDER BY seq LIMIT ?
                 """
             let texts = try String.fetchAll(db, sql: sql, arguments: [StoreValue.milliseconds(moment), limit])
             return try texts.flatMap(JobRowCoding.ids)
@@ -106,6 +106,18 @@ extension JobStore {
     /// Whether the store answers and its database is sound; for tools and tests, since it reads everything.
     package func integrityProblemsBlocking() throws -> [String] {
         try readBlocking { try String.fetchAll($0, sql: "PRAGMA integrity_check") }.filter { $0 != "ok" }
+    }
+
+    /// The statements on a job's way for which SQLite makes a temporary table at each run, which costs as much as the
+    /// statement itself; for tests.
+    package func temporaryTablesBlocking() throws -> [String] {
+        try readBlocking { db in
+            try SQL.ofEachJob.filter { sql in
+                let statement = try db.makeStatement(sql: "EXPLAIN " + sql)
+                statement.setUncheckedArguments([])
+                return try Row.fetchAll(statement).contains { $0["opcode"] as String == "OpenEphemeral" }
+            }
+        }
     }
 
     private func counts(_ sql: String, _ arguments: StatementArguments) async throws -> [JobState: Int] {

@@ -6,7 +6,7 @@ extension JobStore {
         do {
             return try await pool.read { db in
                 let sql = """
-                    SELECT id FROM jobs WHERE tenant = ? AND state IN (\(SQL.terminalStates)) ORDER BY seq LIMIT ?
+                    SELECT id FROM jobs WHERE tenant = ? AND \(SQL.isFinished) ORDER BY seq LIMIT ?
                     """
                 let texts = try String.fetchAll(db, sql: sql, arguments: [tenant.description, limit])
                 return try texts.flatMap(JobRowCoding.ids)

@@ -11,27 +11,32 @@ enum SQL {
     static let claim = """
         UPDATE jobs SET state = '\(JobTransition.claim.target.rawValue)', attempt = ?1, sandbox = ?2, nonce = ?3,
             start = ?4, boot_id = ?5, started_ms = ?6
-        WHERE id = ?7 AND state IN (\(StoreValue.list(JobTransition.claim.sources))) AND max(attempt, 1) = ?1
+        WHERE id = ?7 AND \(StoreValue.isAny(of: JobTransition.claim.sources)) AND max(attempt, 1) = ?1
         """
 
     static let run = """
         UPDATE jobs SET state = '\(JobTransition.run.target.rawValue)', started_ms = ?
-        WHERE id = ? AND attempt = ? AND state IN (\(StoreValue.list(JobTransition.run.sources)))
+        WHERE id = ? AND attempt = ? AND \(StoreValue.isAny(of: JobTransition.run.sources))
         """
 
-    /// One statement for each terminal state.
+    /// Finds the row of an attempt that may end in a state; one statement for each terminal state.
+    static let findUnfinished: [JobState: String] = Dictionary(
+        uniqueKeysWithValues: JobState.allCases.filter(\.isTerminal).map { state in
+            let sources = StoreValue.isAny(of: JobTransition.finish(state).sources)
+            return (state, "SELECT seq FROM jobs WHERE id = ? AND attempt = ? AND \(sources)")
+        })
+
+    /// Ends the row that was found.
     static let finish: [JobState: String] = Dictionary(
         uniqueKeysWithValues: JobState.allCases.filter(\.isTerminal).map { state in
-            let sources = StoreValue.list(JobTransition.finish(state).sources)
             let sql = """
                 UPDATE jobs SET state = '\(state.rawValue)', started_ms = coalesce(?1, started_ms), finished_ms = ?2,
                     timing_queued = ?3, timing_start = ?4, timing_run = ?5, timing_total = ?6, exit_code = ?7,
                     cpu_seconds = ?8, max_rss = ?9, error_kind = ?10, error_type = ?11, error_message = ?12,
                     error_traceback = ?13, result_digest = ?14, result_encoded = ?15, result_plain = ?16,
                     result_media = ?17, journal_digest = ?18, journal_encoded = ?19, journal_plain = ?20,
-                    gpu = ?23, memory_peak = ?24
-                WHERE id = ?21 AND attempt = ?22 AND state IN (\(sources))
-                RETURNING seq
+                    gpu = ?22, memory_peak = ?23
+                WHERE seq = ?21
                 """
             return (state, sql)
         })
@@ -40,22 +45,29 @@ enum SQL {
         UPDATE jobs SET state = '\(JobTransition.retry.target.rawValue)', attempt = attempt + 1, not_before_ms = ?,
             sandbox = NULL, nonce = NULL, start = NULL, started_ms = NULL
         WHERE id = ? AND attempt = ? AND attempt < max_attempts
-            AND state IN (\(StoreValue.list(JobTransition.retry.sources)))
+            AND \(StoreValue.isAny(of: JobTransition.retry.sources))
         """
 
     static let giveBack = """
         UPDATE jobs SET state = '\(JobTransition.giveBack.target.rawValue)', not_before_ms = ?,
             sandbox = NULL, nonce = NULL, start = NULL, started_ms = NULL
-        WHERE id = ? AND attempt = ? AND state IN (\(StoreValue.list(JobTransition.giveBack.sources)))
+        WHERE id = ? AND attempt = ? AND \(StoreValue.isAny(of: JobTransition.giveBack.sources))
         """
 
     static let requestCancel = """
-        UPDATE jobs SET cancel_requested = 1 WHERE id = ? AND state IN (\(unfinishedStates))
+        UPDATE jobs SET cancel_requested = 1 WHERE id = ? AND \(isUnfinished)
         """
 
-    static let remove = """
-        DELETE FROM jobs WHERE id = ?1 AND (?2 IS NULL OR tenant = ?2) AND state IN (\(terminalStates)) RETURNING seq
+    static let findFinished = """
+        SELECT seq FROM jobs WHERE id = ?1 AND (?2 IS NULL OR tenant = ?2) AND \(isFinished)
         """
+    static let remove = "DELETE FROM jobs WHERE seq = ?"
+
+    /// What every job runs, once or more.
+    static var ofEachJob: [String] {
+        [insert, claim, run, retry, giveBack, requestCancel, addCopy, dropCopies, addKey]
+            + findUnfinished.values + finish.values + [findFinished]
+    }
 
     static let exists = "SELECT 1 FROM jobs WHERE id = ? AND tenant = ?"
     static let findKey = "SELECT request_hash, jobs FROM idempotency WHERE tenant = ? AND key = ?"
@@ -67,7 +79,9 @@ enum SQL {
     static let addTrash = "INSERT OR IGNORE INTO trash (id) VALUES (?)"
     static let dropTrash = "DELETE FROM trash WHERE id = ?"
 
-    /// The states of `jobs_unfinished`, in the words of that index, so that SQLite sees that it fits.
-    static let unfinishedStates = "'queued', 'starting', 'running'"
-    static let terminalStates = StoreValue.list(JobState.allCases.filter(\.isTerminal))
+    /// Whether a job has not ended, in the words of the index `jobs_unfinished`, so that SQLite sees that it fits.
+    ///
+    /// The statement that ends a job sets the column, and no other does.
+    static let isUnfinished = "finished_ms IS NULL"
+    static let isFinished = "finished_ms IS NOT NULL"
 }

@@ -20,6 +20,12 @@ enum StoreSchema {
         migrator.registerMigration("4-memory-peak") { db in
             try db.execute(sql: "ALTER TABLE jobs ADD COLUMN memory_peak INTEGER")
         }
+        migrator.registerMigration("5-unfinished") { db in
+            // For a list of more than two states SQLite made a temporary table at each change of a row.
+            try db.execute(sql: "DROP INDEX jobs_unfinished")
+            try db.execute(
+                sql: "CREATE INDEX jobs_unfinished ON jobs (tenant, state, seq) WHERE finished_ms IS NULL")
+        }
         return migrator
     }
 

@@ -95,12 +95,12 @@ struct StoreSession: Sendable {
     }
 
     private static func finish(_ finish: JobFinish, on db: Database) throws -> StoreOutcome {
-        guard let sql = SQL.finish[finish.state] else {
+        guard let find = SQL.findUnfinished[finish.state], let sql = SQL.finish[finish.state] else {
             throw EngineError(.internalFault, "A job cannot end in state \(finish.state.rawValue).")
         }
-        guard let seq = try db.changeReturningSeq(sql, try JobRowCoding.finishValues(finish)) else {
-            return .applied(false)
-        }
+        let attempt = [finish.attempt.id.description.databaseValue, finish.attempt.attempt.databaseValue]
+        guard let seq = try db.seq(find, attempt) else { return .applied(false) }
+        try db.change(sql, try JobRowCoding.finishValues(finish, seq: seq))
         try keepCopy(finish.result, .result, seq: seq, id: finish.attempt.id, on: db)
         try keepCopy(finish.journal, .journal, seq: seq, id: finish.attempt.id, on: db)
         if let outputs = finish.outputs { try StoreOutputs.insert(outputs, seq: seq, id: finish.attempt.id, on: db) }
@@ -125,9 +125,8 @@ struct StoreSession: Sendable {
 
     private static func remove(_ id: JobID, tenant: TenantID?, on db: Database) throws -> Bool {
         let key = id.description.databaseValue
-        guard
-            let seq = try db.changeReturningSeq(SQL.remove, [key, StoreValue.of(tenant?.description)])
-        else { return false }
+        guard let seq = try db.seq(SQL.findFinished, [key, StoreValue.of(tenant?.description)]) else { return false }
+        try db.change(SQL.remove, [seq.databaseValue])
         try db.change(SQL.dropCopies, [(seq * 4).databaseValue, (seq * 4 + 3).databaseValue])
         try db.change(SQL.addTrash, [key])
         return true

@@ -55,6 +55,11 @@ enum StoreValue {
     static func list(_ states: some Sequence<JobState>) -> String {
         states.map { "'\($0.rawValue)'" }.joined(separator: ", ")
     }
+
+    /// The condition that a row is in one of some states; unlike a list, it needs no temporary table.
+    static func isAny(of states: some Sequence<JobState>) -> String {
+        "(" + states.map { "state = '\($0.rawValue)'" }.joined(separator: " OR ") + ")"
+    }
 }
 
 extension Database {
@@ -67,8 +72,11 @@ extension Database {
         return changesCount
     }
 
-    /// Runs one changing statement with a `RETURNING seq` clause.
-    func changeReturningSeq(_ sql: String, _ values: [DatabaseValue]) throws -> Int64? {
+    /// The `seq` that a statement selects, prepared once for this connection.
+    ///
+    /// Before a change instead of `RETURNING` with it, for which SQLite makes a temporary table with a page cache of its
+    /// own each time.
+    func seq(_ sql: String, _ values: [DatabaseValue]) throws -> Int64? {
         let statement = try cachedStatement(sql: sql)
         return try Int64.fetchOne(statement, arguments: StatementArguments(values))
     }
