@@ -50,6 +50,33 @@ hugepages.collapse()
 print(before == told(), made() - count)
 """
 
+# Runs on a copy of the interpreter's code, and lets a child do so.
+CODE = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from slipway_runner import hugepages, linux
+start, size = hugepages._code()
+assert linux.copy_code(start, size), (start, size)
+pid = os.fork()
+sums = sum(len(repr(number)) for number in range(10000))
+if pid == 0:
+    os._exit(sums % 251)
+same = os.waitpid(pid, 0)[1] >> 8 == sums % 251
+smaps = "\\n" + open("/proc/self/smaps").read()
+text = smaps.partition("\\n%08x-" % start)[2]
+access = text.split()[1]
+huge = int(text.partition("AnonHugePages:")[2].split()[0]) << 10
+print(size, huge, access, same)
+"""
+CODE_MAPPINGS = """
+import re
+def main():
+    with open("/proc/self/smaps") as smaps:
+        text = smaps.read()
+    found = re.findall(r"(?m)^[0-9a-f]+-\\S+ (\\S+) .*\\n(?:\\w+:.*\\n)*?AnonHugePages: *(\\d+)", text)
+    return [[access, int(kb)] for access, kb in found]
+"""
+
 LARGE_BLOCKS = """
 import resource
 def main():
@@ -73,6 +100,39 @@ def test_the_heap_is_put_on_huge_pages() -> None:
     same, count = told.split()
     assert same == "True"
     assert int(count) >= 2
+
+
+@pytest.mark.skipif(
+    not _has_huge_pages() or platform.machine() not in hugepages.MACHINES,
+    reason="a kernel or a machine where code stays in its file",
+)
+def test_code_is_put_on_huge_pages() -> None:
+    command = [sys.executable, "-c", CODE, str(RUNNER.parent)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    size, huge, access, same = told.split()
+    assert int(size) >= hugepages.BLOCK_BYTES
+    assert (huge, access, same) == (size, "r-xp", "True")
+
+
+@pytest.mark.skipif(
+    not _has_huge_pages() or platform.machine() not in hugepages.MACHINES,
+    reason="a kernel or a machine where code stays in its file",
+)
+def test_tasks_run_on_the_copy_of_the_code(container: Host) -> None:
+    for _ in range(3):
+        told = container.run(CODE_MAPPINGS).value()
+    assert any(access == "r-xp" and kb >= 2048 for access, kb in told), told
+
+
+def test_code_is_not_copied_where_memory_is_scarce(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = tmp_path / "memory.max"
+    monkeypatch.setattr(hugepages, "MEMORY_LIMITS", (str(limit), "/nowhere"))
+    assert hugepages._has_room()  # Nobody limits it.
+    for told, has_room in (("16777216\n", False), ("max\n", True), ("134217728", True)):
+        limit.write_text(told)
+        assert hugepages._has_room() == has_room, told
 
 
 def test_what_comes_after_lies_side_by_side() -> None:

@@ -1,12 +1,15 @@
-"""Puts the zygote's heap on huge pages, where the kernel has them.
+"""Puts the zygote's heap and the interpreter's code on huge pages, where there are some.
 
 A fork copies one entry for each page that its parent has, and its end gives each back:
 a quarter of what a short task costs. Entries of one huge page are handled many at once.
 The kernel makes huge pages of whole aligned blocks only, so what is allocated after
-`prepare` begins at such a block.
+`prepare` begins at such a block. Code, which nobody writes to, needs one entry a block;
+kernels make huge pages of files only where they were built to, so it is copied.
 """
 
 from __future__ import annotations
+
+import os
 
 from . import linux
 
@@ -19,6 +22,16 @@ BLOCK_BYTES = 2 << 20
 SIZE_FILE = "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
 #: Blocks of which fewer pages are in use stay as they are: what they lack is filled.
 LEAST_PAGES = 256
+#: Of larger interpreters nothing is copied: each sandbox has a copy of its own.
+MOST_CODE_BYTES = 8 << 20
+#: With less memory a sandbox needs it for its tasks.
+LEAST_MEMORY_BYTES = 64 << 20
+MEMORY_LIMITS = (
+    "/sys/fs/cgroup/memory.max",
+    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+)
+#: Where code was seen to run after it was moved.
+MACHINES = ("x86_64",)
 #: Imported before a block begins, for libraries lie between what comes before and after.
 EXTENSIONS = ("_opcode", "_pickle", "_socket", "_typing", "_uuid", "array", "math")
 
@@ -45,7 +58,7 @@ def prepare() -> None:
 
 
 def collapse() -> None:
-    """Make huge pages of the blocks that are in use; children share them."""
+    """Make huge pages of what is in use; children share them."""
     if not _supported():
         return
     # The last block of the heap is whole for as long as this takes.
@@ -56,6 +69,40 @@ def collapse() -> None:
     _collapse()
     if rest and linux.heap_end() == end + rest:  # Else something lies behind it by now.
         linux.move_heap_end(-rest)
+    start, size = _code()
+    if 0 < size <= MOST_CODE_BYTES and _has_room():
+        linux.copy_code(start, size)
+
+
+def _has_room() -> bool:
+    for path in MEMORY_LIMITS:
+        try:
+            with open(path) as file:
+                limit = file.read().strip()
+        except OSError:
+            continue  # Of the other version of control groups, or the root of all.
+        return not limit.isdigit() or int(limit) >= LEAST_MEMORY_BYTES
+    return True
+
+
+def _code() -> Tuple[int, int]:
+    """Return where the interpreter's code has whole blocks, and their size in bytes.
+
+    What its file has in one piece counts: constants lie before and after its code.
+    """
+    place = linux.interpreter_code() if os.uname().machine in MACHINES else 0
+    first = last = 0
+    file = ""
+    for start, end, access, name in _mappings():
+        if access not in ("r--p", "r-xp") or start != last or name != file:
+            if first <= place < last:
+                break
+            first = start
+        last, file = end, name if access in ("r--p", "r-xp") else ""
+    else:
+        return 0, 0
+    first = -(-first // BLOCK_BYTES) * BLOCK_BYTES
+    return first, last // BLOCK_BYTES * BLOCK_BYTES - first
 
 
 def _collapse() -> None:
