@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from ._credentials import Credentials
+from ._direct import Direct
 from ._steps import Fault, Pause, Reply, Request, Steps
 from ._version import __version__
 from .errors import ClientClosed
@@ -116,7 +117,17 @@ class Transport:
     """
 
     def __init__(self, credentials: Credentials, verify: Verify = True) -> None:
-        self._client = httpx.Client(**_settings(credentials, verify))
+        settings = _settings(credentials, verify)
+        self._client = httpx.Client(**settings)
+        self._direct: Direct | None = None
+        if Direct.reaches(credentials.url, settings["trust_env"]):
+            self._direct = Direct(
+                credentials.url,
+                settings["headers"],
+                settings["verify"],
+                _CONNECT_SECONDS,
+                settings["limits"],
+            )
 
     def run(self, steps: Steps[T]) -> T:
         """Carry out an operation and return its result."""
@@ -135,6 +146,8 @@ class Transport:
             return value
 
     def _send(self, request: Request) -> Reply | Fault:
+        if self._direct is not None:
+            return self._direct.send(request)
         try:
             return _reply(self._client.send(_build(self._client, request)))
         except httpx.TransportError as error:
@@ -159,6 +172,8 @@ class Transport:
 
     def close(self) -> None:
         """Close all connections."""
+        if self._direct is not None:
+            self._direct.close()
         self._client.close()
 
 
