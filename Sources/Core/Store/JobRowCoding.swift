@@ -48,8 +48,8 @@ enum JobRowCoding {
             StoreValue.of(finish.result?.digest), StoreValue.of(finish.result?.encodedSize),
             StoreValue.of(finish.result?.plainSize), StoreValue.of(finish.resultMedia?.rawValue),
             StoreValue.of(finish.journal?.digest), StoreValue.of(finish.journal?.encodedSize),
-            StoreValue.of(finish.journal?.plainSize), seq.databaseValue, try StoreValue.json(finish.gpus),
-            StoreValue.of(finish.usage?.sandboxMemoryPeakBytes),
+            StoreValue.of(finish.journal?.plainSize), try StoreValue.json(finish.gpus),
+            StoreValue.of(finish.usage?.sandboxMemoryPeakBytes), seq.databaseValue,
         ]
     }
 

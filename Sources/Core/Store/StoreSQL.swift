@@ -30,13 +30,13 @@ enum SQL {
     static let finish: [JobState: String] = Dictionary(
         uniqueKeysWithValues: JobState.allCases.filter(\.isTerminal).map { state in
             let sql = """
-                UPDATE jobs SET state = '\(state.rawValue)', started_ms = coalesce(?1, started_ms), finished_ms = ?2,
-                    timing_queued = ?3, timing_start = ?4, timing_run = ?5, timing_total = ?6, exit_code = ?7,
-                    cpu_seconds = ?8, max_rss = ?9, error_kind = ?10, error_type = ?11, error_message = ?12,
-                    error_traceback = ?13, result_digest = ?14, result_encoded = ?15, result_plain = ?16,
-                    result_media = ?17, journal_digest = ?18, journal_encoded = ?19, journal_plain = ?20,
-                    gpu = ?22, memory_peak = ?23
-                WHERE seq = ?21
+                UPDATE jobs SET state = '\(state.rawValue)', started_ms = coalesce(?, started_ms), finished_ms = ?,
+                    timing_queued = ?, timing_start = ?, timing_run = ?, timing_total = ?, exit_code = ?,
+                    cpu_seconds = ?, max_rss = ?, error_kind = ?, error_type = ?, error_message = ?,
+                    error_traceback = ?, result_digest = ?, result_encoded = ?, result_plain = ?,
+                    result_media = ?, journal_digest = ?, journal_encoded = ?, journal_plain = ?,
+                    gpu = ?, memory_peak = ?
+                WHERE seq = ?
                 """
             return (state, sql)
         })

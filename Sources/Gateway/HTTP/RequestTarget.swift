@@ -42,7 +42,8 @@ struct RequestTarget {
                 continue
             }
             let text = String(Substring(segment))
-            guard text != "..", text != ".", !text.contains("#"), !text.contains("\\") else {
+            let isPlain = !segment.contains { $0 == UInt8(ascii: "#") || $0 == UInt8(ascii: "\\") }
+            guard text != "..", text != ".", isPlain else {
                 throw Problem.badRequest("The path must not have the segments . and .., a backslash or a fragment.")
             }
             segments.append(text)
