@@ -105,7 +105,9 @@ def valid(draw: random.Random) -> Tuple[int, Dict[str, Any], bytes]:
             "preload": ["json"],
             "env": {"LANG": "C.UTF-8"},
             "ahead": draw.random() < 0.5,
-            "outputs": draw.choice((None, {"files": 1, "file_bytes": 2, "bytes": 3})),
+            "outputs": draw.choice(
+                (None, {"files": 1, "file_bytes": 2, "bytes": 3, "milliseconds": 4})
+            ),
         }
     elif kind == START:
         header = start(draw, len(body) + draw.randrange(3))
@@ -278,6 +280,7 @@ def _outputs(value: Any) -> bool:
     return value is None or (
         _is(value, dict)
         and all(_integer(value.get(name), 0, 1 << 36) for name in names)
+        and _integer(value.get("milliseconds", 1), 1, 86400000)
     )
 
 

@@ -396,6 +396,25 @@ def test_without_limits_nothing_is_kept() -> None:
         assert result.outputs is None and result.files == {}
 
 
+def test_what_is_not_read_in_time_is_left_out() -> None:
+    limits = {"files": 10, "file_bytes": 1 << 27, "bytes": 1 << 28, "milliseconds": 1}
+    body = """
+with open(out + '/b', 'wb') as f:
+    f.truncate(64 << 20)
+"""
+    with process_sandbox() as host:
+        host.configure(outputs=limits)
+        result = left(host, body)
+        assert result.value() == 1
+        reasons = [item["reason"] for item in (result.outputs or {})["skipped"]]
+        limit = "0.001 seconds (jobs.output_timeout)"
+        told = "outputs are missing: reading them took more than " + limit
+        assert reasons == [told]
+        # The sandbox is none the worse for it.
+        host.configure(outputs={**limits, "milliseconds": 600000})
+        assert len(left(host, body).files["b"]) == 64 << 20
+
+
 def test_slow_host_is_waited_for() -> None:
     """The supervisor reads no faster than the host does."""
     with process_sandbox() as host:

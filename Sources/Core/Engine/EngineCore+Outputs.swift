@@ -2,8 +2,8 @@ import Foundation
 import NIOCore
 
 extension EngineCore {
-    /// How long after its deadline a job may take to hand over its files; the runner gives up sooner.
-    private static let outputGrace = TimeAmount.seconds(25)
+    /// How much longer than its runner the engine waits for the files of a job.
+    private static let outputGrace = TimeAmount.seconds(5)
     /// Files that are named by an event each.
     private static let namedMax = 1000
 
@@ -11,7 +11,7 @@ extension EngineCore {
     var outputLimits: OutputLimits {
         OutputLimits(
             files: configuration.jobs.outputsMax, fileBytes: configuration.jobs.outputFileLimitBytes,
-            bytes: configuration.jobs.outputLimitBytes)
+            bytes: configuration.jobs.outputLimitBytes, time: configuration.jobs.outputTimeout)
     }
 
     /// Takes a part of a file; what is out of place ends the sandbox.
@@ -44,7 +44,8 @@ extension EngineCore {
         job.outputs = OutputIntake(bundle, limits: outputLimits)
         guard !job.hasMoreTime, let deadline = job.hostDeadline else { return }
         job.hasMoreTime = true
-        job.hostDeadline = max(deadline, .now() + Self.outputGrace)
+        let time = TimeAmount.nanoseconds(Int64(configuration.jobs.outputTimeout.seconds * 1e9))
+        job.hostDeadline = max(deadline, .now() + time + Self.outputGrace)
     }
 
     /// Packs what waits, on another thread.

@@ -64,11 +64,14 @@ package struct OutputLimits: Sendable, Equatable {
     package var fileBytes: Int
     /// Bytes of all files.
     package var bytes: Int
+    /// How long the runner may take to hand them over.
+    package var time: Duration
 
-    package init(files: Int, fileBytes: Int, bytes: Int) {
+    package init(files: Int, fileBytes: Int, bytes: Int, time: Duration) {
         self.files = files
         self.fileBytes = fileBytes
         self.bytes = bytes
+        self.time = time
     }
 
     func write(to writer: inout JSONWriter) {
@@ -80,6 +83,8 @@ package struct OutputLimits: Sendable, Equatable {
             writer.value(fileBytes)
             writer.name("bytes")
             writer.value(bytes)
+            writer.name("milliseconds")
+            writer.value(max(1, Int(time.seconds * 1000)))
         }
     }
 }

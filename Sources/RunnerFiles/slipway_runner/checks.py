@@ -164,7 +164,9 @@ def outputs(header: Dict[str, Any]) -> Optional[Dict[str, int]]:
         return None
     if type(value) is not dict:
         raise Violation("outputs is not an object")
-    return {name: integer(value, name, 0, MAX_BYTES) for name in OUTPUT_LIMITS}
+    limits = {name: integer(value, name, 0, MAX_BYTES) for name in OUTPUT_LIMITS}
+    limits["milliseconds"] = integer(value, "milliseconds", 1, 86400000, 20000)
+    return limits
 
 
 def configure(header: Dict[str, Any]) -> Dict[str, Any]:

@@ -16,8 +16,6 @@ from . import frames, outputs
 from .jobs import Job
 from .loop import Loop, Timer
 
-#: How long a job waits for its outputs to be read, and the host for its result.
-SECONDS = 20.0
 PACKET_BYTES = 2 * outputs.CHUNK
 PACKETS_AT_ONCE = 16
 #: With so much on its way to the host nothing more is read.
@@ -47,6 +45,8 @@ class Collection:
         self.on_done: Callable[[], None] = lambda: None
         self._socket: Optional[socket.socket] = None
         self._timer: Optional[Timer] = None
+        #: How long the job waits for its outputs to be read, and the host for its result.
+        self._seconds = 0.0
         self._index = 0
         self._offset = 0
         self._open = False
@@ -82,7 +82,8 @@ class Collection:
         ours.setblocking(False)
         self._socket = ours
         self._loop.add(ours.fileno(), select.EPOLLIN, self._readable)
-        self._timer = self._loop.after(SECONDS, self._overdue)
+        self._seconds = limits["milliseconds"] / 1000.0
+        self._timer = self._loop.after(self._seconds, self._overdue)
 
     def _readable(self, _: int) -> None:
         for _ in range(PACKETS_AT_ONCE):
@@ -160,7 +161,8 @@ class Collection:
         self._end()
 
     def _overdue(self) -> None:
-        self._fail("reading them took more than %d seconds" % SECONDS)
+        limit = "%g seconds (jobs.output_timeout)" % self._seconds
+        self._fail("reading them took more than " + limit)
 
     def _end(self) -> None:
         self._close()

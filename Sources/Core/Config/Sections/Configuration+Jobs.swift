@@ -27,6 +27,8 @@ extension Configuration {
         public var outputFileLimitBytes = Int.gibibytes(1)
         /// The bytes of all of them.
         public var outputLimitBytes = Int.gibibytes(1)
+        /// How long a job waits for them to be read.
+        public var outputTimeout = Duration.seconds(60)
         /// The largest payload as it is sent.
         public var payloadEncodedMaxBytes = Int.mebibytes(64)
         /// The largest payload after inflating.
@@ -104,6 +106,10 @@ extension Configuration.Jobs: ConfigurationSection {
             "output_limit", \.outputLimitBytes, .size(0 ... .gibibytes(64)),
             "Bytes of all files kept of one job; files beyond are left out.",
             tune: "Raise it together with resources.tmp (sandbox.tmp), which is where tasks write them.")
+        Field.value(
+            "output_timeout", \.outputTimeout, .duration(.seconds(1) ... .hours(24)),
+            "How long the files of one job may take to be read, after its task; what is not read by then is left out.",
+            tune: "Raise it together with jobs.output_limit, for slow disks and remote engines.")
         Field.value(
             "payload_encoded_max", \.payloadEncodedMaxBytes, .size(.kibibytes(1) ... .gibibytes(1)),
             "Largest payload as it is sent, compressed and in base64.",
