@@ -407,7 +407,7 @@ with open(out + '/b', 'wb') as f:
         result = left(host, body)
         assert result.value() == 1
         reasons = [item["reason"] for item in (result.outputs or {})["skipped"]]
-        limit = "0.001 seconds (jobs.output_timeout)"
+        limit = "0.001 s (jobs.output_timeout)"
         told = "outputs are missing: reading them took more than " + limit
         assert reasons == [told]
         # The sandbox is none the worse for it.

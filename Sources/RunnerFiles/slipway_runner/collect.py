@@ -161,7 +161,7 @@ class Collection:
         self._end()
 
     def _overdue(self) -> None:
-        limit = "%g seconds (jobs.output_timeout)" % self._seconds
+        limit = "%g s (jobs.output_timeout)" % self._seconds
         self._fail("reading them took more than " + limit)
 
     def _end(self) -> None:
