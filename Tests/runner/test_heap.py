@@ -56,7 +56,7 @@ import os, sys
 sys.path.insert(0, sys.argv[1])
 from slipway_runner import hugepages, linux
 start, size = hugepages._code()
-assert linux.copy_code(start, size), (start, size)
+assert linux.copy_code(start, size, hugepages.BLOCK_BYTES), (start, size)
 pid = os.fork()
 sums = sum(len(repr(number)) for number in range(10000))
 if pid == 0:
@@ -93,6 +93,13 @@ def _has_huge_pages() -> bool:
     return release >= (6, 1) and Path(hugepages.SIZE_FILE).exists()
 
 
+copies_code = pytest.mark.skipif(
+    not _has_huge_pages() or platform.machine() not in hugepages.MACHINES,
+    reason="a kernel or a machine where code stays in its file",
+)
+
+
+# MADV_COLLAPSE came with Linux 6.1.
 @pytest.mark.skipif(not _has_huge_pages(), reason="a kernel that cannot be told to")
 def test_the_heap_is_put_on_huge_pages() -> None:
     command = [sys.executable, "-c", HUGE, str(RUNNER.parent)]
@@ -102,10 +109,7 @@ def test_the_heap_is_put_on_huge_pages() -> None:
     assert int(count) >= 2
 
 
-@pytest.mark.skipif(
-    not _has_huge_pages() or platform.machine() not in hugepages.MACHINES,
-    reason="a kernel or a machine where code stays in its file",
-)
+@copies_code
 def test_code_is_put_on_huge_pages() -> None:
     command = [sys.executable, "-c", CODE, str(RUNNER.parent)]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -114,10 +118,7 @@ def test_code_is_put_on_huge_pages() -> None:
     assert (huge, access, same) == (size, "r-xp", "True")
 
 
-@pytest.mark.skipif(
-    not _has_huge_pages() or platform.machine() not in hugepages.MACHINES,
-    reason="a kernel or a machine where code stays in its file",
-)
+@copies_code
 def test_tasks_run_on_the_copy_of_the_code(container: Host) -> None:
     for _ in range(3):
         told = container.run(CODE_MAPPINGS).value()

@@ -73,7 +73,8 @@ struct EmbeddedEngine: Sendable {
             }
             await client.shutdown()
         }
-        throw CommandExit(CommandExit.unreachable, "jobs cannot run here: \(reason). `slipway doctor` tells more.")
+        if !reason.hasSuffix("?") { reason += "." }
+        throw CommandExit(CommandExit.unreachable, "jobs cannot run here: \(reason) `slipway doctor` tells more.")
     }
 
     /// Removes containers and volumes that the engine left, such as the sandbox of a task that would not end.

@@ -71,7 +71,7 @@ def collapse() -> None:
         linux.move_heap_end(-rest)
     start, size = _code()
     if 0 < size <= MOST_CODE_BYTES and _has_room():
-        linux.copy_code(start, size)
+        linux.copy_code(start, size, BLOCK_BYTES)
 
 
 def _has_room() -> bool:

@@ -184,8 +184,8 @@ def interpreter_code() -> int:
     return ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
-def copy_code(start: int, size: int) -> bool:
-    """Put a copy on huge pages in the place of these whole blocks of code.
+def copy_code(start: int, size: int, block: int) -> bool:
+    """Put a copy on huge pages, `block` bytes each, in the place of whole blocks of code.
 
     The copy is made elsewhere and then moved here by one call, which holds back whoever
     needs a page meanwhile. Where no huge pages are to be had, all stays as it is.
@@ -197,13 +197,13 @@ def copy_code(start: int, size: int) -> bool:
         getattr(_libc, name).restype = word
     access = _PROT_READ | _PROT_WRITE
     # One block more, for the copy begins at the first whole one.
-    room_size = size + (2 << 20)
+    room_size = size + block
     room = _libc.mmap(
         word(0), word(room_size), access, _MAP_PRIVATE | _MAP_ANONYMOUS, -1, word(0)
     )
     if room == word(-1).value:
         return False
-    copy = room + -room % (2 << 20)
+    copy = room + -room % block
     _libc.madvise(word(copy), word(size), _MADV_HUGEPAGE)
     ctypes.memmove(copy, start, size)
     moved = False
