@@ -46,17 +46,64 @@ def made():
     with open("/proc/vmstat") as counts:
         return int(dict(line.split() for line in counts)["thp_collapse_alloc"])
 before, count = told(), made()
-hugepages.collapse()
+hugepages.collapse(alone=False)
 print(before == told(), made() - count)
+"""
+
+# Has its heap moved while it works with it, again after more was added, and in a child.
+MOVED = """
+import hashlib, os, sys
+sys.path.insert(0, sys.argv[1])
+from slipway_runner import hugepages
+hugepages.prepare()
+kept = [bytes([number % 251]) * (100 + number % 4000) for number in range(4000)]
+def told():
+    return hashlib.sha256(b"".join(kept)).hexdigest()
+before = told()
+moved = []
+for _ in range(3):
+    hugepages.collapse(alone=True)
+    moved.append(len(hugepages._copied))
+    kept += [{"number": number} for number in range(20000)]
+    kept = [item for item in kept if type(item) is bytes]
+pid = os.fork()
+if pid == 0:
+    os._exit(before == told())
+in_child = os.waitpid(pid, 0)[1] >> 8
+text = open("/proc/self/smaps").read()
+heap = [part.split("-")[0] for part in text.splitlines() if part.endswith("[heap]")]
+starts = {start for start, _ in hugepages._copied}
+print(before == told(), in_child, int(heap[0], 16) in starts, moved[0] > 1)
+"""
+
+# Has something moved that is gone by then, beside something that is not.
+GONE = """
+import mmap, sys, ctypes
+sys.path.insert(0, sys.argv[1])
+from slipway_runner import hugepages, linux, relocation
+size = 64 << 12
+def fresh():
+    made = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    made.write(b"kept" * (size // 4))
+    return made, ctypes.addressof(ctypes.c_char.from_buffer(made))
+(one, there), (other, gone) = fresh(), fresh()
+parts = [(there, size, "rw-p"), (gone, size, "rw-p")]
+linux.c_functions().munmap(ctypes.c_size_t(gone + size // 2), ctypes.c_size_t(4096))
+first = relocation.relocate(parts, hugepages.BLOCK_BYTES)
+second = relocation.relocate(parts[:1], hugepages.BLOCK_BYTES)
+print(first, second, one[:] == b"kept" * (size // 4), flush=True)
+import os
+os._exit(0)
 """
 
 # Runs on a copy of the interpreter's code, and lets a child do so.
 CODE = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
-from slipway_runner import hugepages, linux
+from slipway_runner import hugepages, relocation
 start, size = hugepages._code()
-assert linux.copy_code(start, size, hugepages.BLOCK_BYTES), (start, size)
+part = (start, size, "r-xp")
+assert relocation.relocate([part], hugepages.BLOCK_BYTES, in_step=True), part
 pid = os.fork()
 sums = sum(len(repr(number)) for number in range(10000))
 if pid == 0:
@@ -73,8 +120,9 @@ import re
 def main():
     with open("/proc/self/smaps") as smaps:
         text = smaps.read()
-    found = re.findall(r"(?m)^[0-9a-f]+-\\S+ (\\S+) .*\\n(?:\\w+:.*\\n)*?AnonHugePages: *(\\d+)", text)
-    return [[access, int(kb)] for access, kb in found]
+    found = re.findall(r"(?m)^[0-9a-f]+-\\S+ (\\S+) \\S+ \\S+ \\S+ *(.*)\\n"
+        r"(?:\\w+:.*\\n)*?AnonHugePages: *(\\d+)", text)
+    return [[access, int(kb), name] for access, name, kb in found]
 """
 
 LARGE_BLOCKS = """
@@ -93,9 +141,9 @@ def _has_huge_pages() -> bool:
     return release >= (6, 1) and Path(hugepages.SIZE_FILE).exists()
 
 
-copies_code = pytest.mark.skipif(
+makes_copies = pytest.mark.skipif(
     not _has_huge_pages() or platform.machine() not in hugepages.MACHINES,
-    reason="a kernel or a machine where code stays in its file",
+    reason="a kernel or a machine where nothing is moved",
 )
 
 
@@ -109,7 +157,22 @@ def test_the_heap_is_put_on_huge_pages() -> None:
     assert int(count) >= 2
 
 
-@copies_code
+@makes_copies
+def test_the_heap_is_moved_under_a_running_interpreter() -> None:
+    command = [sys.executable, "-c", MOVED, str(RUNNER.parent)]
+    for _ in range(5):
+        told = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert told.stdout.split() == ["True", "1", "True", "True"]
+
+
+@makes_copies
+def test_nothing_is_moved_where_a_part_is_gone() -> None:
+    command = [sys.executable, "-c", GONE, str(RUNNER.parent)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert told.split() == ["False", "True", "True"]
+
+
+@makes_copies
 def test_code_is_put_on_huge_pages() -> None:
     command = [sys.executable, "-c", CODE, str(RUNNER.parent)]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -118,22 +181,26 @@ def test_code_is_put_on_huge_pages() -> None:
     assert (huge, access, same) == (size, "r-xp", "True")
 
 
-@copies_code
-def test_tasks_run_on_the_copy_of_the_code(container: Host) -> None:
+@makes_copies
+def test_tasks_run_on_copies_of_code_and_heap(container: Host) -> None:
     for _ in range(3):
         told = container.run(CODE_MAPPINGS).value()
-    assert any(access == "r-xp" and kb >= 2048 for access, kb in told), told
+    assert any(access == "r-xp" and kb >= 2048 for access, kb, _ in told), told
+    # The interpreter's variables, part of its file before.
+    assert not any("bin/python" in name and "w" in access for access, _, name in told)
 
 
-def test_code_is_not_copied_where_memory_is_scarce(
+def test_nothing_is_copied_where_memory_is_scarce(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limit = tmp_path / "memory.max"
     monkeypatch.setattr(hugepages, "MEMORY_LIMITS", (str(limit), "/nowhere"))
-    assert hugepages._has_room()  # Nobody limits it.
+    more = 30 << 20
+    assert hugepages._has_room(more)  # Nobody limits it.
     for told, has_room in (("16777216\n", False), ("max\n", True), ("134217728", True)):
         limit.write_text(told)
-        assert hugepages._has_room() == has_room, told
+        assert hugepages._has_room(more) == has_room, told
+    assert not hugepages._has_room(more + (4 << 20))
 
 
 def test_what_comes_after_lies_side_by_side() -> None:

@@ -2,26 +2,36 @@
 
 A fork copies one entry for each page that its parent has, and its end gives each back:
 a quarter of what a short task costs. Entries of one huge page are handled many at once.
-The kernel makes huge pages of whole aligned blocks only, so what is allocated after
-`prepare` begins at such a block. Code, which nobody writes to, needs one entry a block;
-kernels make huge pages of files only where they were built to, so it is copied.
+Code, which nobody writes to, needs one entry a block; kernels make huge pages of files
+only where they were built to, so it is copied, and so is the heap, which may lie where
+it likes then. With threads about, which may write meanwhile, the kernel has to do it: it
+makes huge pages of whole aligned blocks only, so what is allocated after `prepare` begins
+at such a block.
 """
 
 from __future__ import annotations
 
 import os
 
-from . import linux
+from . import linux, relocation
 
 TYPE_CHECKING = False  # As in typing, whose pages every fork would pay for.
 if TYPE_CHECKING:
-    from typing import Iterator, Tuple
+    from typing import Iterator, List, Set, Tuple
+
+    from .relocation import Part
 
 #: What x86-64 has, and arm64 with pages of 4 KiB.
 BLOCK_BYTES = 2 << 20
 SIZE_FILE = "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
 #: Blocks of which fewer pages are in use stay as they are: what they lack is filled.
 LEAST_PAGES = 256
+#: Smaller parts of the heap stay where they are, and those that are mostly empty.
+LEAST_PART_PAGES = 64
+#: Larger ones are somebody's data, of which the kernel is asked for huge pages.
+MOST_PART_BYTES = 64 << 20
+#: Of smaller mappings of files a copy spares no more than it costs.
+LEAST_FILE_BYTES = 1 << 20
 #: Of larger interpreters nothing is copied: each sandbox has a copy of its own.
 MOST_CODE_BYTES = 8 << 20
 #: With less memory a sandbox needs it for its tasks.
@@ -34,6 +44,11 @@ MEMORY_LIMITS = (
 MACHINES = ("x86_64",)
 #: Imported before a block begins, for libraries lie between what comes before and after.
 EXTENSIONS = ("_opcode", "_pickle", "_socket", "_typing", "_uuid", "array", "math")
+
+#: Where what was put on huge pages by a copy begins and ends.
+_copied: Set[Tuple[int, int]] = set()
+#: The files of the interpreter and the C library.
+_files: List[str] = []
 
 
 def prepare() -> None:
@@ -57,31 +72,81 @@ def prepare() -> None:
         lowest = start
 
 
-def collapse() -> None:
-    """Make huge pages of what is in use; children share them."""
+def collapse(alone: bool) -> None:
+    """Make huge pages of what is in use; children share them.
+
+    Parameters
+    ----------
+    alone
+        Whether this is the only thread, so that nobody writes to what is moved.
+    """
     if not _supported():
         return
+    if os.uname().machine in MACHINES:
+        if not _files:
+            places = (linux.interpreter_code(), linux.c_library_code())
+            _files.extend(map(_file_at, places))
+        _copy_code()
+        if alone:
+            _copy_heap()
     # The last block of the heap is whole for as long as this takes.
     end = linux.heap_end()
-    rest = -end % BLOCK_BYTES
+    is_copied = any(start < end <= last for start, last in _copied)
+    rest = 0 if is_copied else -end % BLOCK_BYTES
     if rest:
         linux.move_heap_end(rest)
     _collapse()
     if rest and linux.heap_end() == end + rest:  # Else something lies behind it by now.
         linux.move_heap_end(-rest)
+
+
+def _copy_code() -> None:
     start, size = _code()
-    if 0 < size <= MOST_CODE_BYTES and _has_room():
-        linux.copy_code(start, size, BLOCK_BYTES)
+    place = (start, start + size)
+    if 0 < size <= MOST_CODE_BYTES and place not in _copied and _has_room(size):
+        relocation.relocate([(start, size, "r-xp")], BLOCK_BYTES, in_step=True)
+        _copied.add(place)
 
 
-def _has_room() -> bool:
+def _copy_heap() -> None:
+    parts = list(_parts())
+    has_room = _has_room(sum(size for _, size, _ in parts))
+    if has_room and relocation.relocate(parts, BLOCK_BYTES):
+        _copied.update((start, start + size) for start, size, _ in parts)
+
+
+def _parts() -> Iterator[Part]:
+    """Give the heap, the interpreter's variables, and constants and code that tasks use."""
+    for start, end, access, name in list(_mappings()):
+        size = end - start
+        if (start, end) in _copied or size > MOST_PART_BYTES:
+            continue
+        if access in ("r--p", "r-xp") and name and name in _files:
+            if size >= LEAST_FILE_BYTES:
+                yield start, size, access
+        elif access == "rw-p" and name in ("", "[heap]", _files[0]):
+            pages = linux.resident_pages(start, size)
+            if pages >= max(LEAST_PART_PAGES, size // relocation.PAGE_BYTES // 2):
+                yield start, size, access
+
+
+def _file_at(place: int) -> str:
+    """Return the file that is mapped at `place`."""
+    for start, end, _, name in _mappings():
+        if start <= place < end:
+            return name
+    return ""
+
+
+def _has_room(more: int) -> bool:
+    """Whether the sandbox has memory for `more` bytes twice, and for tasks besides."""
     for path in MEMORY_LIMITS:
         try:
             with open(path) as file:
                 limit = file.read().strip()
         except OSError:
             continue  # Of the other version of control groups, or the root of all.
-        return not limit.isdigit() or int(limit) >= LEAST_MEMORY_BYTES
+        return not limit.isdigit() or int(limit) >= LEAST_MEMORY_BYTES + 2 * more
     return True
 
 
@@ -90,7 +155,7 @@ def _code() -> Tuple[int, int]:
 
     What its file has in one piece counts: constants lie before and after its code.
     """
-    place = linux.interpreter_code() if os.uname().machine in MACHINES else 0
+    place = linux.interpreter_code()
     first = last = 0
     file = ""
     for start, end, access, name in _mappings():
@@ -107,7 +172,7 @@ def _code() -> Tuple[int, int]:
 
 def _collapse() -> None:
     for start, end, access, name in _mappings():
-        if access != "rw-p" or name not in ("", "[heap]"):
+        if access != "rw-p" or name not in ("", "[heap]") or (start, end) in _copied:
             continue
         block = -(-start // BLOCK_BYTES) * BLOCK_BYTES
         while block + BLOCK_BYTES <= end:

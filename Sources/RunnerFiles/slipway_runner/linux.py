@@ -28,10 +28,9 @@ PR_GET_TID_ADDRESS = 40
 CAP_SETGID = 6
 CAP_SETUID = 7
 
-_MADV_DONTFORK, _MADV_DOFORK, _MADV_HUGEPAGE, _MADV_COLLAPSE = 10, 11, 14, 25
+_MADV_DONTFORK, _MADV_DOFORK, _MADV_COLLAPSE = 10, 11, 25
 _MAP_PRIVATE, _MAP_ANONYMOUS, _MAP_FIXED_NOREPLACE = 0x02, 0x20, 0x100000
-_MREMAP_MAYMOVE, _MREMAP_FIXED = 1, 2
-_PROT_NONE, _PROT_READ, _PROT_WRITE, _PROT_EXEC = 0, 1, 2, 4
+_PROT_NONE = 0
 _PAGE_BYTES = 4096
 
 _CLONE_PARENT = 0x00008000
@@ -52,6 +51,11 @@ def _load() -> Any:
 
 
 _libc = _load()
+
+
+def c_functions() -> Any:
+    """Return the C library, whose calls keep the interpreter's lock; None without one."""
+    return _libc
 
 
 def available() -> bool:
@@ -178,47 +182,16 @@ def collapse(start: int, size: int) -> None:
 
 def interpreter_code() -> int:
     """Return an address inside the interpreter's code; 0 where nobody can tell."""
-    if _libc is None:
-        return 0
-    function = ctypes.pythonapi.Py_Initialize
+    return 0 if _libc is None else _address(ctypes.pythonapi.Py_Initialize)
+
+
+def c_library_code() -> int:
+    """Return an address inside the C library's code; 0 where nobody can tell."""
+    return 0 if _libc is None else _address(_libc.getpid)
+
+
+def _address(function: Any) -> int:
     return ctypes.cast(function, ctypes.c_void_p).value or 0
-
-
-def copy_code(start: int, size: int, block: int) -> bool:
-    """Put a copy on huge pages, `block` bytes each, in the place of whole blocks of code.
-
-    The copy is made elsewhere and then moved here by one call, which holds back whoever
-    needs a page meanwhile. Where no huge pages are to be had, all stays as it is.
-    """
-    if _libc is None:
-        return False
-    word = ctypes.c_size_t
-    for name in ("mmap", "mremap"):
-        getattr(_libc, name).restype = word
-    access = _PROT_READ | _PROT_WRITE
-    # One block more, for the copy begins at the first whole one.
-    room_size = size + block
-    room = _libc.mmap(
-        word(0), word(room_size), access, _MAP_PRIVATE | _MAP_ANONYMOUS, -1, word(0)
-    )
-    if room == word(-1).value:
-        return False
-    copy = room + -room % block
-    _libc.madvise(word(copy), word(size), _MADV_HUGEPAGE)
-    ctypes.memmove(copy, start, size)
-    moved = False
-    if (
-        _libc.madvise(word(copy), word(size), _MADV_COLLAPSE) == 0
-        and _libc.mprotect(word(copy), word(size), _PROT_READ | _PROT_EXEC) == 0
-    ):
-        how = _MREMAP_MAYMOVE | _MREMAP_FIXED
-        place = _libc.mremap(word(copy), word(size), word(size), how, word(start))
-        moved = place == start
-    ends = [(room, copy), (copy + size, room + room_size)]
-    for first, last in ends if moved else [(room, room + room_size)]:
-        if last > first:
-            _libc.munmap(word(first), word(last - first))
-    return moved
 
 
 def unbuffer_stdout() -> None:

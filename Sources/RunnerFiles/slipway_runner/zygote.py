@@ -254,7 +254,7 @@ def settle() -> None:
     gc.collect()
     heap.arrange()
     gc.freeze()
-    hugepages.collapse()
+    hugepages.collapse(thread_count() == 1)
 
 
 def choose_fork(forced: Optional[str]) -> Callable[[], int]:
