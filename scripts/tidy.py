@@ -14,9 +14,9 @@ CODE = {".swift", ".py", ".c", ".h", ".sh", ""}
 # Each C module is imported in a few files of one folder only: module -> (folder, most files).
 C_MODULES = {
     "CShimCurl": ("Sources/Core/Curl/", 6),
-    "CShimLinux": ("Sources/Core/Network/", 1),
+    "CShimLinux": ("Sources/Core/", 2),
     "CShimYAML": ("Sources/Core/Config/YAML/", 2),
-    "CShimZlib": ("Sources/Core/Payload/", 3),
+    "CShimZlib": ("Sources/Core/Payload/", 2),
     "CRunnerFiles": ("Sources/Core/", 2),
 }
 

@@ -32,18 +32,27 @@ package final class ArtifactStore: Sendable {
         }
     }
 
+    /// The shards that are there, by name.
+    private struct Shards {
+        /// Those that outlast a loss of power.
+        var durable: Set<String> = []
+        /// Those for which nobody has paid yet.
+        var made: Set<String> = []
+    }
+
     /// A folder of the same file system for files in the making; no shard has this name.
     static let draftFolder = ".drafts"
     private static let readChunkBytes = 256 * 1024
 
     let root: Folder
     let drafts: Folder
-    private let shards = Mutex<Set<String>>([])
+    private let shards = Mutex(Shards())
     let draftNumber = Atomic<Int>(0)
 
     /// Opens the folder and removes what a crash left in the making.
     package init(options: Options) throws {
         root = try Folder(makingPath: options.folder)
+        root.keepFoldersApart()
         try root.make(Self.draftFolder)
         drafts = try root.folder(Self.draftFolder)
         for name in try drafts.names() { try drafts.remove(name) }
@@ -69,7 +78,14 @@ package final class ArtifactStore: Sendable {
     }
 
     /// Makes everything written so far durable.
-    package func syncAll() throws { try root.synchroniseFileSystem() }
+    package func syncAll() throws {
+        let made = shards.withLock { $0.made }
+        try root.synchroniseFileSystem()
+        shards.withLock {
+            $0.durable.formUnion(made)
+            $0.made.subtract(made)
+        }
+    }
 
     /// Reads an artifact and compares its checksum.
     ///
@@ -134,11 +150,14 @@ package final class ArtifactStore: Sendable {
 
     func shard(of id: JobID, durable: Bool) throws -> Folder {
         let name = Self.shardName(of: id)
-        if !shards.withLock({ $0.contains(name) }) {
+        let isThere = shards.withLock { $0.durable.contains(name) || !durable && $0.made.contains(name) }
+        if !isThere {
             try root.make(name)
             if durable { try root.synchronise() }
-            // A shard made without durability is noted only once somebody has paid for it, or syncAll did.
-            if durable { shards.withLock { _ = $0.insert(name) } }
+            shards.withLock { shards in
+                if durable { shards.durable.insert(name) } else { shards.made.insert(name) }
+                return
+            }
         }
         return try root.folder(name)
     }

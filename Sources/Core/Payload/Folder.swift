@@ -1,4 +1,4 @@
-import CShimZlib
+import CShimLinux
 import Glibc
 
 /// An open folder; everything is done relative to it, and no symbolic link is followed.
@@ -31,6 +31,19 @@ final class Folder: Sendable {
         guard mkdirat(descriptor, name, 0o700) == 0 || errno == EEXIST else {
             throw FileError(doing: "make an artifact folder").error
         }
+    }
+
+    /// Asks the file system to keep folders that are made in this one apart; those that are there stay where they are.
+    ///
+    /// ext4 puts them into different block groups then, and the files of each with it. Without a journal it passes over
+    /// inodes that were freed in the last minutes one by one, up to 8,192 in a group: 0.9 ms for a file instead of
+    /// 0.02 ms after many were removed.
+    func keepFoldersApart() {
+        var flags: Int32 = 0
+        guard slipway_get_file_flags(descriptor, &flags) == 0 else { return }
+        flags |= slipway_top_folder
+        // Only ext2 to ext4 know of it, and only speed depends on it.
+        _ = slipway_set_file_flags(descriptor, &flags)
     }
 
     /// Opens a folder in this one.

@@ -37,6 +37,36 @@ struct ArtifactStoreTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: fixture.artifacts.path + "/.drafts").isEmpty)
     }
 
+    @Test("where the file system can, shards are kept apart from each other, whose files it then finds room for sooner")
+    func shardsApart() throws {
+        try ChildProcess.python(
+            """
+            import fcntl, os, struct, sys
+            get, set_, apart = 0x80086601, 0x40086602, 0x20000
+            def flags(folder):
+                return struct.unpack("i", fcntl.ioctl(folder, get, bytes(4)))[0]
+            other = sys.argv[1] + ".other"
+            os.mkdir(other)
+            try:
+                folder = os.open(other, os.O_RDONLY)
+                fcntl.ioctl(folder, set_, struct.pack("i", flags(folder) | apart))
+                can = flags(folder) & apart
+            except OSError:
+                can = 0
+            assert not can or flags(os.open(sys.argv[1], os.O_RDONLY)) & apart
+            """, fixture.artifacts.path)
+    }
+
+    @Test("a shard made for files that are not safe yet takes those that are to be, before and after")
+    func shardOfBoth() throws {
+        let text = try PayloadCodec.pack(Array("hello".utf8)).text
+        try store.writeLazily([.init(id: id, kind: .result, text: text)])
+        try store.writeDurably(id, .input, text: text)
+        try store.syncAll()
+        try store.writeLazily([.init(id: id, kind: .journal, text: text)])
+        for kind in ["in", "out", "log"] { #expect(try Array(Data(contentsOf: file(kind))) == text) }
+    }
+
     @Test("texts of any size are read back, whole and inflated piece by piece", arguments: [0, 1, 70_000, 5_000_000])
     func readBack(_ count: Int) throws {
         for plain in [PayloadSamples.noise(count), PayloadSamples.prose(count)] {

@@ -12,7 +12,4 @@ static inline int slipway_inflate_init(z_stream *stream) {
     return inflateInit(stream);
 }
 
-// glibc declares syncfs for _GNU_SOURCE only, which Swift's Glibc module does not set.
-int syncfs(int descriptor);
-
 #endif
