@@ -89,6 +89,9 @@ static const unsigned char outputs_py[] = {
 static const unsigned char relay_py[] = {
 #embed "slipway_runner/relay.py"
 };
+static const unsigned char packing_py[] = {
+#embed "slipway_runner/packing.py"
+};
 static const unsigned char relocation_py[] = {
 #embed "slipway_runner/relocation.py"
 };
@@ -147,6 +150,7 @@ static const struct slipway_runner_file files[] = {
     {"outcomes.py", outcomes_py, sizeof outcomes_py},
     {"outputs.py", outputs_py, sizeof outputs_py},
     {"relay.py", relay_py, sizeof relay_py},
+    {"packing.py", packing_py, sizeof packing_py},
     {"relocation.py", relocation_py, sizeof relocation_py},
     {"report.py", report_py, sizeof report_py},
     {"sanitation.py", sanitation_py, sizeof sanitation_py},

@@ -67,7 +67,7 @@ def specification(folder: str, command: List[str], **limits: Any) -> Any:
         "Cmd": command,
         "Entrypoint": [],
         "WorkingDir": "/",
-        "Env": limits.get("env", []),
+        "Env": ["GLIBC_TUNABLES=glibc.malloc.hugetlb=1", *limits.get("env", [])],
         "NetworkDisabled": True,
         "Labels": {"slipway.test": "runner"},
         "HostConfig": {

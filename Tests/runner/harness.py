@@ -30,6 +30,8 @@ NAMES = {
     for name, value in vars(frames).items()
     if name.isupper() and type(value) is int and value > 0x80 and value < 0x100
 }
+#: Of an input in one frame, as the engine sends it.
+PIECE_BYTES = 131072
 WAIT_SECONDS = 60.0
 
 
@@ -169,10 +171,10 @@ class Host:
             "rlimits": {"nofile": 1024, "core": 0},
             **fields,
         }
-        first = data[: frames.MAX_BODY]
+        first = data[:PIECE_BYTES]
         self.send(frames.START, header, first)
-        for offset in range(len(first), len(data), frames.MAX_BODY):
-            self.send(frames.INPUT, key, data[offset : offset + frames.MAX_BODY])
+        for offset in range(len(first), len(data), PIECE_BYTES):
+            self.send(frames.INPUT, key, data[offset : offset + PIECE_BYTES])
         return job
 
     def source(self, code: str, *args: Any, **fields: Any) -> str:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import _thread
+import array
 import os
+import pickle
 import time
 import zlib
 from pathlib import Path
 from typing import Any
 
 import pytest
-from slipway_runner import checks, execute, frames, hygiene, limits, outcomes, scrub
+from slipway_runner import (
+    checks,
+    frames,
+    hygiene,
+    limits,
+    outcomes,
+    packing,
+    scrub,
+)
 from slipway_runner.joblog import LogWindow
 from slipway_runner.jobs import JsonLines
 from slipway_runner.local import remove_tree
@@ -177,8 +187,36 @@ def test_a_large_result_is_one_zlib_stream(
     lines = b"".join(b"line %d of a log\n" % line for line in range(size // 10))
     data = lines[:size]
     assert len(data) == size
-    encoding, stream = execute.compress(data)
-    reader = zlib.decompressobj()
-    assert encoding == "zlib"
-    assert reader.decompress(stream) == data
-    assert (reader.eof, reader.unused_data) == (True, b"")
+    for cuts in ((), (1, 2, 70000), (size // 2,), (size // 2 + 1, size - 1)):
+        edges = [0, *cuts, size]
+        parts = [data[start:end] for start, end in zip(edges, edges[1:])]
+        encoding, made = packing.compress(parts)
+        reader = zlib.decompressobj()
+        assert encoding == "zlib"
+        assert reader.decompress(b"".join(made)) == data
+        assert (reader.eof, reader.unused_data) == (True, b"")
+
+
+def test_noise_stays_in_its_parts() -> None:
+    parts = [b"head", os.urandom(3 << 20), b"tail"]
+    encoding, made = packing.compress(parts)
+    assert encoding == "identity"
+    assert made is parts
+    pieces = list(packing.pieces(parts, 131072))
+    assert b"".join(pieces) == b"".join(parts)
+    assert max(map(len, pieces)) == 131072
+
+
+@pytest.mark.parametrize("protocol", [4, 5])
+def test_large_blocks_are_not_copied_into_one(protocol: int) -> None:
+    block = os.urandom(1 << 20)
+    flat = array.array("d", range(100000))
+    value = [block, bytearray(block), "\u00e4" * 400000, flat, [1, 2, {"a": block[:9]}]]
+    value.append(memoryview(flat).obj)
+    sink = packing.Sink()
+    pickle.dump(value, sink, protocol=protocol)
+    assert any(part is block for part in sink.parts)
+    assert pickle.loads(b"".join(sink.parts)) == value
+    sink = packing.Sink()
+    pickle.dump(pickle.PickleBuffer(memoryview(flat)), sink, protocol=5)
+    assert bytes(pickle.loads(b"".join(sink.parts))) == flat.tobytes()

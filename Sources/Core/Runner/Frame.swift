@@ -72,6 +72,8 @@ package struct Frame: Sendable {
     package static let headerLimitBytes = 65_536
     /// The largest body in bytes; longer inputs and results travel in several frames.
     package static let bodyLimitBytes = 1_048_576
+    /// The most bytes of an input in one frame: as many as the supervisor hands on at once, and never has to cut up.
+    package static let inputPieceBytes = 131_072
     /// The most bytes of output, or of an event, in one frame.
     package static let pieceLimitBytes = 65_536
 

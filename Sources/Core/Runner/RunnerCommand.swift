@@ -95,7 +95,7 @@ package enum RunnerCommand {
             return Frame.write(.configure, header: Self.header(of: configuration), into: &buffer)
         case .start(let start, let input):
             let header = Self.header(of: start, inputBytes: input.count)
-            guard Frame.write(.start, header: header, body: input.prefix(Frame.bodyLimitBytes), into: &buffer) else {
+            guard Frame.write(.start, header: header, body: input.prefix(Frame.inputPieceBytes), into: &buffer) else {
                 return false
             }
             Self.writeRest(of: input, reference: start.reference, into: &buffer)
@@ -116,11 +116,11 @@ package enum RunnerCommand {
     }
 
     private static func writeRest(of input: [UInt8], reference: TaskReference, into buffer: inout ByteBuffer) {
-        var offset = min(input.count, Frame.bodyLimitBytes)
+        var offset = min(input.count, Frame.inputPieceBytes)
         guard offset < input.count else { return }
         let header = header(of: reference)
         while offset < input.count {
-            let end = min(input.count, offset + Frame.bodyLimitBytes)
+            let end = min(input.count, offset + Frame.inputPieceBytes)
             Frame.write(.input, header: header, body: input[offset..<end], into: &buffer)
             offset = end
         }

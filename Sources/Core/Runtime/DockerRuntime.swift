@@ -262,6 +262,7 @@ package final class DockerRuntime: SandboxRuntime {
         spec.entrypoint = ["python3"]
         let program = specification.program
         spec.command = program.options + ["\(Self.runnerTarget)/\(program.rawValue)", arguments.text]
+        spec.environment = program.environment(memoryBytes: kind.memoryBytes)
         harden(&spec)
         if transport == .attach {
             // Kept open, so that a restarted engine can attach again; a log would hold every frame.

@@ -79,7 +79,9 @@ package final class ProcessRuntime: SandboxRuntime {
         let program = specification.program
         process.arguments = program.options + ["\(options.runnerFolder)/\(program.rawValue)", arguments.text]
         process.currentDirectoryURL = URL(fileURLWithPath: work)
+        let added = program.environment(memoryBytes: specification.sandboxClass.memoryBytes)
         process.environment = Self.environment(of: ProcessInfo.processInfo.environment)
+            .merging(added.map { ($0.name, $0.value) }) { $1 }
         process.standardInput = FileHandle.nullDevice
         let log = folder + "/log"
         guard FileManager.default.createFile(atPath: log, contents: nil, attributes: [.posixPermissions: 0o600]),

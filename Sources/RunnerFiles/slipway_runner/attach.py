@@ -167,12 +167,13 @@ class AttachChannel:
             return
         self._loop.after(left, self._watch)
 
-    def send(self, buffers: List[bytes]) -> None:
+    def send(self, made: List[frames.Whole]) -> None:
         """Send whole frames, now as far as the host reads, the rest later."""
         session = self._session
         if session is None:
             return
-        data = b"".join([record(session, item) for item in buffers])
+        whole = [b"".join(item) if type(item) is tuple else item for item in made]
+        data = b"".join([record(session, item) for item in whole])
         if self._out:
             self._out.append(memoryview(data))
             return

@@ -76,11 +76,12 @@ class Channel:
         self._loop.after(self._backoff, self.dial)
         self._backoff = min(self._backoff * 2, LAST_BACKOFF)
 
-    def send(self, buffers: List[bytes]) -> None:
+    def send(self, made: List[frames.Whole]) -> None:
         """Send whole frames, now as far as the host reads, the rest later."""
         connection = self._socket
         if connection is None:
             return
+        buffers = frames.buffers_of(made)
         if self._out:
             self._out.extend(memoryview(item) for item in buffers)
             return

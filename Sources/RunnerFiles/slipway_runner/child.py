@@ -13,7 +13,7 @@ import select
 import socket
 import struct
 import time
-from typing import Any, Callable, Deque, Dict, List, Optional
+from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
 from . import frames
 from .loop import Loop, Timer
@@ -22,6 +22,7 @@ CHUNK = 131072
 RECEIVE_BYTES = CHUNK + 131072
 READ_BYTES = 65536
 DRAIN_READS = 32
+SHORT_BYTES = 4096
 LENGTH = struct.Struct(">I")
 _CREDENTIALS = struct.Struct("3i")
 _ANCILLARY = socket.CMSG_SPACE(_CREDENTIALS.size)
@@ -57,8 +58,8 @@ class Child:
         self.on_misuse: Callable[[str], None] = lambda _: None
         self.on_silent: Callable[[Child], None] = lambda _: None
         self.result_limit = 0
-        self._out: Deque[bytes] = collections.deque()
-        self._parts: List[bytes] = []
+        self._out: Deque[Tuple["bytes | memoryview", ...]] = collections.deque()
+        self._parts: List["bytes | memoryview"] = []
         self._parts_size = 0
         # Of the C module: the class around it asks the kernel for what is known here.
         self._control, self._theirs = _socket.socketpair(
@@ -106,15 +107,15 @@ class Child:
         """Hand over more of the input."""
         view = memoryview(data)
         for start in range(0, len(view), CHUNK):
-            self.push(b"".join((b"I", view[start : start + CHUNK])))
+            self.push(b"I", view[start : start + CHUNK])
 
-    def push(self, packet: bytes) -> None:
-        """Send one packet, now or when the child has room for it."""
+    def push(self, *packet: "bytes | memoryview") -> None:
+        """Send one packet, given in pieces, now or when the child has room for it."""
         if self._out:
             self._out.append(packet)
             return
         try:
-            self._control.send(packet)
+            self._control.sendmsg(packet)
         except BlockingIOError:
             self._out.append(packet)
             self._loop.modify(self._control.fileno(), select.EPOLLIN | select.EPOLLOUT)
@@ -124,7 +125,7 @@ class Child:
     def _flush(self) -> None:
         try:
             while self._out:
-                self._control.send(self._out[0])
+                self._control.sendmsg(self._out[0])
                 self._out.popleft()
         except BlockingIOError:
             return
@@ -239,13 +240,14 @@ class Child:
         if kind == b"E":
             self.on_event(data[1:])
         elif kind == b"P":
-            self._part(data[1:])
+            # A view costs as much as some hundred bytes; a copy of many costs more.
+            self._part(memoryview(data)[1:] if len(data) > SHORT_BYTES else data[1:])
         elif kind == b"F":
             self._final(data)
         else:
             self.on_misuse("the task wrote to descriptor 3, which is the runner's")
 
-    def _part(self, data: bytes) -> None:
+    def _part(self, data: "bytes | memoryview") -> None:
         self._parts.append(data)
         self._parts_size += len(data)
         limit = self.result_limit + self.result_limit // 512 + CHUNK

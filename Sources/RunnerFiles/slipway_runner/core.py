@@ -58,7 +58,7 @@ class Supervisor:
         self.jobs: Dict[Key, Job] = {}
         self._ended: Deque[Key] = collections.deque(maxlen=ENDED_REMEMBERED)
         self._began = time.monotonic()
-        self._batch: Optional[List[bytes]] = None
+        self._batch: Optional[List[frames.Whole]] = None
         self._open = False
         self._welcomed_before = False
         self._configured: Optional[str] = None
@@ -117,7 +117,7 @@ class Supervisor:
 
     # Towards the host
 
-    def emit(self, job: Job, made: List[bytes]) -> None:
+    def emit(self, job: Job, made: List[frames.Whole]) -> None:
         """Send frames of `job`, unless the host has given it up."""
         if not made or job.dropped:
             return

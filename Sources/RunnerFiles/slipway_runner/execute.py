@@ -10,15 +10,14 @@ import time
 import types
 import zlib
 
-from . import command, jsontext, report
+from . import command, jsontext, packing, report
 
 TYPE_CHECKING = False  # As in typing, whose pages every fork would pay for.
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Optional, Tuple
+    from typing import Any, Callable, Dict, Optional
 
-SMALL_BYTES = 16384
-LARGE_BYTES = 1048576
-SAMPLE_BYTES = 65536
+    from .packing import Parts
+
 SOURCE_NAME = "<task>"
 MODULE_NAME = "slipway_task"
 
@@ -31,8 +30,8 @@ _pickler: Any = None
 _sample = b""
 _encode = jsontext.make_encoder({})
 _scan = json.JSONDecoder().scan_once
-#: Deflate with a window of 32 KiB, at the quickest level.
-_ZLIB_HEAD = b"\x78\x01"
+#: No parts: never added to.
+NOTHING: Parts = []
 _SELF, _CHILDREN = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
 
 
@@ -44,12 +43,12 @@ class Outcome:
     outcome
         One of the outcomes that RESULT names.
     body
-        The encoded result.
+        The encoded result, in parts.
     fields
         Further fields of RESULT.
     """
 
-    def __init__(self, outcome: str, body: bytes = b"", **fields: Any) -> None:
+    def __init__(self, outcome: str, body: Parts = NOTHING, **fields: Any) -> None:
         self.header: Dict[str, Any] = {"outcome": outcome, **fields}
         self.body = body
         self.run = 0.0
@@ -238,7 +237,7 @@ def _awaited(value: Any) -> Any:
 
 def _pickled(value: Any, limit: int) -> Outcome:
     try:
-        data = _dump(value)
+        parts = _dump(value)
     except MemoryError:
         raise
     except Exception as error:
@@ -247,17 +246,23 @@ def _pickled(value: Any, limit: int) -> Outcome:
             "the task's result cannot be pickled: %s" % description["message"]
         )
         return Outcome("unpicklable", error=description)
-    return packed("pickle", data, limit)
+    return packed("pickle", parts, limit)
 
 
-def _dump(value: Any) -> bytes:
+def _dump(value: Any) -> Parts:
     protocol = min(_standard.HIGHEST_PROTOCOL, 5)
     if _pickler is _standard:
-        return _standard.dumps(value, 4)
+        return _parts_of(_standard, value, 4)
     try:
-        return _standard.dumps(value, protocol)
+        return _parts_of(_standard, value, protocol)
     except Exception:  # Lambdas, local classes: cloudpickle knows how.
-        return _pickler.dumps(value, protocol=protocol)
+        return _parts_of(_pickler, value, protocol)
+
+
+def _parts_of(pickler: Any, value: Any, protocol: int) -> Parts:
+    sink = packing.Sink()
+    pickler.dump(value, sink, protocol=protocol)
+    return sink.parts
 
 
 def _as_json(value: Any, limit: int) -> Outcome:
@@ -270,69 +275,21 @@ def _as_json(value: Any, limit: int) -> Outcome:
         )
         description = {"type": "TypeError", "message": message, "traceback": ""}
         return Outcome("exception", error=description)
-    return packed("json", data, limit)
+    return packed("json", [data], limit)
 
 
-def packed(media: str, data: bytes, limit: int) -> Outcome:
-    """Return `data` as a result, compressed where that pays."""
-    if len(data) > limit:
+def packed(media: str, parts: Parts, limit: int) -> Outcome:
+    """Return what `parts` make as a result, compressed where that pays."""
+    size = packing.size_of(parts)
+    if size > limit:
         message = (
             "the task returned %d bytes, more than the limit of %d: return less, "
-            "or raise the result limit" % (len(data), limit)
+            "or raise the result limit" % (size, limit)
         )
         description = {"type": "ResultTooLarge", "message": message, "traceback": ""}
         return Outcome("result_too_large", error=description)
-    encoding, body = compress(data)
-    return Outcome("ok", body, media=media, encoding=encoding, inflated=len(data))
-
-
-def compress(data: bytes) -> Tuple[str, bytes]:
-    """Return encoding and bytes: small ones and noise as they are, others as zlib."""
-    if len(data) < SMALL_BYTES:
-        return "identity", data
-    if len(data) > LARGE_BYTES:
-        sample = data[:SAMPLE_BYTES]
-        if len(zlib.compress(sample, 1)) > len(sample) * 0.9:
-            # The host packs it for rest anyway, and would unpack a stream to check it.
-            return "identity", data
-        return "zlib", _compress_at_once(data)
-    return "zlib", zlib.compress(data, 1)
-
-
-def _compress_at_once(data: bytes) -> bytes:
-    """Return one zlib stream (RFC 1950) of level 1, whose halves two threads make.
-
-    The first half ends at a byte, as a full flush does, so the second follows it.
-    """
-    import _thread
-
-    view = memoryview(data)
-    middle = len(view) // 2
-    made = []
-    ended = _thread.allocate_lock()
-
-    def first() -> None:
-        try:
-            made.append(_deflated(view[:middle], zlib.Z_FULL_FLUSH))
-        finally:
-            ended.release()
-
-    ended.acquire()
-    try:
-        _thread.start_new_thread(first, ())
-    except RuntimeError:  # The task has used up its processes.
-        return zlib.compress(data, 1)
-    second = _deflated(view[middle:], zlib.Z_FINISH)
-    ended.acquire()
-    if not made:
-        return zlib.compress(data, 1)
-    check = zlib.adler32(data).to_bytes(4, "big")
-    return b"".join((_ZLIB_HEAD, made[0], second, check))
-
-
-def _deflated(part: memoryview, flush: int) -> bytes:
-    packer = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
-    return packer.compress(part) + packer.flush(flush)
+    encoding, made = packing.compress(parts)
+    return Outcome("ok", made, media=media, encoding=encoding, inflated=size)
 
 
 def _exit_code(error: SystemExit) -> int:

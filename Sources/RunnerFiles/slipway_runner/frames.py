@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from .jsontext import make_encoder
 
@@ -55,6 +55,8 @@ FROM_SUPERVISOR = frozenset(
 WITH_BODY = frozenset((START, INPUT, LOG, EVENT, RESULT_PART, RESULT, OUTPUT))
 
 Frame = Tuple[int, Dict[str, Any], bytes]
+#: A whole frame to send, or what makes one in this order.
+Whole = Union[bytes, Tuple[bytes, ...]]
 
 
 class Violation(Exception):
@@ -91,6 +93,28 @@ def encode(kind: int, header: Dict[str, Any], body: bytes = b"") -> bytes:
     if len(text) > MAX_HEADER or len(body) > MAX_BODY:
         raise ValueError("frame too long: %d + %d bytes" % (len(text), len(body)))
     return PREFIX.pack(VERSION, kind, 0, len(text), len(body)) + text + body
+
+
+def encode_parts(kind: int, header: Dict[str, Any], body: Sequence[bytes]) -> Whole:
+    """Return one whole frame as `encode` does, of a body that is not copied."""
+    if len(body) < 2:
+        return encode(kind, header, *body)
+    text = _encode(header).encode("utf-8", "replace")
+    size = sum(map(len, body))
+    if len(text) > MAX_HEADER or size > MAX_BODY:
+        raise ValueError("frame too long: %d + %d bytes" % (len(text), size))
+    return (PREFIX.pack(VERSION, kind, 0, len(text), size) + text, *body)
+
+
+def buffers_of(made: Sequence[Whole]) -> List[bytes]:
+    """Return what to write for these frames, one after the other."""
+    buffers: List[bytes] = []
+    for item in made:
+        if type(item) is tuple:
+            buffers += item
+        else:
+            buffers.append(item)
+    return buffers
 
 
 def object_from(text: bytes) -> Dict[str, Any]:

@@ -40,7 +40,7 @@ class Job:
         self.events: List[bytes] = []
         self.events_bytes = 0
         self.events_dropped = 0
-        self.result: Optional[List[bytes]] = None
+        self.result: Optional[List[frames.Whole]] = None
         self.clean: Optional[bytes] = None
         self.forced: Optional[str] = None
         self.misuse: Optional[str] = None
@@ -108,16 +108,16 @@ class Job:
     def _event_frame(self, sequence: int, body: bytes) -> bytes:
         return frames.encode(frames.EVENT, self.header(seq=sequence), body)
 
-    def finish(self, fields: Dict[str, Any], parts: List[bytes]) -> List[bytes]:
+    def finish(self, fields: Dict[str, Any], parts: List[bytes]) -> List[frames.Whole]:
         """Keep the result, whose bytes come in short `parts`; return its frames."""
         size = sum(map(len, parts))
-        made: List[bytes] = []
+        made: List[frames.Whole] = []
         body: List[bytes] = []
         start = length = 0
         for part in parts:
             if length + len(part) > frames.MAX_BODY:
                 header = self.header(offset=start, size=size)
-                made.append(frames.encode(frames.RESULT_PART, header, b"".join(body)))
+                made.append(frames.encode_parts(frames.RESULT_PART, header, body))
                 start += length
                 body, length = [], 0
             body.append(part)
@@ -128,21 +128,21 @@ class Job:
             log_bytes={name: self.logs[name].total for name in STREAMS},
             events_dropped=self.events_dropped,
         )
-        made.append(frames.encode(frames.RESULT, header, b"".join(body)))
+        made.append(frames.encode_parts(frames.RESULT, header, body))
         self.result = made
         self.input = []
         return made
 
-    def last_words(self) -> List[bytes]:
+    def last_words(self) -> List[frames.Whole]:
         """Return the frames of RESULT, and the output before it."""
-        return self.tails() + (self.result or [])
+        return [*self.tails(), *(self.result or [])]
 
-    def replay(self) -> List[bytes]:
+    def replay(self) -> List[frames.Whole]:
         """Return every retained frame, from the first byte of output on.
 
         Not RESULT where outputs go before it: they are read again first.
         """
-        made: List[bytes] = []
+        made: List[frames.Whole] = []
         for stream in STREAMS:
             made += self._log_frames(stream, 0, bytes(self.logs[stream].head))
         for sequence, body in enumerate(self.events, 1):

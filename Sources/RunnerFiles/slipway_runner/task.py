@@ -22,7 +22,7 @@ import sys
 import time
 import types
 
-from . import execute, heap, linux
+from . import execute, heap, linux, packing
 from .limits import EXIT_NO_CHANNEL, output_folder, task_folder
 
 TYPE_CHECKING = False  # As in typing, whose pages every fork would pay for.
@@ -278,12 +278,16 @@ def _rehearse() -> None:
 
 
 def _rest(first: bytes, size: int) -> Optional[bytearray]:
-    body = bytearray(first)
-    while len(body) < size:
-        count = os.readv(CONTROL, _buffers)
+    """Read what follows of the input into its place."""
+    body = bytearray(size)
+    view = memoryview(body)
+    view[: len(first)] = first
+    kind, start = bytearray(1), len(first)
+    while start < size:
+        count = os.readv(CONTROL, (kind, view[start : start + CHUNK]))
         if not count:
             return None
-        body += _view[1:count]
+        start += count - 1
     return body
 
 
@@ -309,14 +313,15 @@ def hook() -> None:
 
 def _answer(outcome: execute.Outcome) -> int:
     text = outcome.encoded()
-    body = memoryview(outcome.body)
-    start = 0
+    body = outcome.body
+    room = CHUNK - len(text)
     try:
-        while len(body) - start > CHUNK - len(text):
-            _write(CONTROL, b"".join((b"P", body[start : start + CHUNK])))
-            start += CHUNK
-            start = min(start, len(body))
-        _write(CONTROL, b"".join((b"F", LENGTH.pack(len(text)), text, body[start:])))
+        if sum(map(len, body)) <= room:
+            _write(CONTROL, b"".join((b"F", LENGTH.pack(len(text)), text, *body)))
+        else:
+            for piece in packing.pieces(body, CHUNK):
+                os.writev(CONTROL, (b"P", piece))
+            _write(CONTROL, b"".join((b"F", LENGTH.pack(len(text)), text)))
     except OSError:
         return EXIT_NO_CHANNEL
     # The supervisor answers the host before it lets this process use the processor

@@ -44,7 +44,8 @@ import Testing
             ["Driver": "nvidia", "DeviceIDs": ["GPU-aa", "GPU-bb"], "Capabilities": [["gpu"]]]
         ]
         #expect(body["HostConfig"]?["DeviceRequests"] == expected)
-        #expect(body["Env"] == [], "the driver's hook sets what the container sees")
+        // The driver's hook sets what the container sees.
+        #expect(body["Env"] == ["GLIBC_TUNABLES=glibc.malloc.hugetlb=1"])
         #expect(body["HostConfig"]?["ReadonlyRootfs"] == true && body["HostConfig"]?["CapDrop"] == ["ALL"])
     }
 
@@ -76,7 +77,7 @@ import Testing
         let body = try await created(sandboxClass(nil))
         #expect(body["HostConfig"]?["DeviceRequests"] == nil)
         // Images that are made for GPUs ask for all of them where the engine's default runtime is NVIDIA's.
-        #expect(body["Env"] == ["NVIDIA_VISIBLE_DEVICES=void"])
+        #expect(body["Env"] == ["GLIBC_TUNABLES=glibc.malloc.hugetlb=1", "NVIDIA_VISIBLE_DEVICES=void"])
     }
 }
 
