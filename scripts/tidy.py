@@ -16,7 +16,7 @@ C_MODULES = {
     "CShimCurl": ("Sources/Core/Curl/", 6),
     "CShimLinux": ("Sources/Core/", 2),
     "CShimYAML": ("Sources/Core/Config/YAML/", 2),
-    "CShimZlib": ("Sources/Core/Payload/", 2),
+    "CShimZlib": ("Sources/Core/Payload/", 3),
     "CRunnerFiles": ("Sources/Core/", 2),
 }
 

@@ -27,6 +27,8 @@ final class ArtifactDraft: Sendable {
         try file.synchronise()
         try store.drafts.rename(name, to: ArtifactStore.fileName(id, kind), in: shard)
         try shard.synchronise()
+        // An input is read again only if its job is run again; a result often is at once.
+        if kind == .input { file.forget() }
     }
 }
 

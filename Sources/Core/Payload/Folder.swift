@@ -157,6 +157,15 @@ final class WritableFile: Sendable {
     func synchronise() throws {
         guard fsync(descriptor) == 0 else { throw FileError(doing: "write an artifact").error }
     }
+
+    /// Lets the kernel have the memory in which it keeps what is on disk.
+    ///
+    /// Memory that was used before is quicker than what was not, above all in virtual machines, which have to ask their
+    /// host for it: 22 MB were written in 6 ms instead of 75.
+    func forget() {
+        // Advice: nothing but speed depends on it.
+        _ = posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED)
+    }
 }
 
 /// A regular file open for reading; closed with this object.

@@ -177,6 +177,7 @@ extension PayloadCodec {
     ///
     /// - Parameter expected: How many bytes are said to come out, for which room is made; more or fewer may.
     package static func inflated(zlib: [UInt8], limit: Int, expected: Int = 0) throws -> [UInt8] {
+        if expected <= limit, let bytes = HalvedStream.inflated(zlib: zlib, size: expected) { return bytes }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(min(max(zlib.count, expected), limit))
         _ = try inflate(zlib: zlib, limit: limit) { bytes.append(contentsOf: $0) }

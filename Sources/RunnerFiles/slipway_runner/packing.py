@@ -93,12 +93,12 @@ def _compress_at_once(parts: Parts, size: int) -> Parts:
     except RuntimeError:  # The task has used up its processes.
         return [zlib.compress(b"".join(parts), 1)]
     second = _deflated(_between(parts, middle, size), zlib.Z_FINISH)
-    ended.acquire()
-    if not made:
-        return [zlib.compress(b"".join(parts), 1)]
     check = 1
     for part in parts:
         check = zlib.adler32(part, check)
+    ended.acquire()
+    if not made:
+        return [zlib.compress(b"".join(parts), 1)]
     return [_ZLIB_HEAD, *made[0], *second, check.to_bytes(4, "big")]
 
 

@@ -57,6 +57,26 @@ struct ArtifactStoreTests {
             """, fixture.artifacts.path)
     }
 
+    @Test("a long input does not stay in memory once it is on disk, a long result does", arguments: [true, false])
+    func cache(isInput: Bool) throws {
+        let kind: ArtifactKind = isInput ? .input : .result
+        let kept = try store.keep(
+            PayloadSamples.noise(3_000_000), as: kind, of: id, inlineMaxBytes: 1000, keepsText: false)
+        #expect(kept.stored.inline == nil)
+        try ChildProcess.python(
+            """
+            import ctypes, mmap, os, sys
+            file = os.open(sys.argv[1], os.O_RDWR)
+            size = os.fstat(file).st_size
+            memory = mmap.mmap(file, size)
+            pages = (ctypes.c_ubyte * (size // mmap.PAGESIZE + 1))()
+            place = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+            assert ctypes.CDLL(None).mincore(ctypes.c_void_p(place), ctypes.c_size_t(size), pages) == 0
+            share = sum(page & 1 for page in pages) / len(pages)
+            assert (share < 0.1) == (sys.argv[2] == "in"), share
+            """, file(isInput ? "in" : "out").path, isInput ? "in" : "out")
+    }
+
     @Test("a shard made for files that are not safe yet takes those that are to be, before and after")
     func shardOfBoth() throws {
         let text = try PayloadCodec.pack(Array("hello".utf8)).text
