@@ -76,6 +76,28 @@ starts = {start for start, _ in hugepages._copied}
 print(before == told(), in_child, int(heap[0], 16) in starts, moved[0] > 1)
 """
 
+# Holds two like mappings, of which one is not for children.
+SPECIAL = """
+import mmap, sys, ctypes
+sys.path.insert(0, sys.argv[1])
+from slipway_runner import hugepages
+def fresh(advice):
+    made = mmap.mmap(-1, 1 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    # Apart from others, with which it would be one mapping.
+    ctypes.CDLL(None).mprotect(ctypes.c_void_p(place(made)), ctypes.c_size_t(4096), 0)
+    for at in range(4096, 1 << 20, 4096):
+        made[at] = 1
+    if advice is not None:
+        made.madvise(advice)
+    return made
+def place(made):
+    return ctypes.addressof(ctypes.c_char.from_buffer(made))
+kept = [fresh(None), fresh(mmap.MADV_DONTFORK)]
+hugepages.collapse(alone=True)
+starts = {start for start, _ in hugepages._copied}
+print(*[place(made) + 4096 in starts for made in kept])
+"""
+
 # Has something moved that is gone by then, beside something that is not.
 GONE = """
 import mmap, sys, ctypes
@@ -163,6 +185,13 @@ def test_the_heap_is_moved_under_a_running_interpreter() -> None:
     for _ in range(5):
         told = subprocess.run(command, capture_output=True, text=True, check=True)
         assert told.stdout.split() == ["True", "1", "True", "True"]
+
+
+@makes_copies
+def test_what_children_are_not_to_have_is_not_moved() -> None:
+    command = [sys.executable, "-c", SPECIAL, str(RUNNER.parent)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert told.split() == ["True", "False"]
 
 
 @makes_copies

@@ -30,6 +30,9 @@ LEAST_PAGES = 256
 LEAST_PART_PAGES = 64
 #: Larger ones are somebody's data, of which the kernel is asked for huge pages.
 MOST_PART_BYTES = 64 << 20
+#: What a copy would not have: left out of a fork or wiped by it, locked, somebody's
+#: faults, a device, dropped at will (proc(5), VmFlags).
+SPECIAL_FLAGS = frozenset(("dc", "wf", "lo", "um", "uw", "ui", "io", "pf", "dp"))
 #: Of smaller mappings of files a copy spares no more than it costs.
 LEAST_FILE_BYTES = 1 << 20
 #: Of larger interpreters nothing is copied: each sandbox has a copy of its own.
@@ -109,7 +112,10 @@ def _copy_code() -> None:
 
 
 def _copy_heap() -> None:
-    parts = list(_parts())
+    try:
+        parts = list(_parts())
+    except OSError:
+        return  # Nobody can tell what may be moved.
     has_room = _has_room(sum(size for _, size, _ in parts))
     if has_room and relocation.relocate(parts, BLOCK_BYTES):
         _copied.update((start, start + size) for start, size, _ in parts)
@@ -117,9 +123,10 @@ def _copy_heap() -> None:
 
 def _parts() -> Iterator[Part]:
     """Give the heap, the interpreter's variables, and constants and code that tasks use."""
+    special = _special()
     for start, end, access, name in list(_mappings()):
         size = end - start
-        if (start, end) in _copied or size > MOST_PART_BYTES:
+        if (start, end) in _copied or start in special or size > MOST_PART_BYTES:
             continue
         if access in ("r--p", "r-xp") and name and name in _files:
             if size >= LEAST_FILE_BYTES:
@@ -128,6 +135,27 @@ def _parts() -> Iterator[Part]:
             pages = linux.resident_pages(start, size)
             if pages >= max(LEAST_PART_PAGES, size // relocation.PAGE_BYTES // 2):
                 yield start, size, access
+
+
+def _special() -> Set[int]:
+    """Return where mappings begin that a fork does not simply copy, or that are locked.
+
+    Raises
+    ------
+    OSError
+        Where the kernel does not tell.
+    """
+    found: Set[int] = set()
+    start = 0
+    with open("/proc/self/smaps") as maps:
+        for line in maps:
+            first, _, rest = line.partition(" ")
+            if first == "VmFlags:":
+                if SPECIAL_FLAGS.intersection(rest.split()):
+                    found.add(start)
+            elif first[-1:] != ":":
+                start = int(first.partition("-")[0], 16)
+    return found
 
 
 def _file_at(place: int) -> str:
