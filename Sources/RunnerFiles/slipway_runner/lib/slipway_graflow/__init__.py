@@ -56,7 +56,7 @@ def _run(body):
 def _check(outcome):
     if outcome.header["outcome"] != "ok":
         raise RuntimeError(outcome.header["error"]["message"])
-    told = pickle.loads(pickle.loads(outcome.body))
+    told = pickle.loads(pickle.loads(b"".join(outcome.body)))
     if told.get("value") != 42:
         raise RuntimeError("a workflow's task gave %.500r" % (told,))
 
