@@ -63,7 +63,14 @@ package final class TestEngine: Sendable {
     package func shutdown() async throws -> [String] {
         await engine.shutdown()
         if configuration.docker.files == .volume { try await ContainerEngine.removeVolumes(of: engineID) }
-        return try await leftovers()
+        // A zygote on this machine ends when it sees that its supervisor is gone, which takes a moment while it imports.
+        let deadline = ContinuousClock.now + .seconds(2)
+        var left = try await leftovers()
+        while !left.isEmpty, ContinuousClock.now < deadline {
+            try await Task.sleep(for: .milliseconds(20))
+            left = try await leftovers()
+        }
+        return left
     }
 
     /// Stops the engine; whatever it leaves behind is a failure.
