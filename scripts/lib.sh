@@ -117,6 +117,25 @@ host_python() {
     return 1
 }
 
+# make_bridge PREFIX LOW HIGH: makes the bridge PREFIX-N for an engine's containers and prints its name. Its network is
+# 10.N.7.0/24, the first from LOW to HIGH that the host has no use for: two bridges with one network would lose every
+# packet that comes back. N is part of the name since Docker gives a bridge that it knows the network of the last time.
+make_bridge() {
+    local prefix=$1 low=$2 high=$3 number name used
+    # Read whole: `ip` writes line by line, and ends with SIGPIPE when a grep behind it has seen enough.
+    used=$(ip -4 route; ip -4 -o addr)
+    for number in $(seq "$low" "$high"); do
+        [[ $used =~ (^|[[:space:]])10\.$number\. ]] && continue
+        name=$prefix-$number
+        as_root ip link add "$name" type bridge
+        as_root ip addr add "10.$number.7.1/24" dev "$name"
+        as_root ip link set "$name" up
+        printf '%s\n' "$name"
+        return 0
+    done
+    die "no free private network between 10.$low.0.0 and 10.$high.0.0 for the containers of $prefix"
+}
+
 # engine_url: the address of an engine that answers, from DOCKER_HOST, the system's socket, or our own; else fails.
 engine_url() {
     local url

@@ -128,7 +128,7 @@ extension Live {
             #expect(listener.visitors == [])
             try await stop(engine)
 
-            let wider = try await Self.start(allow: ["10.254.0.0/16", "10.200.0.0/16"])
+            let wider = try await Self.start(allow: ["10.254.0.0/16", "10.192.0.0/10"])
             let targets = [(outside.privateAddress, outside.port), ("gateway", listener.port)]
             let again = try await self.answers(wider, targets + own.map { ($0, listener.port) })
             #expect(again["\(outside.privateAddress):\(outside.port)"] == "open outside")
