@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import engine
 import pytest
 from harness import RUNNER, Host
 from slipway_runner import hugepages
@@ -217,6 +218,17 @@ def test_tasks_run_on_copies_of_code_and_heap(container: Host) -> None:
     assert any(access == "r-xp" and kb >= 2048 for access, kb, _ in told), told
     # The interpreter's variables, part of its file before.
     assert not any("bin/python" in name and "w" in access for access, _, name in told)
+
+
+@makes_copies
+def test_an_operator_may_do_without_huge_pages(docker: None) -> None:
+    with engine.container_sandbox(env=["SLIPWAY_HUGE_PAGES=0"]) as host:
+        told = host.run(CODE_MAPPINGS).value()
+        # Where the machine makes them unasked, it makes none of files.
+        assert not any(kb for access, kb, _ in told if "x" in access), told
+        assert any("bin/python" in name and "w" in access for access, _, name in told)
+        names = host.run("import os\ndef main(): return list(os.environ)").value()
+        assert "SLIPWAY_HUGE_PAGES" not in names
 
 
 def test_nothing_is_copied_where_memory_is_scarce(

@@ -31,6 +31,7 @@ struct EngineAssembly {
                 engineID: engineID, runnerFolder: runner, environmentsFolder: environments.rootFolder,
                 heartbeatSeconds: configuration.runner.heartbeat.seconds,
                 reconnectSeconds: configuration.runner.redial.seconds, seccompProfile: try seccompProfile())
+            options.hugePages = configuration.runner.hugePages
             options.oomScoreAdjustment = configuration.sandbox.oomScoreAdj
             options.transport = configuration.docker.supervisorTransport(to: client.endpoint)
             options.sharesFolders = configuration.docker.sharesFolders(with: client.endpoint)
@@ -54,12 +55,12 @@ struct EngineAssembly {
                 logger: logger)
         } else {
             // Only where it is the engine's own runtime: beside containers, a caller could leave them by naming it.
-            runtimes["process"] = ProcessRuntime(
-                options: .init(
-                    python: configuration.runtime.python, runnerFolder: runner,
-                    heartbeatSeconds: configuration.runner.heartbeat.seconds,
-                    reconnectSeconds: configuration.runner.redial.seconds),
-                folder: folders.sandboxes.path, logger: logger)
+            var options = ProcessRuntime.Options(
+                python: configuration.runtime.python, runnerFolder: runner,
+                heartbeatSeconds: configuration.runner.heartbeat.seconds,
+                reconnectSeconds: configuration.runner.redial.seconds)
+            options.hugePages = configuration.runner.hugePages
+            runtimes["process"] = ProcessRuntime(options: options, folder: folders.sandboxes.path, logger: logger)
             logger.warning(
                 "no container engine is used: tasks run as local processes, which is no security boundary")
         }

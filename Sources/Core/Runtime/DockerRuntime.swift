@@ -22,6 +22,8 @@ package final class DockerRuntime: SandboxRuntime {
         package var environmentsFolder: String?
         package var heartbeatSeconds: Double
         package var reconnectSeconds: Double
+        /// Whether runners keep what tasks share on huge pages.
+        package var hugePages = true
         /// The text of a seccomp profile; nil for the engine's own.
         package var seccompProfile: String?
         /// How much more readily than others the kernel ends a sandbox when the machine runs out of memory, 0 to 1000.
@@ -262,7 +264,7 @@ package final class DockerRuntime: SandboxRuntime {
         spec.entrypoint = ["python3"]
         let program = specification.program
         spec.command = program.options + ["\(Self.runnerTarget)/\(program.rawValue)", arguments.text]
-        spec.environment = program.environment(memoryBytes: kind.memoryBytes)
+        spec.environment = program.environment(memoryBytes: kind.memoryBytes, hugePages: options.hugePages)
         harden(&spec)
         if transport == .attach {
             // Kept open, so that a restarted engine can attach again; a log would hold every frame.

@@ -18,6 +18,8 @@ package final class ProcessRuntime: SandboxRuntime {
         package var runnerFolder: String
         package var heartbeatSeconds: Double
         package var reconnectSeconds: Double
+        /// Whether runners keep what tasks share on huge pages.
+        package var hugePages = true
 
         package init(python: String, runnerFolder: String, heartbeatSeconds: Double, reconnectSeconds: Double) {
             self.python = python
@@ -79,7 +81,8 @@ package final class ProcessRuntime: SandboxRuntime {
         let program = specification.program
         process.arguments = program.options + ["\(options.runnerFolder)/\(program.rawValue)", arguments.text]
         process.currentDirectoryURL = URL(fileURLWithPath: work)
-        let added = program.environment(memoryBytes: specification.sandboxClass.memoryBytes)
+        let added = program.environment(
+            memoryBytes: specification.sandboxClass.memoryBytes, hugePages: options.hugePages)
         process.environment = Self.environment(of: ProcessInfo.processInfo.environment)
             .merging(added.map { ($0.name, $0.value) }) { $1 }
         process.standardInput = FileHandle.nullDevice

@@ -48,10 +48,15 @@ MACHINES = ("x86_64",)
 #: Imported before a block begins, for libraries lie between what comes before and after.
 EXTENSIONS = ("_opcode", "_pickle", "_socket", "_typing", "_uuid", "array", "math")
 
+#: What the host sets to 0 where its operator wants none; no task has it.
+VARIABLE = "SLIPWAY_HUGE_PAGES"
+
 #: Where what was put on huge pages by a copy begins and ends.
 _copied: Set[Tuple[int, int]] = set()
 #: The files of the interpreter and the C library.
 _files: List[str] = []
+#: Asked for now: later the environment is that of tasks.
+_wanted = os.environ.get(VARIABLE) != "0"
 
 
 def prepare() -> None:
@@ -210,6 +215,8 @@ def _collapse() -> None:
 
 
 def _supported() -> bool:
+    if not _wanted:
+        return False
     try:
         with open(SIZE_FILE) as size:
             return linux.available() and int(size.read()) == BLOCK_BYTES

@@ -13,6 +13,8 @@ extension Configuration {
         public var killGrace = Duration.seconds(1)
         /// The longest wait until a runner is ready after it was told its tenant, environment and modules.
         public var configureTimeout = Duration.seconds(120)
+        /// Whether runners keep what tasks share on huge pages where the kernel has them.
+        public var hugePages = true
 
         /// The section with every value at its default.
         public init() {}
@@ -45,6 +47,11 @@ extension Configuration.Runner: ConfigurationSection {
             "configure_timeout", \.configureTimeout, .duration(.seconds(1) ... .hours(1)),
             "Longest wait until a runner has its environment and has imported the preloaded modules.",
             tune: "Raise it for modules that take minutes to import.")
+        Field.value(
+            "huge_pages", \.hugePages, .bool,
+            "Whether what a sandbox's tasks share is kept on huge pages, where the kernel has them: a short task then takes a "
+                + "fifth less of the processor's time, and each sandbox 10 to 15 MB more memory.",
+            tune: "Turn it off for many sandboxes in little memory, or where an image's Python gets on badly with it.")
     }
 
     package func check() -> [ConfigurationConflict] {
