@@ -121,19 +121,22 @@ host_python() {
 # 10.N.7.0/24, the first from LOW to HIGH that the host has no use for: two bridges with one network would lose every
 # packet that comes back. N is part of the name since Docker gives a bridge that it knows the network of the last time.
 make_bridge() {
-    local prefix=$1 low=$2 high=$3 number name used
-    # Read whole: `ip` writes line by line, and ends with SIGPIPE when a grep behind it has seen enough.
-    used=$(ip -4 route; ip -4 -o addr)
+    local prefix=$1 low=$2 high=$3 number claim name used
     for number in $(seq "$low" "$high"); do
-        [[ $used =~ (^|[[:space:]])10\.$number\. ]] && continue
-        name=$prefix-$number
-        as_root ip link add "$name" type bridge
-        as_root ip addr add "10.$number.7.1/24" dev "$name"
-        as_root ip link set "$name" up
-        printf '%s\n' "$name"
-        return 0
+        # Under this name it can be made once at a time, whoever else looks for a network.
+        claim=slwnet-$number name=$prefix-$number
+        as_root ip link add "$claim" type bridge 2>/dev/null || continue
+        # Read whole: `ip` writes line by line, and ends with SIGPIPE when a grep behind it has seen enough.
+        used=$(ip -4 route && ip -4 -o addr) || used=" 10.$number."
+        if [[ ! $used =~ (^|[[:space:]])10\.$number\. ]] && as_root ip addr add "10.$number.7.1/24" dev "$claim" &&
+            as_root ip link set "$claim" name "$name" && as_root ip link set "$name" up; then
+            printf '%s\n' "$name"
+            return 0
+        fi
+        as_root ip link delete "$claim" 2>/dev/null || as_root ip link delete "$name" 2>/dev/null || true
     done
-    die "no free private network between 10.$low.0.0 and 10.$high.0.0 for the containers of $prefix"
+    say "no private network between 10.$low.0.0 and 10.$high.0.0 could be had for the containers of $prefix"
+    return 1
 }
 
 # engine_url: the address of an engine that answers, from DOCKER_HOST, the system's socket, or our own; else fails.
