@@ -119,6 +119,45 @@ import os
 os._exit(0)
 """
 
+# Maps memory as soon as something was moved, where the interpreter might do so, too.
+MAPPED = """
+import mmap, sys, ctypes
+sys.path.insert(0, sys.argv[1])
+from slipway_runner import hugepages, relocation
+size = 600 << 12
+one = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+one.write(b"kept" * (size // 4))
+there = ctypes.addressof(ctypes.c_char.from_buffer(one))
+call_in_a_row, made = relocation._call_in_a_row, []
+def and_map(*arguments):
+    moved = call_in_a_row(*arguments)
+    for _ in range(8):
+        made.append(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+        made[-1].write(b"mine" * (size // 4))
+    return moved
+relocation._call_in_a_row = and_map
+print(relocation.relocate([(there, size, "rw-p")], hugepages.BLOCK_BYTES))
+same = all(item[:] == b"mine" * (size // 4) for item in made)
+print(same, one[:] == b"kept" * (size // 4))
+"""
+
+# Has the interpreter's code moved where the C library knows of no contexts.
+PLAIN = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from slipway_runner import hugepages, linux, relocation
+whole = linux.c_functions()
+class Library:
+    pass
+library = Library()
+for name in ("mmap", "munmap", "mremap", "madvise", "mprotect"):
+    setattr(library, name, getattr(whole, name))
+linux.c_functions = lambda: library
+start, size = hugepages._code()
+print(relocation.relocate([(start, size, "r-xp")], hugepages.BLOCK_BYTES, in_step=True))
+print(relocation.relocate([(start, size, "rw-p")], hugepages.BLOCK_BYTES))
+"""
+
 # Runs on a copy of the interpreter's code, and lets a child do so.
 CODE = """
 import os, sys
@@ -148,6 +187,18 @@ def main():
     return [[access, int(kb), name] for access, name, kb in found]
 """
 
+# Uses little of much that it has from the C library.
+SPARSE = """
+import ctypes, resource
+def main(size):
+    library = ctypes.CDLL(None)
+    library.calloc.restype = ctypes.c_void_p
+    place = library.calloc(ctypes.c_size_t(size), ctypes.c_size_t(1))
+    for offset in range(0, size, 2 << 20):
+        ctypes.c_ubyte.from_address(place + offset).value = 1
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+"""
+
 LARGE_BLOCKS = """
 import resource
 def main():
@@ -163,6 +214,8 @@ def _has_huge_pages() -> bool:
     release = tuple(map(int, platform.release().split(".")[:2]))
     return release >= (6, 1) and Path(hugepages.SIZE_FILE).exists()
 
+
+ENABLED = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 makes_copies = pytest.mark.skipif(
     not _has_huge_pages() or platform.machine() not in hugepages.MACHINES,
@@ -212,6 +265,20 @@ def test_code_is_put_on_huge_pages() -> None:
 
 
 @makes_copies
+def test_what_is_mapped_while_the_heap_is_moved_stays() -> None:
+    command = [sys.executable, "-c", MAPPED, str(RUNNER.parent)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert told.split() == ["True", "True", "True"]
+
+
+@makes_copies
+def test_code_is_moved_without_contexts_and_the_heap_is_not() -> None:
+    command = [sys.executable, "-c", PLAIN, str(RUNNER.parent)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert told.split() == ["True", "False"]
+
+
+@makes_copies
 def test_tasks_run_on_copies_of_code_and_heap(container: Host) -> None:
     for _ in range(3):
         told = container.run(CODE_MAPPINGS).value()
@@ -234,14 +301,17 @@ def test_an_operator_may_do_without_huge_pages(docker: None) -> None:
 def test_nothing_is_copied_where_memory_is_scarce(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limit = tmp_path / "memory.max"
-    monkeypatch.setattr(hugepages, "MEMORY_LIMITS", (str(limit), "/nowhere"))
+    limit, used = tmp_path / "memory.max", tmp_path / "memory.current"
+    files = (str(limit), str(used))
+    monkeypatch.setattr(hugepages, "MEMORY_FILES", (files, ("/nowhere", "/nowhere")))
     more = 30 << 20
     assert hugepages._has_room(more)  # Nobody limits it.
+    used.write_text("%d\n" % (24 << 20))
     for told, has_room in (("16777216\n", False), ("max\n", True), ("134217728", True)):
         limit.write_text(told)
         assert hugepages._has_room(more) == has_room, told
-    assert not hugepages._has_room(more + (4 << 20))
+    used.write_text("%d\n" % (48 << 20))
+    assert not hugepages._has_room(more)
 
 
 def test_what_comes_after_lies_side_by_side() -> None:
@@ -259,6 +329,14 @@ def test_a_task_touches_few_pages(container: Host) -> None:
     for _ in range(5):
         container.run(FAULTS)
     assert container.run(FAULTS).value() < 240
+
+
+@pytest.mark.skipif(
+    not Path(hugepages.SIZE_FILE).exists() or "[always]" in ENABLED.read_text(),
+    reason="a machine that makes huge pages unasked, or none",
+)
+def test_a_task_has_no_huge_pages_for_what_it_hardly_uses(container: Host) -> None:
+    assert container.run(SPARSE, 256 << 20).value() < 100 << 10
 
 
 def test_a_task_keeps_the_memory_of_large_blocks(container: Host) -> None:

@@ -18,9 +18,9 @@ package enum RunnerProgram: String, Sendable {
 
     /// What a sandbox with so much memory adds to the environment of the runner's own processes, not of tasks.
     ///
-    /// The C library puts blocks of 2 MiB and more on huge pages then, and its heap: a page fault for each of those
-    /// instead of one for every 4 KiB. A sandbox takes 2 to 4 MB more for it. Without `hugePages` the runner is told to
-    /// leave them alone, too.
+    /// The supervisor's C library puts blocks of 2 MiB and more on huge pages then, and its heap: a page fault for each
+    /// of those instead of one for every 4 KiB. A sandbox takes 2 to 4 MB more for it. Without `hugePages` the runner is
+    /// told to leave them alone, too.
     package func environment(memoryBytes: Int, hugePages: Bool) -> [(name: String, value: String)] {
         guard self == .supervisor else { return [] }
         guard hugePages else { return [(name: "SLIPWAY_HUGE_PAGES", value: "0")] }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import itertools
 import select
 import socket
 import time
@@ -12,6 +13,10 @@ from . import frames
 from .loop import Loop
 
 READ_BYTES = 262144
+#: After so many bytes whatever else waits in the loop has its turn.
+FLUSH_BYTES = 4 << 20
+#: The most buffers that go out in one call.
+FLUSH_BUFFERS = 512
 DIAL_SECONDS = 10.0
 FIRST_BACKOFF = 0.02
 LAST_BACKOFF = 1.0
@@ -89,7 +94,7 @@ class Channel:
             if len(buffers) == 1:
                 sent = connection.send(buffers[0])
             else:
-                sent = connection.sendmsg(buffers[:512])
+                sent = connection.sendmsg(buffers[:FLUSH_BUFFERS])
         except BlockingIOError:
             sent = 0
         except OSError:
@@ -112,13 +117,17 @@ class Channel:
 
     def _flush(self) -> None:
         out, connection = self._out, self._socket
+        left = FLUSH_BYTES
         try:
             while out and connection is not None:
-                sent = connection.send(out[0])
-                if sent < len(out[0]):
+                if left <= 0:
+                    return  # The socket is ready still, so the loop comes back.
+                sent = connection.sendmsg(list(itertools.islice(out, FLUSH_BUFFERS)))
+                left -= sent
+                while out and sent >= len(out[0]):
+                    sent -= len(out.popleft())
+                if sent:
                     out[0] = out[0][sent:]
-                else:
-                    out.popleft()
         except BlockingIOError:
             return
         except OSError:

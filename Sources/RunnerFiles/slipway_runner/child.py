@@ -23,8 +23,12 @@ RECEIVE_BYTES = CHUNK + 131072
 READ_BYTES = 65536
 DRAIN_READS = 32
 SHORT_BYTES = 4096
+#: Short parts of a result are joined up to here: each costs some hundred bytes more.
+JOINED_BYTES = 65536
 LENGTH = struct.Struct(">I")
 _CREDENTIALS = struct.Struct("3i")
+#: Where packets arrive, one after the other.
+_arrival = memoryview(bytearray(RECEIVE_BYTES))
 _ANCILLARY = socket.CMSG_SPACE(_CREDENTIALS.size)
 
 
@@ -54,12 +58,15 @@ class Child:
         self.on_ready: Callable[[Child], None] = lambda _: None
         self.on_output: Callable[[str, bytes], None] = lambda *_: None
         self.on_event: Callable[[bytes], None] = lambda _: None
-        self.on_answer: Callable[[Dict[str, Any], List[bytes]], None] = lambda *_: None
+        #: Called with the header of the result, its parts and their size together.
+        self.on_answer: Callable[[Dict[str, Any], List[bytes], int], None] = lambda *_: (
+            None
+        )
         self.on_misuse: Callable[[str], None] = lambda _: None
         self.on_silent: Callable[[Child], None] = lambda _: None
         self.result_limit = 0
         self._out: Deque[Tuple["bytes | memoryview", ...]] = collections.deque()
-        self._parts: List["bytes | memoryview"] = []
+        self._parts: List["bytes | bytearray | memoryview"] = []
         self._parts_size = 0
         # Of the C module: the class around it asks the kernel for what is known here.
         self._control, self._theirs = _socket.socketpair(
@@ -185,7 +192,7 @@ class Child:
                 if data:
                     return True
             else:
-                data = control.recv(RECEIVE_BYTES)
+                data = _arrival[: control.recv_into(_arrival)].tobytes()
         except BlockingIOError:
             return False
         except OSError:
@@ -239,7 +246,7 @@ class Child:
             return
         if kind == b"E":
             self.on_event(data[1:])
-        elif kind == b"P":
+        elif kind == b"P" and len(data) > 1:
             # A view costs as much as some hundred bytes; a copy of many costs more.
             self._part(memoryview(data)[1:] if len(data) > SHORT_BYTES else data[1:])
         elif kind == b"F":
@@ -248,7 +255,13 @@ class Child:
             self.on_misuse("the task wrote to descriptor 3, which is the runner's")
 
     def _part(self, data: "bytes | memoryview") -> None:
-        self._parts.append(data)
+        last = self._parts[-1] if self._parts else b""
+        if last and len(data) < SHORT_BYTES and len(last) < JOINED_BYTES:
+            if type(last) is not bytearray:
+                self._parts[-1] = last = bytearray(last)
+            last += data
+        else:
+            self._parts.append(data)
         self._parts_size += len(data)
         limit = self.result_limit + self.result_limit // 512 + CHUNK
         if self._parts_size > limit:
@@ -266,7 +279,7 @@ class Child:
         self._part(body)
         parts, self._parts = self._parts, []
         self.answered = True
-        self.on_answer(header, parts)
+        self.on_answer(header, parts, self._parts_size)
 
     def release(self) -> None:
         """Let a child that has answered end."""

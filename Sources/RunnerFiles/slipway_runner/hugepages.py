@@ -37,11 +37,16 @@ SPECIAL_FLAGS = frozenset(("dc", "wf", "lo", "um", "uw", "ui", "io", "pf", "dp")
 LEAST_FILE_BYTES = 1 << 20
 #: Of larger interpreters nothing is copied: each sandbox has a copy of its own.
 MOST_CODE_BYTES = 8 << 20
-#: With less memory a sandbox needs it for its tasks.
-LEAST_MEMORY_BYTES = 64 << 20
-MEMORY_LIMITS = (
-    "/sys/fs/cgroup/memory.max",
-    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+#: Memory that stays free for tasks, beside what is moved twice over: a task that was
+#: forked before keeps the old pages.
+LEAST_MEMORY_BYTES = 32 << 20
+#: What there is, and how much of it is taken.
+MEMORY_FILES = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    (
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+        "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+    ),
 )
 #: Where code was seen to run after it was moved.
 MACHINES = ("x86_64",)
@@ -111,8 +116,9 @@ def collapse(alone: bool) -> None:
 def _copy_code() -> None:
     start, size = _code()
     place = (start, start + size)
-    if 0 < size <= MOST_CODE_BYTES and place not in _copied and _has_room(size):
-        relocation.relocate([(start, size, "r-xp")], BLOCK_BYTES, in_step=True)
+    if not 0 < size <= MOST_CODE_BYTES or place in _copied or not _has_room(size):
+        return
+    if relocation.relocate([(start, size, "r-xp")], BLOCK_BYTES, in_step=True):
         _copied.add(place)
 
 
@@ -173,14 +179,18 @@ def _file_at(place: int) -> str:
 
 def _has_room(more: int) -> bool:
     """Whether the sandbox has memory for `more` bytes twice, and for tasks besides."""
-    for path in MEMORY_LIMITS:
+    for paths in MEMORY_FILES:
         try:
-            with open(path) as file:
-                limit = file.read().strip()
-        except OSError:
-            continue  # Of the other version of control groups, or the root of all.
-        return not limit.isdigit() or int(limit) >= LEAST_MEMORY_BYTES + 2 * more
+            limit, used = map(_number_in, paths)
+        except (OSError, ValueError):
+            continue  # Of the other version of control groups, or no limit.
+        return limit - used >= LEAST_MEMORY_BYTES + 2 * more
     return True
+
+
+def _number_in(path: str) -> int:
+    with open(path) as file:
+        return int(file.read())
 
 
 def _code() -> Tuple[int, int]:
@@ -204,13 +214,21 @@ def _code() -> Tuple[int, int]:
 
 
 def _collapse() -> None:
+    blocks = list(_blocks())
+    if blocks and _has_room(len(blocks) * BLOCK_BYTES):
+        for block in blocks:
+            linux.collapse(block, BLOCK_BYTES)
+
+
+def _blocks() -> Iterator[int]:
+    """Give where whole blocks of the heap begin that are in use."""
     for start, end, access, name in _mappings():
         if access != "rw-p" or name not in ("", "[heap]") or (start, end) in _copied:
             continue
         block = -(-start // BLOCK_BYTES) * BLOCK_BYTES
         while block + BLOCK_BYTES <= end:
             if linux.resident_pages(block, BLOCK_BYTES) >= LEAST_PAGES:
-                linux.collapse(block, BLOCK_BYTES)
+                yield block
             block += BLOCK_BYTES
 
 

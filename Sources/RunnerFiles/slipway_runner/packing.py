@@ -18,17 +18,17 @@ _ZLIB_HEAD = b"\x78\x01"
 
 
 class Sink:
-    """A file for a pickler, which hands large blocks over as they are."""
+    """A file for a pickler, which hands large blocks over without copying them."""
 
     def __init__(self) -> None:
         self.parts: Parts = []
 
     def write(self, data: Any) -> None:
-        """Keep `data`, which nobody may change any more."""
+        """Keep `data` as it is now: what can change, the task may change at once."""
         if type(data) is not bytes:
             from pickle import PickleBuffer
 
-            data = PickleBuffer(data).raw()
+            data = bytes(PickleBuffer(data).raw())
         self.parts.append(data)
 
 

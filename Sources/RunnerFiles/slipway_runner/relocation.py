@@ -34,14 +34,8 @@ STACK_BYTES = 16384
 #: Where in a context, on both, makecontext is told what comes next and which stack it has.
 LINK, STACK, STACK_SIZE = 8, 16, 32
 
-_FUNCTIONS = (
-    "getcontext",
-    "makecontext",
-    "swapcontext",
-    "memmove",
-    "mremap",
-    "mincore",
-)
+#: What moving takes where something may be written to. Not every C library has contexts.
+_IN_A_ROW = ("getcontext", "makecontext", "swapcontext", "memmove", "mincore")
 _MADV_COLLAPSE = 25
 _MAP_PRIVATE, _MAP_ANONYMOUS = 0x02, 0x20
 _MOVE = 1 | 2  # MREMAP_MAYMOVE, MREMAP_FIXED
@@ -65,7 +59,9 @@ def relocate(parts: Sequence[Part], block: int, in_step: bool = False) -> bool:
         get an entry for each page, which children can change without cutting up a block.
     """
     libc = linux.c_functions()
-    if libc is None or not parts or not all(hasattr(libc, name) for name in _FUNCTIONS):
+    is_written = any(access == "rw-p" for _, _, access in parts)
+    names = ("mremap", *_IN_A_ROW) if is_written else ("mremap",)
+    if libc is None or not parts or not all(hasattr(libc, name) for name in names):
         return False
     for name in ("mmap", "mremap"):
         getattr(libc, name).restype = ctypes.c_size_t
@@ -76,10 +72,10 @@ def relocate(parts: Sequence[Part], block: int, in_step: bool = False) -> bool:
     if not room:
         return False
     place = staging = room + -room % block
-    moved = False
+    whole = (libc.munmap, (room, most + block))
+    looks: List[Call] = []
+    calls: List[Call] = []
     if _has_huge(libc, staging, most, block):
-        looks: List[Call] = []
-        calls: List[Call] = []
         for start, size, access in parts:
             if not in_step and place % block == start % block:
                 place += PAGE_BYTES
@@ -91,9 +87,31 @@ def relocate(parts: Sequence[Part], block: int, in_step: bool = False) -> bool:
                 continue
             calls.append((libc.mremap, (place, size, size, _MOVE, start)))
             place += size
-        moved = _call_in_a_row(libc, looks, calls)
-    libc.munmap(_word(room), _word(most + block))
-    return moved
+    if not is_written:
+        return _move(libc, calls, room, room + most + block)
+    # In the row, too: what is moved leaves addresses that the next mapping may get.
+    if calls and _call_in_a_row(libc, looks, [*calls, whole]):
+        return True
+    _call(whole)
+    return False
+
+
+def _move(libc: Any, calls: Sequence[Call], room: int, end: int) -> bool:
+    """Move what nobody writes to, and give back what is left of the room for it."""
+    moved = 0
+    for call in calls:
+        place, size, _, _, start = call[1]
+        if _call(call) == start:
+            _call((libc.munmap, (room, place - room)))
+            room = place + size
+            moved += 1
+    _call((libc.munmap, (room, end - room)))
+    return moved > 0
+
+
+def _call(call: Call) -> int:
+    function, arguments = call
+    return int(function(*map(_word, arguments)))
 
 
 def _word(value: int) -> Any:

@@ -257,9 +257,11 @@ class Slot:
         if self.job is not None:
             self._host.emit(self.job, self.job.event(body))
 
-    def _answer(self, header: Dict[str, Any], body: List[bytes]) -> None:
+    def _answer(self, header: Dict[str, Any], body: List[bytes], size: int) -> None:
         fields = outcomes.from_child(header)
-        if fields is None:
+        if fields is None or (
+            fields["encoding"] == "identity" and fields["inflated"] != size
+        ):
             self._misuse("the task sent a malformed result")
             return
         if self.job is not None and not self.job.forced:

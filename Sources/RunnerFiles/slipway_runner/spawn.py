@@ -41,6 +41,9 @@ def spawn() -> Tuple[int, int]:
         _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
         # What the loader looks up later, every fork would look up anew.
-        os.execve(python, argv, dict(os.environ, LD_BIND_NOW="1"))
+        environment = dict(os.environ, LD_BIND_NOW="1")
+        # Ours alone: what tasks allocate and hardly use would become huge pages.
+        environment.pop("GLIBC_TUNABLES", None)
+        os.execve(python, argv, environment)
     finally:
         os._exit(127)

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 CONTROL = 3
 CHUNK = 131072
+#: From here on huge pages pay for an input.
+LARGE_BYTES = 1 << 22
 LENGTH = struct.Struct(">I")
 _REHEARSAL = b'{"code":"def main():\\n    return 1\\n"}'
 _buffer = bytearray(CHUNK + 131072)
@@ -279,6 +281,8 @@ def _rehearse() -> None:
 
 def _rest(first: bytes, size: int) -> Optional[bytearray]:
     """Read what follows of the input into its place."""
+    if size >= LARGE_BYTES:
+        linux.widen_heap(2 * size)  # For what comes in, and what is made of it.
     body = bytearray(size)
     view = memoryview(body)
     view[: len(first)] = first
