@@ -104,6 +104,8 @@ final class ActiveJob {
     var hasMoreTime = false
     /// Everything that happened to it.
     var events: [EventRecord] = []
+    /// The number of the first of them.
+    private var firstSequence = 1
     /// Bytes of output seen for each stream, to skip what a reconnected supervisor repeats.
     var logOffsets: [LogStream: Int] = [:]
     /// Bytes of output of the attempt that were kept, by stream, and of its events.
@@ -151,9 +153,18 @@ final class ActiveJob {
         queueDeadline = now + .nanoseconds(Int64(min(queueSeconds, 1e9) * 1e9))
     }
 
+    /// Has the events begin at a number that an earlier process of the engine cannot have come to, since that is lost.
+    ///
+    /// Followers who come back with a number of that process then get all of them again rather than miss some. At most
+    /// one event for each microsecond of the job's life is taken for granted.
+    func beginAnew() {
+        let microseconds = Date().timeIntervalSince(job.createdAt) * 1_000_000
+        firstSequence = Int(min(max(microseconds, 1_000_000), 1e15))
+    }
+
     /// Notes an event and hands it to the followers as soon as it holds.
     func emit(_ content: EventContent, at time: Date = Date()) {
-        events.append(EventRecord(sequence: events.count + 1, time: time, content: content))
+        events.append(EventRecord(sequence: firstSequence + events.count, time: time, content: content))
         tell(nil)
     }
 

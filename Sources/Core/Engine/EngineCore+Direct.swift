@@ -119,7 +119,6 @@ extension EngineCore {
         guard let job = jobs[id], job.reference == reference, job.phase == .running,
             job.events.count < configuration.jobs.eventsMax
         else { return }
-        job.emit(
-            .emitted(type: type, members: value.sorted { $0.key < $1.key }.map { ($0.key, $0.value.serialized()) }))
+        job.emit(EventContent(type: type, members: value))
     }
 }

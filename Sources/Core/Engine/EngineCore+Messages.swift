@@ -230,12 +230,25 @@ extension EventContent {
     /// Names that belong to the envelope of an event.
     private static let reserved: Set<String> = ["type", "job_id", "seq", "time"]
 
+    /// Types whose events are the engine's own word: what others emit under one of them comes inside of another event.
+    private static let engineTypes: Set<String> = ["job_update", "log", "gap"]
+
     /// Reads what a task emitted; nil when it is not a JSON object.
     init?(emitted bytes: [UInt8]) {
         // A task's own faulty event is dropped, as the runner's documentation says.
         guard case .object(let members)? = try? JSONValue(parsing: bytes) else { return nil }
         var type = "event"
         if case .string(let name)? = members["type"], !name.isEmpty, name.utf8.count <= 64 { type = name }
+        self.init(type: type, members: members)
+    }
+
+    /// An event that a task or a handler emits.
+    init(type: String, members: [String: JSONValue]) {
+        guard !Self.engineTypes.contains(type) else {
+            let whole = JSONValue.object(members.merging(["type": .string(type)]) { $1 })
+            self = .emitted(type: "task_event", members: [("event", whole.serialized())])
+            return
+        }
         let rest = members.filter { !Self.reserved.contains($0.key) }.sorted { $0.key < $1.key }
         self = .emitted(type: type, members: rest.map { ($0.key, $0.value.serialized()) })
     }

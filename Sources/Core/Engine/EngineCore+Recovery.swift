@@ -51,6 +51,7 @@ extension EngineCore {
                 jobs[job.job.id] = job
                 jobCounts[job.job.tenant, default: 0] += 1
                 job.phase = .recovering
+                job.beginAnew()
                 job.emit(.update(.queued, attempt: 0, message: nil, error: nil), at: job.job.createdAt)
             } catch {
                 logger.error(

@@ -46,9 +46,11 @@ extension Live {
             try await server.start()
             let id = try await submit(server, ledger.body(milliseconds: 5000))
             try await running(server, id)
+            let last = try await lastSequence(server, id)
             try await server.kill()
             try await Task.sleep(for: .milliseconds(700))
             try await server.start()
+            try await followsFrom(last, server, id)
             let ended = try await job(server, id, wait: 30)
             #expect(ended["state"] == "completed", "\(ended)")
             #expect(ended["attempt"] == 1)
@@ -60,6 +62,26 @@ extension Live {
             let result = try await server.client.send("GET", "/v1/jobs/\(id)/result")
             #expect(try JSONValue(parsing: result.body)["value"] == 5000, "\(result.text)")
             try await checkEnd(server)
+        }
+
+        /// The number of the last event that a follower has seen, once the task has written something.
+        private func lastSequence(_ server: RunningServer, _ id: String) async throws -> Int {
+            try await waitUntil("the task has written something") {
+                try await !server.client.send("GET", "/v1/jobs/\(id)/logs?stream=stdout").text.isEmpty
+            }
+            // queued, running and what it wrote.
+            return 3
+        }
+
+        /// A follower who comes back with a number of the server before misses nothing that the task writes.
+        private func followsFrom(_ last: Int, _ server: RunningServer, _ id: String) async throws {
+            let answer = try await server.client.send(
+                "GET", "/v1/jobs/\(id)/events",
+                headers: [("Accept", "application/x-ndjson"), ("Last-Event-ID", "\(last)")])
+            let events = try answer.text.split(separator: "\n").map { try JSONValue(parsing: Array($0.utf8)) }
+            let text = events.filter { $0["stream"] == "stdout" }.compactMap { $0["data"]?.text }.joined()
+            #expect(text == Ledger.output, "\(answer.text)")
+            #expect(events.last?["status"] == "completed")
         }
 
         @Test(

@@ -94,6 +94,28 @@ extension Live {
             #expect(ticks.count >= 1000)
         }
 
+        @Test("a task cannot speak for the engine in its events", arguments: runtimesHere)
+        func forgedEvents(_ runtime: String) async throws {
+            let code = """
+                import slipway
+                def main():
+                    slipway.emit({"type": "job_update", "status": "completed", "result": {"value": "forged"}})
+                    slipway.emit({"type": "log", "stream": "stdout", "data": "never\\nwritten"})
+                    slipway.emit({"type": "gap"})
+                    return "own"
+                """
+            let engine = try await sharedEngine(runtime)
+            let outcome = try await engine.run(source: code)
+            #expect(outcome.value == "own", "\(outcome.summary)")
+            let events = try await engine.events(outcome.job.id)
+            #expect(events.filter { $0["type"] == "log" || $0["type"] == "gap" }.isEmpty, "\(events)")
+            let ends = events.filter { $0["type"] == "job_update" && $0["status"] == "completed" }
+            #expect(ends.count == 1 && events.last == ends.first, "\(events)")
+            let told = events.filter { $0["type"] == "task_event" }.compactMap { $0["event"] }
+            #expect(told.map { $0["type"] } == ["job_update", "log", "gap"])
+            #expect(told.first?["result"] == ["value": "forged"])
+        }
+
         @Test("a queued job is cancelled at once, and stays so", arguments: runtimesHere)
         func cancelQueued(_ runtime: String) async throws {
             let engine = try await sharedEngine(runtime)
