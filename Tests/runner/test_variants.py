@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from pathlib import Path
@@ -221,3 +222,15 @@ def test_hello_names_the_task_of_each_slot() -> None:
         hello = host.accept(resume=[host.nonces[job]])
         assert [slot["task"] for slot in hello["slots"]] == [None, host.nonces[job]]
         assert host.finish(job).outcome == "ok"
+
+
+@pytest.mark.parametrize("_", range(6))
+def test_little_memory_ends_a_task_as_oom(docker: None, _: int) -> None:
+    """In so little the kernel may end the zygote, which is as large as the task."""
+    with engine.container_sandbox(memory=20 << 20) as host:
+        job = host.source("def main():\n    return len(b'x' * (100 << 20))")
+        result = host.results[job]
+        # After the zygote the sandbox goes, too, and hears no acknowledgement.
+        with contextlib.suppress(OSError):
+            host.wait(lambda: bool(result.header))
+        assert result.outcome == "oom"

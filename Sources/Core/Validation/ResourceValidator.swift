@@ -6,7 +6,7 @@ struct ResourceValidator {
     func check(_ resources: ResourceRequest) {
         if let cpus = resources.cpus { checkCPUs(cpus) }
         let path = "/resources/"
-        check(resources.memoryBytes, path + "memory", "bytes", least: 16 << 20, most: limits.memoryBytes)
+        check(resources.memoryBytes, path + "memory", "bytes", least: 32 << 20, most: limits.memoryBytes)
         check(resources.pids, path + "pids", "processes", least: 16, most: limits.pids)
         check(resources.tmpBytes, path + "tmp", "bytes", least: 1 << 20, most: limits.tmpBytes)
         check(resources.shmBytes, path + "shm", "bytes", least: 64 << 10, most: limits.shmBytes)

@@ -358,6 +358,8 @@ class Supervisor:
 
     def zygote_failed(self, message: str) -> None:
         """End the sandbox: without a zygote no task can run."""
+        for slot in self.slots:
+            slot.starved()
         self.fault("zygote", message)
 
     def _zygote_ready(self, fields: Dict[str, Any]) -> None:

@@ -451,6 +451,16 @@ class Slot:
             fields["error"] = outcomes.error("ProtocolMisuse", job.misuse)
         return fields
 
+    def starved(self) -> None:
+        """End the task as out of memory, if the zygote ended of that since it began."""
+        job = self.job
+        if job is None or self.active is None or job.result is not None or job.pending:
+            return
+        if self._host.oom_kills() > self._oom_before:
+            fields = outcomes.blank("oom")
+            fields["run"] = time.monotonic() - job.begun
+            self._finish(fields, [])
+
     def adopt(self, usage: Any) -> None:
         """Count an orphan of this slot's task that ended."""
         self._swept += 1

@@ -29,7 +29,7 @@ extension Configuration.Limits: ConfigurationSection {
             tune: "Set it so that one job cannot have the whole machine.")
         Field.value(
             "memory", \.memoryBytes,
-            .optional(.size(.mebibytes(16) ... .tebibytes(64)), null: "all memory of the host"),
+            .optional(.size(.mebibytes(32) ... .tebibytes(64)), null: "all memory of the host"),
             "Most memory that a job may ask for.",
             tune: "Set it so that one job cannot have the whole machine.")
         Field.value(

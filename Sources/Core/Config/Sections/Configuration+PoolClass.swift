@@ -44,7 +44,7 @@ extension PoolClass: ConfigurationSection {
             "Processors of its sandboxes.", tune: "As sandbox.cpus.")
         Field.value(
             "memory", \.memoryBytes,
-            .optional(.size(.mebibytes(16) ... .tebibytes(64)), null: "sandbox.memory"),
+            .optional(.size(.mebibytes(32) ... .tebibytes(64)), null: "sandbox.memory"),
             "Memory of its sandboxes.", tune: "As sandbox.memory.")
         Field.value(
             "pids", \.pids, .optional(.integer(16...4_194_304), null: "sandbox.pids"),

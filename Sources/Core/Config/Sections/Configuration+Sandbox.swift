@@ -76,7 +76,7 @@ extension Configuration.Sandbox: ConfigurationSection {
             tune: "Raise it for tasks with threads or subprocesses; several small sandboxes usually do more.",
             fallback: "DOCKER_CPU_LIMIT")
         Field.value(
-            "memory", \.memoryBytes, .size(.mebibytes(16) ... .tebibytes(64)),
+            "memory", \.memoryBytes, .size(.mebibytes(32) ... .tebibytes(64)),
             "Memory of a sandbox, tmpfs included. No swap is added. A task that needs more ends as oom.",
             tune: "Raise it for tasks with large data, lower it to fit more warm sandboxes.",
             fallback: "DOCKER_MEM_LIMIT")
