@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from slipway import Client, CredentialsError
+from slipway import AsyncClient, Client, CredentialsError
 from slipway._credentials import Credentials, find
 
 
@@ -69,3 +69,100 @@ def test_no_key_in_representations() -> None:
         shown = repr(client) + repr(find("http://127.0.0.1:9", "hidden"))
     assert "hidden" not in shown
     assert "127.0.0.1:9" in shown
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "127.0.0.1:17433",
+        "localhost:7433",
+        "gateway",
+        "//gateway:7433",
+        "http:/gateway:7433",
+        "ftp://gateway",
+        "unix:///run/slipway.sock",
+        "http://",
+        "http://:7433",
+        "http:///v1",
+        "http://gateway:",
+        "http://gateway:0",
+        "http://gateway:65536",
+        "http://gateway:port",
+        "http://gateway:+80",
+        "http://gateway:\uff18\uff10",
+        "http://gate way",
+        "http://gateway:7433\n",
+        "http://gateway..example",
+        "http://999.1.1.1:80",
+        "http://[::1",
+        "http://[word]:80",
+        "http://fe80::1:80",
+        "http://gateway?key=1",
+        "http://gateway#jobs",
+    ],
+)
+def test_what_is_no_address_is_refused_at_once(
+    url: str, kind: type[Client | AsyncClient]
+) -> None:
+    with pytest.raises(CredentialsError) as caught:
+        kind(url, "k")
+    assert str(caught.value) == (
+        f"{url!r} (from the argument url) is no address of a gateway; "
+        "write it as http://HOST:PORT"
+    )
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:7433",
+        "http://[::1]:7433",
+        "https://gateway.example.org",
+        "https://gateway.example.org/slipway",
+        "http://a_b.local.:65535",
+        "http://b\u00fccher.example:1",
+    ],
+)
+def test_addresses(url: str) -> None:
+    assert find(f"{url}/", "k").url == url
+    assert find(url.replace("http", "HTTP"), "k").url == url
+
+
+def test_an_address_of_the_environment_that_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SLIPWAY_URL", "h:1")
+    with pytest.raises(CredentialsError, match=r"^'h:1' \(from SLIPWAY_URL\) is no"):
+        Client(key="k")
+    assert find("http://g:3", "k").url == "http://g:3"
+    monkeypatch.setenv("SLIPWAY_URL", "")
+    assert find(key="k").url == "http://127.0.0.1:7433"
+
+
+def test_a_filed_address_that_is_none(stored: Path) -> None:
+    stored.write_text(json.dumps({"key": "filed", "url": "f:1"}))
+    with pytest.raises(CredentialsError, match="is no address") as caught:
+        find()
+    assert str(stored) in str(caught.value)
+    assert find("http://g:3", "k").url == "http://g:3"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://me:hidden@h:1", "me:hid/hidden@h", "slw_1_hidden"]
+)
+def test_no_secret_in_what_is_said_of_an_address(url: str) -> None:
+    with pytest.raises(CredentialsError, match=r"\*\*\*") as caught:
+        find(url, "k")
+    assert "hid" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["hidden\n", "hid den", "hidd\u00e9n"])
+def test_what_cannot_be_a_key(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(CredentialsError, match="from the argument key") as caught:
+        Client("http://h:1", key)
+    assert "hid" not in str(caught.value)
+    monkeypatch.setenv("SLIPWAY_KEY", key)
+    with pytest.raises(CredentialsError, match="from SLIPWAY_KEY"):
+        find("http://h:1")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -96,6 +98,76 @@ def test_a_certificate_that_nobody_vouches_for(gateway: Gateway, secure: Relay) 
     ):
         client.run(abs, -1)
     assert time.monotonic() - began < 10, "to try again does not help"
+
+
+def failing(url: str, key: str, **more: Any) -> list[str]:
+    """Return what each way to the gateway says, all of them at once."""
+    began = time.monotonic()
+    said: list[str] = []
+
+    async def asynchronous() -> None:
+        async with slipway.AsyncClient(url, key, **more) as client:
+            with pytest.raises(slipway.Unavailable) as caught:
+                await client.run(abs, -1)
+            said.append(str(caught.value))
+            with pytest.raises(slipway.Unavailable) as caught:
+                await anext(client.events())
+            said.append(str(caught.value))
+
+    with slipway.Client(url, key, **more) as client:
+        for call in (
+            lambda: client.run(abs, -1),
+            lambda: list(client.map(abs, [1])),
+            lambda: next(client.events()),
+        ):
+            with pytest.raises(slipway.Unavailable) as caught:
+                call()
+            said.append(str(caught.value))
+        with slipway.Executor(client) as executor:
+            said.append(str(executor.submit(abs, -1).exception(20)))
+    asyncio.run(asynchronous())
+    assert time.monotonic() - began < 10, "to try again does not help"
+    return said
+
+
+def test_tls_to_a_port_that_speaks_none(gateway: Gateway) -> None:
+    url = gateway.url.replace("http://", "https://")
+    for said in failing(url, gateway.key):
+        assert "write its address with http:// instead of https://" in said
+        assert "SSL" in said
+        assert "tries" not in said
+
+
+def test_certificates_that_are_not_trusted(
+    gateway: Gateway, secure: Relay, authority: Authority
+) -> None:
+    for said in failing(f"https://127.0.0.1:{secure.port}", gateway.key):
+        assert "certificate verify failed" in said
+        assert said.endswith("; name the authority's file in verify= or SSL_CERT_FILE")
+    url = f"https://localhost:{secure.port}"
+    for said in failing(url, gateway.key, verify=authority.certificate):
+        assert "localhost" in said
+        assert said.endswith(
+            "write the address with a name that the certificate is for"
+        )
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_a_certificate_of_the_callers_that_is_missing(
+    gateway: Gateway, authority: Authority, version: str
+) -> None:
+    context = ending_tls(authority)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(authority.certificate)
+    context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
+    with (
+        relaying(Relay(urlsplit(gateway.url).port or 0, tls=context)) as relay,
+        slipway.Client(
+            f"https://127.0.0.1:{relay.port}", gateway.key, verify=authority.certificate
+        ) as client,
+        pytest.raises(slipway.Unavailable, match="a certificate of the caller's"),
+    ):
+        client.run(abs, -1)
 
 
 def test_a_file_of_authorities_that_is_missing(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 
 import httpx
@@ -13,7 +14,8 @@ from ._streams import refusal_of
 from ._transport import AsyncTransport
 from .errors import Unavailable
 
-_BROKEN = (httpx.TransportError, Unavailable)
+# httpx leaves errors of TLS as they are when they come after the handshake.
+_BROKEN = (httpx.TransportError, ssl.SSLError, Unavailable)
 
 
 async def logs(
@@ -58,7 +60,7 @@ async def job_events(transport: AsyncTransport, job_id: str) -> AsyncIterator[Js
     """
     feed = JobFeed(job_id)
     breaks = Breaks(f"the event stream of {job_id}")
-    while not feed.over:
+    while True:
         try:
             async with transport.stream(feed.request()) as response:
                 await refuse(response)
@@ -66,12 +68,12 @@ async def job_events(transport: AsyncTransport, job_id: str) -> AsyncIterator[Js
                     breaks.heard()
                     for event in feed.take_some(data):
                         yield event
-                if response.status_code == 204:
+                # An end that the gateway does not close the stream after may be the task's word.
+                if feed.over or response.status_code == 204:
                     return
         except _BROKEN as error:
             breaks.broke(error)
-        if not feed.over:
-            await asyncio.sleep(RECONNECT_SECONDS)
+        await asyncio.sleep(RECONNECT_SECONDS)
 
 
 async def events(transport: AsyncTransport, feed: Feed) -> AsyncIterator[Json]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from ._calls import TERMINAL
 from ._description import Description
+from ._feed import is_end, is_vouched
 from ._steps import Json
 
 Callback = Callable[[Description], object]
@@ -24,6 +25,7 @@ class Board:
         self._watched: dict[str, tuple[Description, list[Callback]]] = {}
         self._early: dict[str, Json] = {}
         self._expected = 0
+        self._doubted: list[Description] = []
 
     @property
     def idle(self) -> bool:
@@ -43,7 +45,7 @@ class Board:
                 self._early.clear()
 
     def add(self, jobs: Iterable[Description], callback: Callback) -> list[Description]:
-        """Watch jobs; return those of which no end is known yet.
+        """Watch jobs; return those of which no end is known yet, and `doubted` may name some.
 
         Parameters
         ----------
@@ -57,8 +59,10 @@ class Board:
         with self._lock:
             for job in jobs:
                 early = self._early.pop(job.id, None)
-                if early is not None:
+                if early is not None and is_vouched(early):
                     job._hear(early)
+                elif early is not None:
+                    self._doubted.append(job)
                 if job.ended:
                     ended.append(job)
                     continue
@@ -84,15 +88,27 @@ class Board:
         with self._lock:
             return [job for job, _ in self._watched.values()]
 
+    def doubted(self) -> list[Description]:
+        """Return the watched jobs whose end was told without the job, once each time it was."""
+        if not self._doubted:
+            return []
+        with self._lock:
+            found, self._doubted = self._doubted, []
+            return [job for job in found if job.id in self._watched]
+
     def hear(self, event: Json) -> None:
-        """Take an event of the stream."""
-        if event.get("type") != "job_update" or event.get("status") not in TERMINAL:
+        """Take an event of the stream; after an end without its job, see `doubted`."""
+        if not is_end(event):
             return
         job_id = str(event["job_id"])
+        vouched = is_vouched(event)
         with self._lock:
             if job_id not in self._watched:
-                if self._expected:
+                if self._expected and (vouched or job_id not in self._early):
                     self._early[job_id] = event
+                return
+            if not vouched:
+                self._doubted.append(self._watched[job_id][0])
                 return
             job, callbacks = self._watched.pop(job_id)
             job._hear(event)

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+
 from .errors import CredentialsError
 
 DEFAULT_URL = "http://127.0.0.1:7433"
+_ADDRESS = re.compile(
+    r"(?P<scheme>https?)://"
+    r"(?:\[[^\]\s]+\]|(?P<name>[^\s:/?#@%\[\]\\]+))"
+    r"(?::(?P<port>[0-9]{1,5}))?"
+    r"(?:/[^\s?#]*)?",
+    re.IGNORECASE,
+)
+# A password before the host, and a key that was given in the address's place.
+_SECRET = re.compile(r".+(?=@)|slw_\w*", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -46,22 +58,28 @@ def find(url: str | None = None, key: str | None = None) -> Credentials:
     Raises
     ------
     CredentialsError
-        When there is no key, or the file is unreadable or readable for others.
+        When the address is none, or the key; when there is no key, or the file is unreadable
+        or readable for others.
     """
-    url = url or os.environ.get("SLIPWAY_URL") or None
-    key = key or os.environ.get("SLIPWAY_KEY") or None
-    if key is not None:
-        if url is None:
-            path = credentials_path()
-            url = _read(path).url if path.exists() else DEFAULT_URL
-        return Credentials(url.rstrip("/"), key)
+    if url is not None:
+        url = _address(url, "the argument url")
+    elif exported := os.environ.get("SLIPWAY_URL"):
+        url = _address(exported, "SLIPWAY_URL")
+    if key:
+        key = _key(key, "the argument key")
+    elif exported := os.environ.get("SLIPWAY_KEY"):
+        key = _key(exported, "SLIPWAY_KEY")
     path = credentials_path()
+    if key:
+        if url is None:
+            url = _read(path).url if path.exists() else DEFAULT_URL
+        return Credentials(url, key)
     if not path.exists():
         raise CredentialsError(
             f"no key: pass key=, set SLIPWAY_KEY, or start the gateway once, which writes {path}"
         )
     stored = _read(path)
-    if url is not None and url.rstrip("/") != stored.url:
+    if url is not None and url != stored.url:
         raise CredentialsError(
             f"no key for {url}: {path} has the key of {stored.url}; pass key= or set SLIPWAY_KEY"
         )
@@ -85,8 +103,61 @@ def _read(path: Path) -> Credentials:
                     f"{path} can be read by others (mode {mode:04o}): chmod 600 {path}"
                 )
             values = json.load(file)
-        return Credentials(str(values["url"]).rstrip("/"), str(values["key"]))
+        url, key = str(values["url"]), str(values["key"])
     except OSError as error:
         raise CredentialsError(f"{path} cannot be read: {error}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise CredentialsError(f"{path} is damaged: {error!r}") from error
+    return Credentials(_address(url, str(path)), _key(key, str(path)))
+
+
+def _address(text: str, source: str) -> str:
+    """Return an address as it is used, without a slash at its end.
+
+    Parameters
+    ----------
+    text
+        What somebody wrote.
+    source
+        Where it was written.
+    """
+    if not _is_address(text):
+        shown = _SECRET.sub("***", text)
+        raise CredentialsError(
+            f"{shown!r} (from {source}) is no address of a gateway; "
+            "write it as http://HOST:PORT"
+        )
+    scheme, rest = text.split(":", 1)
+    return f"{scheme.lower()}:{rest.rstrip('/')}"
+
+
+def _is_address(text: str) -> bool:
+    parts = _ADDRESS.fullmatch(text)
+    if parts is None or (parts["port"] and not 0 < int(parts["port"]) < 65536):
+        return False
+    try:
+        url = httpx.URL(text)
+        if parts["name"]:
+            # As the resolver does, which fails for no such name with a UnicodeError.
+            url.raw_host.decode("ascii").encode("idna")
+        return bool(url.host)
+    except (httpx.InvalidURL, ValueError):
+        return False
+
+
+def _key(text: str, source: str) -> str:
+    """Return a key, if it can be sent as one.
+
+    Parameters
+    ----------
+    text
+        The key.
+    source
+        Where it was written.
+    """
+    if not (text.isascii() and text.isprintable()) or " " in text:
+        raise CredentialsError(
+            f"the key (from {source}) has a space, a line break or another character "
+            "that is in no key"
+        )
+    return text

@@ -22,8 +22,6 @@ class Description:
 
     def __init__(self, info: Json) -> None:
         self._info = info
-        # Whether the end is known from an event alone.
-        self._partial = False
         self._settled: tuple[Any, BaseException | None] | None = None
 
     @property
@@ -59,26 +57,16 @@ class Description:
         if "result" in self._info and "result" not in info:
             info = {**info, "result": self._info["result"]}
         self._info = info
-        self._partial = False
 
     def _learn_from(self, other: Description) -> None:
         """Take what another object knows of the same job."""
         self._learn(other._info)
-        self._partial = other._partial
 
     def _hear(self, event: Json) -> None:
-        """Take the last event of the job, which may bring a description and a result."""
+        """Take the last event of the job, which brings the job and may bring a result."""
         if self.ended:
             return
-        described = event.get("job")
-        if isinstance(described, dict) and described.get("state") in TERMINAL:
-            self._info = dict(described)
-        else:
-            news = {"state": event["status"], "attempt": event.get("attempt")}
-            if event.get("error") is not None:
-                news["error"] = event["error"]
-            self._info = {**self._info, **news}
-            self._partial = True
+        self._info = dict(event["job"])
         if isinstance(event.get("result"), dict):
             self._info["result"] = event["result"]
 

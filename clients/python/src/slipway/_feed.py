@@ -7,11 +7,42 @@ import json
 from collections.abc import Mapping
 
 from ._calls import NDJSON, TERMINAL
+from ._faults import remedy_of
 from ._steps import Json, Request
 from .errors import Unavailable
 
 RECONNECT_SECONDS = 0.2
 _FAILURES = 20
+
+
+def is_end(event: Json) -> bool:
+    """Tell whether an event says that a job has ended."""
+    status = event.get("status")
+    return (
+        event.get("type") == "job_update"
+        and isinstance(status, str)
+        and status in TERMINAL
+    )
+
+
+def is_vouched(event: Json) -> bool:
+    """Tell whether the end in an event comes with the job, as the gateway sends it.
+
+    Tasks choose what is in the events that they emit. So an end without the job that it is
+    the end of is a reason to ask the gateway, and no more.
+
+    Parameters
+    ----------
+    event
+        An event of all jobs that `is_end`, asked for with results.
+    """
+    job = event.get("job")
+    return (
+        isinstance(job, dict)
+        and job.get("id") == event.get("job_id")
+        and job.get("state") == event["status"]
+        and job.get("attempt") == event.get("attempt")
+    )
 
 
 class Breaks:
@@ -32,13 +63,15 @@ class Breaks:
         self._count = 0
 
     def broke(self, error: Exception) -> None:
-        """Count a break; raise `Unavailable` when there were too many.
+        """Count a break; raise `Unavailable` when there were too many, or the cause lasts.
 
         Parameters
         ----------
         error
             How it broke.
         """
+        if remedy := remedy_of(error):
+            raise Unavailable(f"{self._what}: {error}; {remedy}") from error
         self._count += 1
         if self._count > _FAILURES:
             raise Unavailable(f"{self._what} broke off: {error}") from error
@@ -111,12 +144,13 @@ class JobFeed(Feed):
     Attributes
     ----------
     over
-        Whether the job's last event came.
+        Whether the last event that came says that the job has ended.
     """
 
     def __init__(self, job_id: str) -> None:
         super().__init__(f"/v1/jobs/{job_id}/events", {}, "seq")
         self.over = False
+        self._repeats = Repeats()
 
     def take_some(self, data: bytes) -> list[Json]:
         """Return the events of some more bytes.
@@ -126,11 +160,77 @@ class JobFeed(Feed):
         data
             What came.
         """
-        events = [event for event in self.take(data) if event is not None]
-        for event in events:
-            if event.get("type") == "job_update" and event.get("status") in TERMINAL:
-                self.over = True
+        events = []
+        for event in self.take(data):
+            if event is None:
+                continue
+            # Nothing follows the end of a job: what something follows was none.
+            self.over = is_end(event)
+            if (news := self._repeats.news(event)) is not None:
+                events.append(news)
         return events
+
+
+class Repeats:
+    """Knows which events of a job were told before a restart of the gateway.
+
+    After one the events of a job that runs on have larger numbers, and are told from the
+    first on: output in other pieces, but with the same bytes, and all else in its order.
+    """
+
+    _STEPS = ("queued", "starting", "running")
+    # What the engine says beside the task, and says once.
+    _ENGINES = ("preload_error", "output_skipped")
+
+    def __init__(self) -> None:
+        self._seq = 0
+        self._bytes: dict[str, int] = {}
+        self._others = 0
+        self._steps: set[tuple[str, str]] = set()
+        self._left = dict(self._bytes)
+        self._others_left = 0
+        self._repeating = False
+
+    def news(self, event: Json) -> Json | None:
+        """Return an event, or what is new of it; None when nothing is.
+
+        Parameters
+        ----------
+        event
+            The next event of the stream.
+        """
+        seq = event.get("seq")
+        if isinstance(seq, int):
+            if self._seq and seq > self._seq + 1:
+                self._left, self._others_left = dict(self._bytes), self._others
+                self._repeating = True
+            self._seq = seq
+        kind = event.get("type")
+        if kind == "log":
+            return self._output(event)
+        if kind == "job_update":
+            step = (str(event.get("attempt")), str(event.get("status")))
+            known = step in self._steps and step[1] in self._STEPS
+            self._steps.add(step)
+            return None if self._repeating and known else event
+        if kind in self._ENGINES:
+            return event
+        if self._others_left:
+            self._others_left -= 1
+            return None
+        self._others += 1
+        return event
+
+    def _output(self, event: Json) -> Json | None:
+        stream, data = str(event.get("stream")), str(event.get("data", "")).encode()
+        known = min(self._left.get(stream, 0), len(data))
+        if known:
+            self._left[stream] -= known
+        self._bytes[stream] = self._bytes.get(stream, 0) + len(data) - known
+        if not known:
+            return event
+        rest = data[known:].decode("utf-8", "replace")
+        return {**event, "data": rest} if rest else None
 
 
 class LogFeed:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import logging
 import random
-import ssl
 import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from ._faults import remedy_of
 from .errors import APIError, AuthenticationError, NotFound, SlipwayError, Unavailable
 
 T = TypeVar("T")
@@ -160,19 +160,10 @@ def answered(
 def _passes(reply: Reply | Fault) -> bool:
     """Tell whether the same request may succeed later."""
     if isinstance(reply, Fault):
-        return not _is_distrust(reply.error)
+        return remedy_of(reply.error) is None
     if reply.status in (408, 429, 502, 503, 504):
         return True
     return reply.status == 409 and _slug(_problem(reply)) == "key-in-flight"
-
-
-def _is_distrust(error: BaseException | None) -> bool:
-    """Tell whether the other side's certificate was not accepted."""
-    while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 def _problem(reply: Reply) -> Json:
@@ -200,9 +191,10 @@ def refusal(request: Request, reply: Reply | Fault, tries: int = 1) -> APIError:
     what = f"{request.method} {request.path}"
     if isinstance(reply, Fault):
         text = str(reply.error) or type(reply.error).__name__
-        if _is_distrust(reply.error):
-            text += "; name the authority's file in verify= or SSL_CERT_FILE"
-        error = Unavailable(f"{what}: no answer after {tries} tries: {text}")
+        if remedy := remedy_of(reply.error):
+            text += f"; {remedy}"
+        after = f" after {tries} tries" if tries > 1 else ""
+        error = Unavailable(f"{what}: no answer{after}: {text}")
         error.__cause__ = reply.error
         return error
     problem = _problem(reply)

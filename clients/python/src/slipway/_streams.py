@@ -55,19 +55,19 @@ def job_events(transport: Transport, job_id: str) -> Iterator[Json]:
     """
     feed = JobFeed(job_id)
     breaks = Breaks(f"the event stream of {job_id}")
-    while not feed.over:
+    while True:
         try:
             with transport.stream(feed.request()) as response:
                 refuse(response)
                 for data in response.iter_bytes():
                     breaks.heard()
                     yield from feed.take_some(data)
-                if response.status_code == 204:
+                # An end that the gateway does not close the stream after may be the task's word.
+                if feed.over or response.status_code == 204:
                     return
         except _BROKEN as error:
             breaks.broke(error)
-        if not feed.over:
-            time.sleep(RECONNECT_SECONDS)
+        time.sleep(RECONNECT_SECONDS)
 
 
 def events(transport: Transport, feed: Feed) -> Iterator[Json]:

@@ -210,7 +210,8 @@ class AsyncTransport:
     async def _send(self, request: Request) -> Reply | Fault:
         try:
             return _reply(await self._client.send(_build(self._client, request)))
-        except httpx.TransportError as error:
+        except (httpx.TransportError, ssl.SSLError) as error:
+            # httpx leaves the latter as it is when it comes after the handshake.
             return Fault(error)
 
     @contextlib.asynccontextmanager

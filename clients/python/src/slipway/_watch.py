@@ -13,6 +13,7 @@ import httpx
 from ._board import Board, Callback
 from ._calls import Calls
 from ._description import Description
+from ._faults import remedy_of
 from ._feed import RECONNECT_SECONDS, Feed
 from ._streams import refuse
 from ._transport import Transport, abort
@@ -109,6 +110,7 @@ class Watcher:
             left = self._own.add(own, callback)
             if left:
                 live = self._start_streamer()
+                self._look_at_doubted()
                 # What ended before the stream began is not in it; a stream that only
                 # begins now is followed by a look at all jobs.
                 if live and not fresh:
@@ -133,6 +135,7 @@ class Watcher:
     def _start_streamer(self) -> bool:
         with self._lock:
             if self._streamer is None and not self._closed:
+                self._known.clear()
                 self._streamer = threading.Thread(
                     target=self._stream, name="slipway-events", daemon=True
                 )
@@ -165,6 +168,8 @@ class Watcher:
                 return
             except _BROKEN as error:
                 _log.info("the event stream broke off: %s", error)
+                if remedy_of(error):
+                    break
             self._set_live(False)
             if feed.heard:
                 feed.heard = False
@@ -174,6 +179,8 @@ class Watcher:
             time.sleep(RECONNECT_SECONDS)
         with self._lock:
             self._streamer = None
+            # There is none, and whoever submits need not wait for it.
+            self._known.set()
         self._own.release()
 
     def _set_live(self, live: bool) -> None:
@@ -203,6 +210,7 @@ class Watcher:
                             self._look(self._own, self._own.watched())
                         else:
                             self._own.hear(event)
+                            self._look_at_doubted()
             finally:
                 self._set_live(False)
                 with self._lock:
@@ -252,6 +260,11 @@ class Watcher:
             jobs = [job for job in jobs if job.id not in active]
         for job in jobs:
             self._ask(board, job, 0.001)
+
+    def _look_at_doubted(self) -> None:
+        """Ask for jobs of which an event said that they ended, and did not show it."""
+        for job in self._own.doubted():
+            self._ask(self._own, job, 0.001)
 
     def _ask(self, board: Board, job: Description, wait: float) -> bool:
         """Ask for one job; tell whether it need not be waited for any more."""

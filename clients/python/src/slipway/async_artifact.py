@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,8 @@ from .errors import Unavailable
 if TYPE_CHECKING:
     from ._transport import AsyncTransport
 
-_BROKEN = (httpx.TransportError, Unavailable)
+# httpx leaves errors of TLS as they are when they come after the handshake.
+_BROKEN = (httpx.TransportError, ssl.SSLError, Unavailable)
 _CHUNK_BYTES = 262144
 
 

@@ -69,8 +69,6 @@ class AsyncJob(Description):
             if not await self.wait(timeout):
                 raise WaitTimeout(f"{self.id} is {self.status} after {timeout} s")
             session = self._session
-            if self._partial and self.status != "completed":
-                await self.refresh()
             steps = session.calls.outcome(self._info, self, session.trusted)
             self._settle(await session.transport.run(steps))
         assert self._settled is not None

@@ -15,7 +15,7 @@ class SlipwayError(Exception):
 
 
 class CredentialsError(SlipwayError):
-    """No key was found, or the credentials file cannot be used."""
+    """The address or the key is none, no key was found, or the credentials file cannot be used."""
 
 
 class ClientClosed(SlipwayError, RuntimeError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 
+from ._feed import is_end, is_vouched
 from ._steps import Json
 from .errors import SlipwayError
 from .executor_core import STARTED, Core
@@ -102,10 +103,15 @@ class Watcher:
         if status in STARTED:
             self.core.running(job_id)
             return
-        outcome = self.core.link.outcome_of_event(event)
+        if not is_end(event):
+            return
+        # An end without the job may be the task's word: the gateway is asked.
+        outcome = None
+        if is_vouched(event):
+            outcome = self.core.link.outcome_of_event(event)
         if outcome is not None:
             self.core.settle(job_id, outcome)
-        elif status in ("completed", "error", "cancelled"):
+        else:
             self._fetch(job_id)
 
     def _fetch(self, job_id: str, wait: float = 0) -> bool:

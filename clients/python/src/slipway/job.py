@@ -73,8 +73,6 @@ class Job(Description):
             if not self.wait(timeout):
                 raise WaitTimeout(f"{self.id} is {self.status} after {timeout} s")
             session = self._session
-            if self._partial and self.status != "completed":
-                self.refresh()
             steps = session.calls.outcome(self._info, self, session.trusted)
             self._settle(session.transport.run(steps))
         assert self._settled is not None
