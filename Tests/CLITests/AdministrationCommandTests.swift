@@ -43,4 +43,19 @@ struct AdministrationCommandTests {
             #expect(try await tool.run("tenants", "add", "A B").code == 2)
         }
     }
+
+    @Test("a tenant or a key that is not there is named")
+    func missing() async throws {
+        try await ServedGateway.with(.process) { tool, gateway in
+            for arguments in [
+                ["keys", "add", "--tenant", "nope"], ["keys", "--tenant", "nope"], ["tenants", "suspend", "nope"],
+                ["tenants", "resume", "nope"], ["tenants", "remove", "nope"],
+            ] {
+                let output = try await tool.run(arguments)
+                #expect((output.code, output.err) == (1, "slipway: there is no tenant 'nope'\n"))
+            }
+            let revoked = try await tool.run("keys", "revoke", "--tenant", "default", "0123456789")
+            #expect((revoked.code, revoked.err) == (1, "slipway: tenant 'default' has no key '0123456789'\n"))
+        }
+    }
 }

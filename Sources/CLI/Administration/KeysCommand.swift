@@ -19,7 +19,9 @@ struct KeysCommand: AsyncParsableCommand {
         @Option(help: "Whose keys.") var tenant: TenantID = .default
 
         func run() async throws {
-            let body = try await connection.client(common).call("GET", "/v1/admin/tenants/\(tenant)/keys").body
+            let body = try await connection.client(common).call(
+                "GET", "/v1/admin/tenants/\(tenant)/keys", missing: tenant.absence
+            ).body
             if common.json { return try Console.json(body) }
             var table = Table("KEY", "SCOPES", "CREATED", "EXPIRES", "REVOKED")
             for key in try JobReport.parse(body)["keys"]?.elements.map({ $0 }) ?? [] {
@@ -61,7 +63,8 @@ struct KeysCommand: AsyncParsableCommand {
             var fields: [String: JSONValue] = ["scopes": .array(scopes.map { .string($0.rawValue) })]
             if let expiresIn { fields["expires_in"] = .string(expiresIn) }
             let answer = try await client.call(
-                "POST", "/v1/admin/tenants/\(tenant)/keys", body: JSONValue.object(fields).serialized()
+                "POST", "/v1/admin/tenants/\(tenant)/keys", body: JSONValue.object(fields).serialized(),
+                missing: tenant.absence
             ).body
             let made = try JobReport.parse(answer)
             guard let text = made["key"]?.string, let id = made["id"]?.string else {
@@ -94,7 +97,8 @@ struct KeysCommand: AsyncParsableCommand {
         }
 
         func run() async throws {
-            try await connection.client(common).call("DELETE", "/v1/admin/tenants/\(tenant)/keys/\(key)")
+            try await connection.client(common).call(
+                "DELETE", "/v1/admin/tenants/\(tenant)/keys/\(key)", missing: "tenant '\(tenant)' has no key '\(key)'")
             try common.json ? Console.json(Array("{}".utf8)) : Console.line("\(key) revoked")
         }
     }

@@ -81,7 +81,9 @@ struct TenantsCommand: AsyncParsableCommand {
         @Argument(help: "The tenant.") var tenant: TenantID
 
         func run() async throws {
-            let answer = try await connection.client(common).call("DELETE", "/v1/admin/tenants/\(tenant)").body
+            let answer = try await connection.client(common).call(
+                "DELETE", "/v1/admin/tenants/\(tenant)", missing: tenant.absence
+            ).body
             if common.json { return try Console.json(answer.isEmpty ? Array("{}".utf8) : answer) }
             try Console.line("\(tenant) removed")
         }
@@ -92,7 +94,7 @@ struct TenantsCommand: AsyncParsableCommand {
     ) async throws {
         let body = JSONValue.object(["suspended": .bool(suspended)]).serialized()
         let answer = try await connection.client(common).call(
-            "PATCH", "/v1/admin/tenants/\(tenant)", body: body
+            "PATCH", "/v1/admin/tenants/\(tenant)", body: body, missing: tenant.absence
         ).body
         try common.json ? Console.json(answer) : Console.line("\(tenant) \(suspended ? "suspended" : "active")")
     }
@@ -101,4 +103,7 @@ struct TenantsCommand: AsyncParsableCommand {
 extension TenantID: ExpressibleByArgument {
     /// Reads an argument.
     public init?(argument: String) { self.init(argument) }
+
+    /// What is said when a gateway does not have it.
+    var absence: String { "there is no tenant '\(self)'" }
 }

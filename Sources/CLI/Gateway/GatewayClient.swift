@@ -24,11 +24,12 @@ struct GatewayClient: Sendable {
     ///   - target: Path and query, percent-encoded.
     ///   - accepts: Error statuses that are answers too.
     ///   - waiting: How long the gateway may hold the answer back.
+    ///   - missing: What is said for a 404; that there is no such job unless given.
     /// - Throws: ``GatewayProblem`` for an error status, ``CommandExit`` when there is no answer.
     @discardableResult
     func call(
         _ method: String, _ target: String, body: [UInt8]? = nil, headers: [(name: String, value: String)] = [],
-        accepts: Set<Int> = [], waiting: Duration = .zero
+        accepts: Set<Int> = [], waiting: Duration = .zero, missing: String? = nil
     ) async throws -> (status: Int, body: [UInt8]) {
         var request = request(method, target, headers)
         if let body {
@@ -40,7 +41,7 @@ struct GatewayClient: Sendable {
             let response = try await transport.send(request, limitBytes: Self.answerBytes)
             let status = response.head.status
             guard (200..<300).contains(status) || accepts.contains(status) else {
-                throw problem(response.head, response.body)
+                throw problem(response.head, response.body, missing)
             }
             return (status, response.body)
         } catch let error as CurlError {
@@ -138,8 +139,8 @@ struct GatewayClient: Sendable {
             headers: [("Authorization", "Bearer \(key)"), ("User-Agent", "slipway/\(slipwayVersion)")] + headers)
     }
 
-    private func problem(_ head: CurlResponseHead, _ body: [UInt8]) -> GatewayProblem {
-        GatewayProblem(status: head.status, body: body, retryAfter: head.header("Retry-After"))
+    private func problem(_ head: CurlResponseHead, _ body: [UInt8], _ missing: String? = nil) -> GatewayProblem {
+        GatewayProblem(status: head.status, body: body, retryAfter: head.header("Retry-After"), missing: missing)
     }
 
     private func unreachable(_ error: CurlError) -> CommandExit {

@@ -6,10 +6,14 @@ struct GatewayProblem: Error, CustomStringConvertible {
     let detail: String
     let faults: [EngineError.Fault]
     let retryAfter: String?
+    /// What a 404 means: the gateway does not tell what it is that is not there.
+    private let missing: String
 
-    init(status: Int, body: [UInt8], retryAfter: String?) {
+    /// - Parameter missing: What is said for a 404; that there is no such job unless given.
+    init(status: Int, body: [UInt8], retryAfter: String?, missing: String? = nil) {
         self.status = status
         self.retryAfter = retryAfter
+        self.missing = missing ?? "there is no such job, or it is not yours"
         var detail = "the gateway answered \(status)"
         var faults: [EngineError.Fault] = []
         do throws(JSONParseError) {
@@ -42,7 +46,7 @@ struct GatewayProblem: Error, CustomStringConvertible {
         var text =
             switch status {
             case 401: "the gateway does not take the key: it is wrong, revoked or expired"
-            case 404: "there is no such job, or it is not yours"
+            case 404: missing
             default: faults.contains { $0.detail == detail } ? "the gateway refuses the request" : detail
             }
         for fault in faults { text += "\n  \(fault.pointer.isEmpty ? "request" : fault.pointer): \(fault.detail)" }
