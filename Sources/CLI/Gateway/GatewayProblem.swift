@@ -6,6 +6,8 @@ struct GatewayProblem: Error, CustomStringConvertible {
     let detail: String
     let faults: [EngineError.Fault]
     let retryAfter: String?
+    /// What the gateway's log has the reason of a 500 under.
+    let requestID: String?
     /// What a 404 means: the gateway does not tell what it is that is not there.
     private let missing: String
 
@@ -16,9 +18,11 @@ struct GatewayProblem: Error, CustomStringConvertible {
         self.missing = missing ?? "there is no such job, or it is not yours"
         var detail = "the gateway answered \(status)"
         var faults: [EngineError.Fault] = []
+        var requestID: String?
         do throws(JSONParseError) {
             let root = try JSONDocument(parsing: body).root
             detail = root["detail"]?.string ?? root["title"]?.string ?? detail
+            requestID = root["request_id"]?.string
             for fault in root["errors"]?.elements.map({ $0 }) ?? [] {
                 faults.append(
                     .init(
@@ -30,6 +34,7 @@ struct GatewayProblem: Error, CustomStringConvertible {
         }
         self.detail = detail
         self.faults = faults
+        self.requestID = requestID
     }
 
     /// The code of a command that this ends: 2 for wrong requests, 1 for jobs that are not there or not in the right
@@ -50,6 +55,7 @@ struct GatewayProblem: Error, CustomStringConvertible {
             default: faults.contains { $0.detail == detail } ? "the gateway refuses the request" : detail
             }
         for fault in faults { text += "\n  \(fault.pointer.isEmpty ? "request" : fault.pointer): \(fault.detail)" }
+        if status == 500, let requestID { text += "\n  request id: \(requestID)" }
         if let retryAfter { text += "\n  try again in \(retryAfter) s" }
         return text
     }

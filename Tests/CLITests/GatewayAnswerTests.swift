@@ -1,0 +1,15 @@
+import Foundation
+import SlipwayCore
+import Testing
+
+@Suite("What the command line makes of a gateway's answers")
+struct GatewayAnswerTests {
+    @Test("a fault of the gateway's own comes with the request id that its log has")
+    func internalFault() async throws {
+        let problem = #"{"title":"Internal Server Error","status":500,"detail":"It failed.","request_id":"req_1"}"#
+        try await StubGateway.with([(500, problem)]) { tool in
+            let output = try await tool.run("env", "build", "-r", "humanize")
+            #expect((output.code, output.err) == (3, "slipway: It failed.\n  request id: req_1\n"))
+        }
+    }
+}
