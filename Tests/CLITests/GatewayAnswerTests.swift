@@ -12,4 +12,15 @@ struct GatewayAnswerTests {
             #expect((output.code, output.err) == (3, "slipway: It failed.\n  request id: req_1\n"))
         }
     }
+
+    @Test("a wait goes on when the gateway breaks it off, as at a restart")
+    func restart() async throws {
+        let id = JobID()
+        let waiting = #"{"id":"\#(id)","state":"running"}"#
+        let ended = #"{"id":"\#(id)","state":"completed"}"#
+        try await StubGateway.with([(0, ""), (503, "{}"), (200, waiting), (0, ""), (200, ended)]) { tool in
+            let output = try await tool.run("wait", id.description)
+            #expect((output.code, output.out) == (0, "\(id) completed\n"), "\(output.err)")
+        }
+    }
 }

@@ -10,8 +10,10 @@ struct GatewayClient: Sendable {
 
     /// More than any answer but a result has.
     private static let answerBytes = 256 << 20
-    /// How often a broken stream is taken up again without anything new.
+    /// How often a broken stream or wait is taken up again without anything new.
     private static let reconnections = 5
+    /// What a restart of the gateway looks like.
+    private static let passingFaults: Set<CurlError.Kind> = [.connectionLost, .timedOut, .couldNotConnect]
 
     init(url: String, key: String) {
         self.url = url
@@ -31,32 +33,60 @@ struct GatewayClient: Sendable {
         _ method: String, _ target: String, body: [UInt8]? = nil, headers: [(name: String, value: String)] = [],
         accepts: Set<Int> = [], waiting: Duration = .zero, missing: String? = nil
     ) async throws -> (status: Int, body: [UInt8]) {
+        do {
+            return try await exchange(
+                method, target, body: body, headers: headers, accepts: accepts, waiting: waiting, missing: missing)
+        } catch let error as CurlError {
+            throw unreachable(error)
+        }
+    }
+
+    /// The same, but a ``CurlError`` when there is no answer.
+    private func exchange(
+        _ method: String, _ target: String, body: [UInt8]? = nil, headers: [(name: String, value: String)] = [],
+        accepts: Set<Int> = [], waiting: Duration, missing: String? = nil
+    ) async throws -> (status: Int, body: [UInt8]) {
         var request = request(method, target, headers)
         if let body {
             request.headers.append(("Content-Type", "application/json"))
             request.body = .bytes(body)
         }
         request.timeouts = CurlTimeouts(connect: .seconds(5), total: .seconds(60) + waiting)
-        do {
-            let response = try await transport.send(request, limitBytes: Self.answerBytes)
-            let status = response.head.status
-            guard (200..<300).contains(status) || accepts.contains(status) else {
-                throw problem(response.head, response.body, missing)
-            }
-            return (status, response.body)
-        } catch let error as CurlError {
-            throw unreachable(error)
+        let response = try await transport.send(request, limitBytes: Self.answerBytes)
+        let status = response.head.status
+        guard (200..<300).contains(status) || accepts.contains(status) else {
+            throw problem(response.head, response.body, missing)
         }
+        return (status, response.body)
     }
 
     /// Waits for the end of a job; gives the job as it is when the time is up.
+    ///
+    /// A wait that a restart of the gateway breaks off is begun again.
     func wait(for id: JobID, upTo limit: Duration) async throws -> [UInt8] {
         let deadline = ContinuousClock.now + limit
+        var isReached = false
+        var failures = 0
         while true {
             let rest = min(max(deadline - .now, .zero), .seconds(50))
-            let seconds = rest.components.seconds
-            let body = try await call("GET", "/v1/jobs/\(id)?wait=\(max(1, seconds))", waiting: rest).body
-            if try JobReport(body).state?.isTerminal == true || deadline <= .now { return body }
+            let target = "/v1/jobs/\(id)?wait=\(max(1, rest.components.seconds))"
+            do {
+                let body = try await exchange("GET", target, waiting: rest).body
+                if try JobReport(body).state?.isTerminal == true || deadline <= .now { return body }
+                (isReached, failures) = (true, 0)
+                continue
+            } catch let error as CurlError {
+                // A connection that breaks had somebody at its other end.
+                isReached = isReached || error.kind == .connectionLost
+                guard isReached, Self.passingFaults.contains(error.kind) else { throw unreachable(error) }
+                guard failures < Self.reconnections else { throw lost(id) }
+            } catch let problem as GatewayProblem where problem.status == 503 {
+                // It is about to end, or has only just begun.
+                isReached = true
+                guard failures < Self.reconnections else { throw problem }
+            }
+            failures += 1
+            try await Task.sleep(for: .seconds(1))
         }
     }
 
@@ -71,15 +101,11 @@ struct GatewayClient: Sendable {
             do {
                 if try await readEvents(of: id, after: &last, show) { return }
             } catch let error as CurlError {
-                guard last > 0, [.connectionLost, .timedOut, .couldNotConnect].contains(error.kind),
-                    failures < Self.reconnections
+                guard last > 0, Self.passingFaults.contains(error.kind), failures < Self.reconnections
                 else { throw unreachable(error) }
             }
             failures = last > before ? 0 : failures + 1
-            guard failures <= Self.reconnections else {
-                throw CommandExit(
-                    CommandExit.unreachable, "the connection to \(url) is lost; the job goes on: slipway wait \(id)")
-            }
+            guard failures <= Self.reconnections else { throw lost(id) }
             if failures > 0 { try await Task.sleep(for: .seconds(1)) }
         }
     }
@@ -141,6 +167,10 @@ struct GatewayClient: Sendable {
 
     private func problem(_ head: CurlResponseHead, _ body: [UInt8], _ missing: String? = nil) -> GatewayProblem {
         GatewayProblem(status: head.status, body: body, retryAfter: head.header("Retry-After"), missing: missing)
+    }
+
+    private func lost(_ id: JobID) -> CommandExit {
+        CommandExit(CommandExit.unreachable, "the connection to \(url) is lost; the job goes on: slipway wait \(id)")
     }
 
     private func unreachable(_ error: CurlError) -> CommandExit {
