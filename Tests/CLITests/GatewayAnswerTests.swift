@@ -13,6 +13,19 @@ struct GatewayAnswerTests {
         }
     }
 
+    @Test("status says what a job waits for, and shows an error's lines as lines")
+    func status() async throws {
+        let id = JobID()
+        let queued = #"{"id":"\#(id)","state":"queued","message":"waiting for memory (1g of 2g)"}"#
+        let failed = #"{"id":"\#(id)","state":"error","error":{"kind":"dependency","message":"a\nb\u001b[2J\n"}}"#
+        try await StubGateway.with([(200, queued), (200, failed)]) { tool in
+            let waiting = try await tool.run("status", id.description)
+            #expect(waiting.out.contains("\nmessage:   waiting for memory (1g of 2g)\n"), "\(waiting.out)")
+            let ended = try await tool.run("status", id.description)
+            #expect(ended.out.hasSuffix("\nerror:     dependency: a\n           b?[2J\n"), "\(ended.out)")
+        }
+    }
+
     @Test("a wait goes on when the gateway breaks it off, as at a restart")
     func restart() async throws {
         let id = JobID()

@@ -57,9 +57,9 @@ struct EnvironmentReport {
         let head = lines.filter { !$0.1.isEmpty }.map { title, value in
             "\((title + ":").padding(toLength: 13, withPad: " ", startingAt: 0))\(Table.printable(value))\n"
         }.joined()
-        let error = (node["error"]?.string).map { "\n\(Self.printableLines($0))\n" } ?? ""
+        let error = (node["error"]?.string).map { "\n\(Table.printableLines($0))\n" } ?? ""
         let log = node["log"]?.string ?? ""
-        return head + error + (log.isEmpty ? "" : "\n\(Self.printableLines(log))\n")
+        return head + error + (log.isEmpty ? "" : "\n\(Table.printableLines(log))\n")
     }
 
     /// The environment whose id or key begins with a text, as the gateway shows it.
@@ -79,10 +79,5 @@ struct EnvironmentReport {
                 "'\(name)' may be \(fits.prefix(5).map(\.id).joined(separator: " or ")): give more of it.")
         }
         return try await client.call("GET", "/v1/environments/\(found.id)").body
-    }
-
-    private static func printableLines(_ text: String) -> String {
-        text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).map { Table.printable(String($0)) }
-            .joined(separator: "\n")
     }
 }

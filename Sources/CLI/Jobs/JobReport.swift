@@ -5,6 +5,9 @@ import SlipwayCore
 struct JobReport {
     let node: JSONNode
 
+    /// The column of the values in ``text``.
+    private static let titleWidth = 11
+
     /// Reads a job.
     ///
     /// - Throws: ``CommandExit`` with code 3 when it is none.
@@ -50,6 +53,7 @@ struct JobReport {
         var lines: [(String, String)] = [("job", id)]
         lines.append(("name", node["name"]?.string ?? "-"))
         lines.append(("state", node["state"]?.string ?? "?"))
+        if let message = node["message"]?.string { lines.append(("message", message)) }
         if let attempt = node["attempt"]?.integer, attempt > 1 { lines.append(("attempt", "\(attempt)")) }
         for (title, key) in [("created", "created_at"), ("started", "started_at"), ("finished", "finished_at")] {
             if let time = node[key]?.string { lines.append((title, time)) }
@@ -67,8 +71,9 @@ struct JobReport {
         }
         let labels = node["labels"]?.members.map { "\($0.name)=\($0.value.string ?? "")" } ?? []
         if !labels.isEmpty { lines.append(("labels", labels.joined(separator: " "))) }
-        return lines.filter { !$0.1.isEmpty }.map { title, value in
-            "\((title + ":").padding(toLength: 11, withPad: " ", startingAt: 0))\(Table.printable(value))\n"
+        return lines.filter { !$0.1.isEmpty }.map { title, value -> String in
+            let text = Table.printableLines(value.trimmingCharacters(in: .newlines), indent: Self.titleWidth)
+            return "\((title + ":").padding(toLength: Self.titleWidth, withPad: " ", startingAt: 0))\(text)\n"
         }.joined()
     }
 

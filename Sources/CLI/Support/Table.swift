@@ -26,4 +26,10 @@ struct Table {
     static func printable(_ text: String) -> String {
         String(text.unicodeScalars.map { $0.properties.generalCategory == .control ? "?" : Character($0) })
     }
+
+    /// The same with line ends kept; lines after the first begin with so many spaces.
+    static func printableLines(_ text: String, indent: Int = 0) -> String {
+        text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).map { printable(String($0)) }
+            .joined(separator: "\n" + String(repeating: " ", count: indent))
+    }
 }
