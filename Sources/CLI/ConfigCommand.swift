@@ -20,7 +20,7 @@ struct ConfigCommand: ParsableCommand {
         func run() throws {
             let path = file ?? common.configurationPath
             do throws(ConfigurationError) {
-                let found = if let path { try Configuration.load(path: path) } else { try Configuration.load() }
+                let found = try CommonOptions.load(path)
                 try report(path, faults: [], warnings: found.warnings)
             } catch {
                 try report(path, faults: error.faults, warnings: [])

@@ -31,6 +31,21 @@ struct ArtifactTests {
         #expect(!none.err.contains("left"))
     }
 
+    @Test("a file, and what no folder can be below of, is refused before anything is run or asked for")
+    func notAFolder() async throws {
+        let tool = try CommandLineTool(.process)
+        try tool.write("hello.py", "print('has run')\n")
+        for (path, arguments) in [
+            ("hello.py", ["run", "-o", "hello.py", "hello.py"]),
+            ("/dev/null/x", ["run", "-o", "/dev/null/x", "hello.py"]),
+            ("/dev/null/x", ["artifacts", JobID().description, "-o", "/dev/null/x"]),
+        ] {
+            let output = try await tool.run(arguments)
+            #expect((output.code, output.out) == (2, ""))
+            #expect(output.err.contains("no files can be saved in \(path): Not a directory"), "\(output.err)")
+        }
+    }
+
     @Test("no symbolic link of the target folder is followed")
     func links() async throws {
         let tool = try CommandLineTool(.process)

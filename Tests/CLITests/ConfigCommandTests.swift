@@ -53,6 +53,10 @@ struct ConfigCommandTests {
         let missing = try await tool.run("config", "check", "nowhere.yaml")
         #expect(missing.code == 2)
         #expect(missing.err.contains("nowhere.yaml: cannot be read: there is no such file"))
+        let folder = try await tool.run("config", "check", "/tmp")
+        #expect((folder.code, folder.err) == (2, "/tmp: cannot be read: Is a directory\nslipway: 1 fault\n"))
+        let below = try await tool.run("config", "show", "--config", "/dev/null/x")
+        #expect((below.code, below.err) == (3, "slipway: /dev/null/x: cannot be read: Not a directory\n"))
     }
 
     @Test("show writes what is in force, and with --sources where it came from")

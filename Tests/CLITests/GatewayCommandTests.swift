@@ -29,6 +29,9 @@ struct GatewayCommandTests {
             let saved = tool.folder.path + "/saved"
             #expect(try await tool.run("result", id, "--output", saved).code == 0)
             #expect(FileManager.default.contents(atPath: saved) == Data("[\"1\"]".utf8))
+            let unsaved = try await tool.run("result", id, "--output", "missing/saved")
+            #expect(unsaved.code == 3)
+            #expect(unsaved.err == "slipway: cannot write missing/saved: No such file or directory\n")
             #expect(try await tool.run("cancel", id).code == 1, "it has ended")
         }
     }
@@ -113,6 +116,9 @@ struct GatewayCommandTests {
             #expect(taken.code == 3)
             #expect(taken.err.contains("slipway: Cannot listen on 127.0.0.1:\(port)"))
             #expect(taken.err.contains("(Address already in use)"))
+            let unknown = try await other.run("serve", "--host", "nohost.invalid", "--port", "0")
+            #expect(unknown.code == 3)
+            #expect(unknown.err.contains("slipway: Cannot listen on nohost.invalid:0: change gateway.host"))
         }
     }
 

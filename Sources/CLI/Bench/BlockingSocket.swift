@@ -77,6 +77,6 @@ final class BlockingSocket {
     }
 
     private static func failure(_ what: String) -> EngineError {
-        EngineError(.internalFault, "\(what): \(String(cString: strerror(errno)))")
+        EngineError(.internalFault, "\(what): \(SystemError.words(errno))")
     }
 }

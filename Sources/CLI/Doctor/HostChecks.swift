@@ -15,7 +15,7 @@ struct HostChecks {
         while !FileManager.default.fileExists(atPath: place.path), place.path != "/" { place.deleteLastPathComponent() }
         var status = statvfs()
         guard statvfs(place.path, &status) == 0 else {
-            return .fail(name, "\(path): \(String(cString: strerror(errno)))", "change data.directory")
+            return .fail(name, "\(path): \(SystemError.words(errno))", "change data.directory")
         }
         guard access(place.path, W_OK) == 0 else {
             return .fail(name, "\(place.path) cannot be written by this user", "change data.directory, or its owner")

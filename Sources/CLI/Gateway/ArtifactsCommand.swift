@@ -25,6 +25,7 @@ struct ArtifactsCommand: AsyncParsableCommand {
 
     func run() async throws {
         let job = try JobID.argument(id)
+        if let output { try ArtifactFolder(output).check() }
         let client = try connection.client(common)
         let body = try await client.call("GET", "/v1/jobs/\(job)/artifacts").body
         let all = try JobReport.parse(body)["artifacts"].map { Array($0.elements) } ?? []

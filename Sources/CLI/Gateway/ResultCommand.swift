@@ -39,8 +39,7 @@ struct ResultCommand: AsyncParsableCommand {
             do {
                 try Data(bytes).write(to: URL(fileURLWithPath: output), options: .atomic)
             } catch {
-                throw CommandExit(
-                    CommandExit.unreachable, "cannot write \(output): \((error as NSError).localizedDescription)")
+                throw CommandExit(CommandExit.unreachable, "cannot write \(output): \(SystemError.reason(error))")
             }
         } else if report.node["kind"]?.string == TaskSpec.Kind.callable.rawValue, Console.isOutputTerminal {
             throw CommandExit(

@@ -10,6 +10,20 @@ struct ArtifactFolder {
 
     init(_ path: String) { self.path = path.isEmpty ? "." : path }
 
+    /// Refuses a path where no folder can be, before anything is run or fetched for it.
+    ///
+    /// - Throws: ``CommandExit`` with code 2.
+    func check() throws {
+        var status = stat()
+        let number = stat(path, &status) == 0 ? (status.st_mode & S_IFMT == S_IFDIR ? 0 : ENOTDIR) : errno
+        // One that is missing is made when there is something to save.
+        guard number == 0 || number == ENOENT else {
+            throw CommandExit(
+                CommandExit.usage,
+                "no files can be saved in \(path): \(SystemError.words(number)). Name a folder with --output.")
+        }
+    }
+
     /// Saves a file; `fill` hands its bytes to the closure that it is given.
     ///
     /// - Throws: ``CommandExit`` when it cannot be written.
@@ -34,7 +48,11 @@ struct ArtifactFolder {
 
     /// The file's path, whose folders are there afterwards.
     private func place(of name: String) throws -> String {
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        do {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        } catch {
+            throw CommandExit(CommandExit.unreachable, "cannot make \(path): \(SystemError.reason(error))")
+        }
         var folder = path
         let parts = name.split(separator: "/")
         for part in parts.dropLast() {
@@ -62,6 +80,6 @@ struct ArtifactFolder {
     }
 
     private static func failure(_ path: String) -> CommandExit {
-        CommandExit(CommandExit.unreachable, "cannot write \(path): \(String(cString: strerror(errno)))")
+        CommandExit(CommandExit.unreachable, "cannot write \(path): \(SystemError.words(errno))")
     }
 }

@@ -120,7 +120,7 @@ struct EmbeddedEngine: Sendable {
         var template = Array("\(base)/slipway-run-XXXXXX".utf8CString)
         guard let made = mkdtemp(&template) else {
             throw CommandExit(
-                CommandExit.unreachable, "cannot make a folder in \(base): \(String(cString: strerror(errno)))")
+                CommandExit.unreachable, "cannot make a folder in \(base): \(SystemError.words(errno))")
         }
         return String(cString: made)
     }
@@ -131,7 +131,7 @@ struct EmbeddedEngine: Sendable {
         } catch CocoaError.fileNoSuchFile {
             // It is gone, which is what was wanted.
         } catch {
-            Console.note("the temporary folder \(folder) could not be removed: \(error.localizedDescription)")
+            Console.note("the temporary folder \(folder) could not be removed: \(SystemError.reason(error))")
         }
     }
 }

@@ -35,6 +35,7 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        if let output { try ArtifactFolder(output).check() }
         let draft = try JobDraft(job)
         var settings = try common.configuration()
         // Whoever runs an engine of their own decides about its network.

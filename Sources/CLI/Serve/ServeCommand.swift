@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import NIOCore
 import ServiceLifecycle
 import SlipwayCore
 import SlipwayGateway
@@ -43,7 +44,7 @@ struct ServeCommand: AsyncParsableCommand {
         }
         let (path, host, port) = (common.configurationPath, host, port)
         let reloads = ReloadService(engine: engine, logger: logger) {
-            var configuration = try path.map { try Configuration.load(path: $0) } ?? Configuration.load()
+            var configuration = try CommonOptions.load(path)
             configuration.gateway.host = host ?? configuration.gateway.host
             configuration.gateway.port = port ?? configuration.gateway.port
             return configuration
@@ -61,6 +62,11 @@ struct ServeCommand: AsyncParsableCommand {
             try await group.run()
         } catch let error as ServiceGroupError {
             throw CommandExit(CommandExit.unreachable, "\(error)")
+        } catch let error as SocketAddressError.UnknownHost {
+            throw CommandExit(
+                CommandExit.unreachable,
+                "Cannot listen on \(error.host):\(error.port): change gateway.host or gateway.port. "
+                    + "(\(error.errorDescription))")
         }
     }
 }

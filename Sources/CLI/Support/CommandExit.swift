@@ -1,6 +1,5 @@
 import ArgumentParser
 import Foundation
-import NIOCore
 import SlipwayCore
 
 /// The end of a command with a code other than 0, and what the user is told.
@@ -37,7 +36,7 @@ struct CommandExit: Error {
         default:
             let parserTypes = ["CommandError", "ParserError"]
             if parserTypes.contains("\(type(of: error))") { return nil }
-            self.init(Self.unreachable, (error as NSError).localizedDescription)
+            self.init(Self.unreachable, SystemError.text(error))
         }
     }
 
@@ -49,12 +48,10 @@ struct CommandExit: Error {
         for fault in error.faults where isFieldOnly || fault.detail != error.message {
             text += "\n  \(fault.pointer.isEmpty ? "request" : fault.pointer): \(fault.detail)"
         }
-        switch error.cause {
-        case let cause as IOError: text += " (\(String(cString: strerror(cause.errnoCode))))"
-        case let cause as EngineError: text += " (\(cause.message))"
-        case let cause as POSIXError: text += " (\(String(cString: strerror(cause.code.rawValue))))"
-        case let cause as CocoaError: text += " (\(cause.localizedDescription))"
-        default: break
+        if let cause = error.cause as? EngineError {
+            text += " (\(cause.message))"
+        } else if let cause = error.cause, SystemError.number(cause) != nil || cause is CocoaError {
+            text += " (\(SystemError.reason(cause)))"
         }
         return text
     }

@@ -23,9 +23,22 @@ struct CommonOptions: ParsableArguments {
 
     /// The configuration of the named file, of ./config.yaml where there is one, or the defaults.
     func configuration() throws -> Configuration {
-        let configuration = try configurationPath.map { try Configuration.load(path: $0) } ?? Configuration.load()
+        let configuration = try Self.load(configurationPath)
         for warning in configuration.warnings { Console.note("\(warning)") }
         return configuration
+    }
+
+    /// The configuration of a file, or the defaults.
+    static func load(_ path: String?) throws(ConfigurationError) -> Configuration {
+        guard let path else { return try Configuration.load() }
+        var status = stat()
+        let number = stat(path, &status) == 0 ? (status.st_mode & S_IFMT == S_IFDIR ? EISDIR : 0) : errno
+        // The loader itself has words for a file that is missing or not allowed.
+        guard [0, ENOENT, EACCES].contains(number) else {
+            let message = "cannot be read: \(SystemError.words(number))"
+            throw ConfigurationError(faults: [ConfigurationFault(file: path, message: message)])
+        }
+        return try Configuration.load(path: path)
     }
 
     /// A logger that writes to standard error.
