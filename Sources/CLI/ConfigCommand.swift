@@ -19,23 +19,19 @@ struct ConfigCommand: ParsableCommand {
 
         func run() throws {
             let path = file ?? common.configurationPath
+            var faults: [ConfigurationFault] = []
+            var warnings: [ConfigurationFault] = []
             do throws(ConfigurationError) {
-                let found = try CommonOptions.load(path)
-                try report(path, faults: [], warnings: found.warnings)
+                warnings = try CommonOptions.load(path).warnings
             } catch {
-                try report(path, faults: error.faults, warnings: [])
-                throw CommandExit(CommandExit.usage)
+                faults = error.faults
             }
-        }
-
-        private func report(
-            _ path: String?, faults: [ConfigurationFault], warnings: [ConfigurationFault]
-        ) throws(ConfigurationError) {
             do {
                 try write(path, faults: faults, warnings: warnings)
-            } catch {
+            } catch let exit as CommandExit where exit.code == CommandExit.brokenPipe {
                 // Nobody reads standard output any more: the exit code alone is left to say it.
             }
+            if !faults.isEmpty { throw CommandExit(CommandExit.usage) }
         }
 
         private func write(_ path: String?, faults: [ConfigurationFault], warnings: [ConfigurationFault]) throws {

@@ -54,8 +54,14 @@ struct Slipway: AsyncParsableCommand {
             Console.error(message + "\n")
             return CommandExit.usage
         }
-        // Help and version. A reader that went away has seen enough of it.
-        try? Console.out(message + "\n")
+        // Help and version.
+        do {
+            try Console.out(message + "\n")
+        } catch let exit as CommandExit where exit.code != CommandExit.brokenPipe {
+            return report(exit)
+        } catch {
+            // A reader that went away has seen enough of it.
+        }
         return CommandExit.done
     }
 }

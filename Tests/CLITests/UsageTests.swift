@@ -60,6 +60,19 @@ struct UsageTests {
         #expect(try await tool.run("--version").out == slipwayVersion + "\n")
     }
 
+    @Test(
+        "output that cannot be written ends with 3 and the reason",
+        arguments: ["config show", "config check", "--help"])
+    func fullOutput(command: String) async throws {
+        let tool = try CommandLineTool()
+        let process = try RunningTool(
+            URL(fileURLWithPath: "/bin/sh"), ["-c", "\"$0\" \(command) > /dev/full", tool.path],
+            environment: tool.environment, folder: tool.folder)
+        let output = try await process.end()
+        #expect(output.code == 3)
+        #expect(output.err == "slipway: cannot write standard output: No space left on device\n")
+    }
+
     @Test("a reader that goes away is no error to talk about")
     func brokenPipe() async throws {
         let tool = try CommandLineTool()

@@ -16,7 +16,7 @@ final class EventPrinter {
 
     /// Shows one event.
     ///
-    /// - Throws: ``CommandExit`` when nobody reads standard output any more.
+    /// - Throws: ``CommandExit`` when standard output cannot be written any more.
     func show(_ json: [UInt8]) throws {
         let event = try JobReport.parse(json)
         switch event["type"]?.string {

@@ -68,7 +68,7 @@ struct JobWatch: Sendable {
                     case .nothing: continue
                     }
                 }
-            } catch let exit as CommandExit where exit.code == CommandExit.brokenPipe {
+            } catch let exit as CommandExit where exit.isOutputFailure {
                 await Self.ask(cancel)
                 throw exit
             }

@@ -18,10 +18,20 @@ struct CommandExit: Error {
     let code: Int32
     /// One or more lines for standard error; nil when everything was said.
     let message: String?
+    /// Whether standard output can no longer be written, so that nobody sees how the command would have ended.
+    let isOutputFailure: Bool
 
     init(_ code: Int32, _ message: String? = nil) {
         self.code = code
         self.message = message
+        isOutputFailure = false
+    }
+
+    /// The end of a command whose standard output cannot be written; a reader that has gone needs no words.
+    init(outputFailure number: Int32) {
+        code = number == EPIPE ? Self.brokenPipe : Self.unreachable
+        message = number == EPIPE ? nil : "cannot write standard output: \(SystemError.words(number))"
+        isOutputFailure = true
     }
 
     /// The end that an error means; nil for errors of the argument parser, which explains them itself.

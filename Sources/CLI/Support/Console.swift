@@ -4,9 +4,10 @@ import Foundation
 enum Console {
     /// Writes to standard output.
     ///
-    /// - Throws: ``CommandExit`` without a message when nobody reads any more.
+    /// - Throws: ``CommandExit`` when it cannot be written, without a message when nobody reads any more.
     static func out(_ bytes: some Collection<UInt8>) throws {
-        guard write(Array(bytes), to: STDOUT_FILENO) else { throw CommandExit(CommandExit.brokenPipe) }
+        let number = write(Array(bytes), to: STDOUT_FILENO)
+        guard number == 0 else { throw CommandExit(outputFailure: number) }
     }
 
     /// Writes text to standard output; throws like the other form.
@@ -37,22 +38,24 @@ enum Console {
     /// Whether a person looks at standard output.
     static var isOutputTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
 
-    /// Whether everything was written.
-    private static func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+    /// The system's number of what went wrong; 0 when everything was written.
+    private static func write(_ bytes: [UInt8], to descriptor: Int32) -> Int32 {
         bytes.withUnsafeBytes { buffer in
             var rest = buffer[...]
             while !rest.isEmpty {
                 let count = Foundation.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
                 if count > 0 {
                     rest = rest.dropFirst(count)
+                } else if count == 0 {
+                    return EIO
                 } else if errno == EAGAIN {
                     var state = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                     poll(&state, 1, 1000)
                 } else if errno != EINTR {
-                    return false
+                    return errno
                 }
             }
-            return true
+            return 0
         }
     }
 }
