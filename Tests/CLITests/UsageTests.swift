@@ -45,6 +45,13 @@ struct UsageTests {
         for word in ["Error(", "Code.", "Optional(", "NSError", "Fatal error"] { #expect(!output.err.contains(word)) }
     }
 
+    @Test("a network mode that does not exist is answered with those that do")
+    func networkMode() async throws {
+        let output = try await CommandLineTool().run("run", "--network", "foo", "-c", "1")
+        #expect(output.code == 2)
+        #expect(output.err.contains("take one of none, egress, host_gateway, bridge."), "\(output.err)")
+    }
+
     @Test("version names everything that is linked")
     func version() async throws {
         let tool = try CommandLineTool()

@@ -32,6 +32,11 @@ struct RunCommand: AsyncParsableCommand {
 
     func validate() throws {
         if job.asksForHelp { throw CleanExit.helpRequest(self) }
+        // A gateway lists those that its operator allows; here all are.
+        if let mode = job.network, Configuration.Sandbox.NetworkMode(rawValue: mode) == nil {
+            let modes = Configuration.Sandbox.NetworkMode.allCases.map(\.rawValue).joined(separator: ", ")
+            throw ValidationError("--network: '\(mode)' is no network mode; take one of \(modes).")
+        }
     }
 
     func run() async throws {
