@@ -44,6 +44,29 @@ struct AdministrationCommandTests {
         }
     }
 
+    @Test("a key is saved over older credentials, and over nothing else")
+    func saving() async throws {
+        try await ServedGateway.with(.process) { tool, gateway in
+            try tool.write("notes.txt", "mine")
+            for (place, reason) in [
+                ("notes.txt", "is no credentials file"), (".", "is no credentials file"),
+                ("/dev/null", "is no credentials file"), ("missing/file", "there is no folder"),
+            ] {
+                let refused = try await tool.run("keys", "add", "--save", place)
+                #expect(refused.code == 2)
+                #expect(refused.err.contains(reason), "\(refused.err)")
+            }
+            let notes = tool.folder.appendingPathComponent("notes.txt")
+            #expect(try String(contentsOf: notes, encoding: .utf8) == "mine")
+            #expect(!FileManager.default.fileExists(atPath: tool.folder.path + "/missing"))
+            for _ in 0..<2 { #expect(try await tool.run("keys", "add", "--save", "credentials").code == 0) }
+            #expect(try await tool.run("list", "--credentials", "credentials").code == 0)
+            let keys = try await tool.run("keys", "--json").json()
+            guard case .array(let all)? = keys["keys"] else { throw RunningTool.Unexpected("no list: \(keys)") }
+            #expect(all.count == 3, "no key was made for a place that was refused")
+        }
+    }
+
     @Test("a tenant or a key that is not there is named")
     func missing() async throws {
         try await ServedGateway.with(.process) { tool, gateway in

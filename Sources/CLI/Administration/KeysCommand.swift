@@ -48,7 +48,8 @@ struct KeysCommand: AsyncParsableCommand {
         var expiresIn: String?
         @Option(
             help: ArgumentHelp(
-                "Write a credentials file for clients, mode 0600, instead of printing the key.", valueName: "file"))
+                "Write a credentials file for clients, mode 0600, instead of printing the key. It replaces no other file.",
+                valueName: "file"))
         var save: String?
 
         func validate() throws {
@@ -58,6 +59,8 @@ struct KeysCommand: AsyncParsableCommand {
         }
 
         func run() async throws {
+            // Before the key is made: one that nobody was told of would stay valid.
+            if let save { try Self.checkPlace(save) }
             let client = try connection.client(common)
             let scopes = scope.isEmpty ? [.read, .submit] : scope
             var fields: [String: JSONValue] = ["scopes": .array(scopes.map { .string($0.rawValue) })]
@@ -77,6 +80,24 @@ struct KeysCommand: AsyncParsableCommand {
             if common.json { return try Console.json(answer) }
             try Console.line(text)
             Console.note("keep it: it is not shown again")
+        }
+
+        /// Refuses a place without a folder, and one where something else than credentials would be replaced.
+        private static func checkPlace(_ path: String) throws {
+            let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+            var status = stat()
+            guard stat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+                throw CommandExit(CommandExit.usage, "--save: there is no folder \(folder): make it first.")
+            }
+            guard stat(path, &status) == 0 else { return }
+            // What cannot be read as JSON is no credentials file either.
+            guard status.st_mode & S_IFMT == S_IFREG, let old = try? JSONValue(parsing: LocalFile.read(path)),
+                old["url"]?.text != nil, old["key"]?.text != nil
+            else {
+                throw CommandExit(
+                    CommandExit.usage,
+                    "--save: \(path) is there already and is no credentials file: name another one, or remove it.")
+            }
         }
     }
 
