@@ -39,6 +39,25 @@ struct RunTests {
         #expect(missing.err.contains("no-such-program"))
     }
 
+    @Test("standard input is what --stdin names, and nothing otherwise", arguments: CommandLineTool.runtimes)
+    func standardInput(runtime: CommandLineTool.Runtime) async throws {
+        let tool = try CommandLineTool(runtime)
+        try tool.write("in.txt", "from a file")
+        let file = try await tool.run("run", "--stdin", "in.txt", "-c", "print(input())")
+        #expect((file.code, file.out) == (0, "from a file\n"), "\(file.err)")
+        let hint = "standard input is not passed on to the command; --stdin - does that"
+        for (options, out) in [("--stdin -", "\u{1}from a pipe"), ("", "")] {
+            let script = "printf '\\001from a pipe' | \"$0\" run \(options) -- cat"
+            let process = try RunningTool(
+                URL(fileURLWithPath: "/bin/sh"), ["-c", script, tool.path], environment: tool.environment,
+                folder: tool.folder)
+            let output = try await process.end()
+            #expect((output.code, output.out) == (0, out), "\(output.err)")
+            #expect(output.err.contains(hint) == options.isEmpty, "\(output.err)")
+        }
+        #expect(try await !tool.run("run", "--", "true").err.contains(hint))
+    }
+
     @Test("a limit that is too high is refused with the field that it is about", arguments: CommandLineTool.runtimes)
     func tooMuch(runtime: CommandLineTool.Runtime) async throws {
         let output = try await CommandLineTool(runtime).run("run", "--memory", "99t", "-c", "pass")

@@ -31,6 +31,8 @@ struct UsageTests {
             ["run", "--memory", "5x", "-c", "1"],
             ["run", "--timeout", "soon", "-c", "1"], ["run", "--cpus", "many", "-c", "1"],
             ["run", "--env", "=x", "-c", "1"],
+            ["run", "--stdin", "missing", "--", "cat"],
+            ["run", "--stdin", "x", "--python-entrypoint", "main", "f.py"],
             ["run", "missing.py"], ["run", "--python-entrypoint", "main", "-c", "1"], ["submit"], ["wait"],
             ["wait", "--timeout", "x", "job"], ["status", "no-id"], ["logs", "--tail", "1", "-f", "job"],
             ["logs", "--stream", "both", "job"], ["list", "--limit", "0"], ["list", "--state", "gone"], ["cancel"],

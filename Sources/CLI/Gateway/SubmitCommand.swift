@@ -12,7 +12,8 @@ struct SubmitCommand: AsyncParsableCommand {
             slipway submit [<options>] -- COMMAND [<arg> ...]
             """,
         discussion: """
-            Prints the id of the job. With --wait its output appears as it comes, as with run; Ctrl-C then cancels it.
+            Prints the id of the job. With --wait its output appears as it comes, as with run; Ctrl-C then cancels it. \
+            \(JobOptions.kinds)
             """)
 
     @OptionGroup var common: CommonOptions

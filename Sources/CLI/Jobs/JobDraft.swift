@@ -18,15 +18,19 @@ struct JobDraft {
     init(_ options: JobOptions) throws {
         self.options = options
         let words = options.words
+        let input = try options.stdin.map { LocalFile.content(try LocalFile.readInput($0)) }
         if let code = options.code {
             // What is on its way to a pipe shows up line by line only when Python does not hold it back.
-            (task, kind) = (Self.command(["python3", "-u", "-c", code] + words), .command)
+            (task, kind) = (Self.command(["python3", "-u", "-c", code] + words, stdin: input), .command)
             name = options.name ?? "python3 -c"
             return
         }
         guard let first = words.first else { throw ValidationError(JobOptions.nothingToRun) }
         if options.isCommand {
-            (task, kind) = (Self.command(words), .command)
+            if input == nil, Console.isInputGiven {
+                Console.note("standard input is not passed on to the command; --stdin - does that")
+            }
+            (task, kind) = (Self.command(words, stdin: input), .command)
             name = options.name ?? String((first as NSString).lastPathComponent.prefix(255))
             return
         }
@@ -42,14 +46,18 @@ struct JobDraft {
             kind = .source
         } else {
             let script = file.hasPrefix("-") ? "./" + file : file
-            task = Self.command(["python3", "-u", script] + words.dropFirst(), files: [file: LocalFile.content(bytes)])
+            task = Self.command(
+                ["python3", "-u", script] + words.dropFirst(), files: [file: LocalFile.content(bytes)], stdin: input)
             kind = .command
         }
     }
 
-    private static func command(_ argv: [String], files: [String: JSONValue] = [:]) -> JSONValue {
+    private static func command(
+        _ argv: [String], files: [String: JSONValue] = [:], stdin: JSONValue?
+    ) -> JSONValue {
         var members: [String: JSONValue] = ["type": "command", "argv": .array(argv.map(JSONValue.string))]
         if !files.isEmpty { members["files"] = .object(files) }
+        members["stdin"] = stdin
         return .object(members)
     }
 

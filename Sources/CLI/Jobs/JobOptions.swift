@@ -29,6 +29,13 @@ struct JobOptions: ParsableArguments {
     @Option(name: .long, help: ArgumentHelp("End the task after this time, such as 30s or 5m.", valueName: "time"))
     var timeout: String?
 
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Give this file to the task as its standard input, which is empty otherwise; - passes on what comes here.",
+            valueName: "file"))
+    var stdin: String?
+
     @Option(name: .long, help: ArgumentHelp("Set a variable for the task. Repeatable.", valueName: "key=value"))
     var env: [String] = []
 
@@ -44,7 +51,10 @@ struct JobOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Call this function of FILE.py, with the arguments as strings, and print what it returns as JSON.",
+            """
+            Call this function of FILE.py, with the arguments as strings, and print what it returns as JSON. It may \
+            import slipway and call slipway.emit and slipway.progress.
+            """,
             valueName: "function"))
     var pythonEntrypoint: String?
 
@@ -55,6 +65,12 @@ struct JobOptions: ParsableArguments {
         parsing: .captureForPassthrough,
         help: ArgumentHelp("FILE.py with its arguments, or -- and a command with its arguments.", valueName: "file"))
     var arguments: [String] = []
+
+    /// How the forms of Python differ, for the help of both commands.
+    static let kinds = """
+        FILE.py and CODE run as with python3, so there is no module slipway to import; with --python-entrypoint there \
+        is.
+        """
 
     static let nothingToRun = "Say what to run: FILE.py, -c CODE, or -- COMMAND."
 
@@ -75,6 +91,9 @@ struct JobOptions: ParsableArguments {
         }
         if pythonEntrypoint != nil, code != nil || isCommand {
             throw ValidationError("--python-entrypoint needs a FILE.py.")
+        }
+        if stdin != nil, pythonEntrypoint != nil {
+            throw ValidationError("--stdin cannot be combined with --python-entrypoint: a function has its arguments.")
         }
         _ = try environment
         _ = try labels

@@ -10,13 +10,27 @@ enum LocalFile {
     ///
     /// - Throws: ``CommandExit`` with code 2 and the reason.
     static func read(_ path: String) throws -> [UInt8] {
-        do {
+        try bytes(of: path) {
             let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
             defer {
                 // Nothing was written: closing cannot lose anything.
                 try? file.close()
             }
-            let data = try file.read(upToCount: limitBytes + 1) ?? Data()
+            return try file.read(upToCount: limitBytes + 1)
+        }
+    }
+
+    /// Reads what a task shall find on its standard input; `-` is that of this process, to its end.
+    ///
+    /// - Throws: ``CommandExit`` with code 2 and the reason.
+    static func readInput(_ path: String) throws -> [UInt8] {
+        guard path == "-" else { return try read(path) }
+        return try bytes(of: "standard input") { try FileHandle.standardInput.read(upToCount: limitBytes + 1) }
+    }
+
+    private static func bytes(of path: String, _ take: () throws -> Data?) throws -> [UInt8] {
+        do {
+            let data = try take() ?? Data()
             guard data.count <= limitBytes else {
                 throw CommandExit(CommandExit.usage, "\(path) has more than \(Quantity.text(bytes: limitBytes)).")
             }

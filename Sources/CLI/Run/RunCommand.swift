@@ -16,7 +16,7 @@ struct RunCommand: AsyncParsableCommand {
             """,
         discussion: """
             The output of the task appears as it comes. Ctrl-C cancels the job. Nothing stays behind: neither the \
-            sandbox nor the job.
+            sandbox nor the job. \(JobOptions.kinds)
             """)
 
     @OptionGroup var common: CommonOptions

@@ -35,6 +35,13 @@ enum Console {
         isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
     }
 
+    /// Whether standard input is a pipe or a file, in which there may be something for a task.
+    static var isInputGiven: Bool {
+        var status = stat()
+        guard fstat(STDIN_FILENO, &status) == 0 else { return false }
+        return [S_IFIFO, S_IFREG].contains(status.st_mode & S_IFMT)
+    }
+
     /// Whether a person looks at standard output.
     static var isOutputTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
 
