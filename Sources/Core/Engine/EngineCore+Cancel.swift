@@ -14,7 +14,7 @@ extension EngineCore {
             }
             return (job, true)
         }
-        guard !job.job.cancelRequested else { return (job.job, false) }
+        guard !job.job.cancelRequested else { return (job.job.shown, false) }
         // The end of a job that is being stored stands: exactly one of the two wins.
         if job.phase == .finishing {
             let ended = try await job.ended.wait(upTo: .seconds(30), on: loop)
@@ -22,7 +22,7 @@ extension EngineCore {
                 throw EngineError(
                     .alreadyTerminal, "the job has ended already, in state \(ended.job.state.rawValue)")
             }
-            return (ended?.job ?? job.job, ended != nil)
+            return (ended?.job ?? job.job.shown, ended != nil)
         }
         job.job.cancelRequested = true
         let isWaiting = job.phase != .running && job.phase != .claiming && job.phase != .recovering
@@ -54,7 +54,7 @@ extension EngineCore {
         case .finishing, .ended:
             break
         }
-        return (job.job, false)
+        return (job.job.shown, false)
     }
 
     /// Notes a failure of a write that nobody waits for.

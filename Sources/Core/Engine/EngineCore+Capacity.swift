@@ -63,8 +63,8 @@ extension EngineCore {
 extension EngineCore {
     /// A job as readers see it, with what it waits for.
     func snapshot(of job: ActiveJob) -> Job {
-        guard let message = waitsFor(job) else { return job.job }
-        var copy = job.job
+        guard let message = waitsFor(job) else { return job.job.shown }
+        var copy = job.job.shown
         copy.message = message
         return copy
     }

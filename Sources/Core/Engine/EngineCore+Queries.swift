@@ -71,7 +71,7 @@ extension EngineCore {
     package func list(_ query: JobQuery, tenant: TenantID) async throws -> JobPage {
         let page = try await store.list(query, tenant: tenant)
         // States that live in memory only, such as running, are newer than the store's.
-        let current = page.jobs.map { jobs[$0.id]?.job ?? $0 }
+        let current = page.jobs.map { jobs[$0.id]?.job.shown ?? $0 }
         return JobPage(
             jobs: query.states.isEmpty ? current : current.filter { query.states.contains($0.state) },
             nextCursor: page.nextCursor)

@@ -93,7 +93,7 @@ extension EngineCore {
             for id in earlier { jobs.append(try await self.job(id, tenant: tenant)) }
             return jobs
         }
-        return accepted.map(\.job)
+        return accepted.map(\.job.shown)
     }
 
     /// Checks a request and makes its job, which has a place among its tenant's jobs; nothing is stored yet.
@@ -369,12 +369,12 @@ extension EngineCore {
     ) async throws -> JobOutcome {
         guard let limit, limit > .zero else {
             _ = try await job.committed.wait(upTo: .seconds(86_400), on: loop)
-            return JobOutcome(job: job.job, result: nil)
+            return JobOutcome(job: job.job.shown, result: nil)
         }
         // The end is committed after the claim, in the same order, so its arrival covers both.
         if let outcome = try await end(of: job, upTo: limit, for: caller) { return outcome }
         _ = try await job.committed.wait(upTo: .seconds(86_400), on: loop)
-        return JobOutcome(job: job.job, result: nil)
+        return JobOutcome(job: job.job.shown, result: nil)
     }
 
     /// The row of a job as it is now.

@@ -115,3 +115,20 @@ public struct Job: Sendable {
         self.labels = labels
     }
 }
+
+extension Job {
+    /// The job as it may be told: what belongs to its end only together with the state of an end.
+    ///
+    /// A job has its end before that is durable, and its state only after.
+    package var shown: Job {
+        guard !state.isTerminal else { return self }
+        var job = self
+        job.finishedAt = nil
+        job.timings.run = nil
+        job.timings.total = nil
+        job.exitCode = nil
+        job.usage = nil
+        job.error = nil
+        return job
+    }
+}

@@ -47,6 +47,19 @@ extension Live {
             #expect(ids.contains(held.id))
         }
 
+        @Test("what a submit answers holds an end with the state of an end only", arguments: runtimesHere)
+        func shortJobs(_ runtime: String) async throws {
+            let engine = try await sharedEngine(runtime)
+            var request = JobRequest(task: .command(["/bin/sh", "-c", "exit 3"]))
+            for index in 0..<50 {
+                if index == 25 { request = JobRequest(task: .source("def main(): pass")) }
+                let job = try await engine.engine.submit(request)
+                let hasEnd = job.finishedAt != nil || job.timings.total != nil || job.error != nil || job.usage != nil
+                #expect(job.state.isTerminal || !hasEnd, "\(job)")
+                _ = try await engine.end(of: job.id)
+            }
+        }
+
         @Test("jobs are listed newest first, filtered and in pages, and are removed for good", arguments: runtimesHere)
         func listing(_ runtime: String) async throws {
             let engine = try await sharedEngine(runtime)
