@@ -211,7 +211,8 @@ struct BadInputTests {
     @Test(
         "errors of the engine become their statuses; faults of the service say nothing of their cause",
         arguments: [
-            (EngineError.Code.keyReused, 422, false), (.keyInFlight, 409, true), (.queueFull, 429, true),
+            (EngineError.Code.keyReused, 422, false), (.imageNotFound, 422, false), (.dependency, 422, false),
+            (.keyInFlight, 409, true), (.queueFull, 429, true),
             (.unavailable, 503, true), (.draining, 503, true), (.storageFull, 507, false), (.storage, 500, false),
             (.internalFault, 500, false), (.payloadTooLarge, 413, false),
         ])

@@ -71,7 +71,7 @@ extension EngineCore {
         try validator.check(request)
         guard let environments, !isDraining else { throw EngineError(.draining, "the engine is shutting down") }
         let plan = JobPlan(request, runtime: request.handler ?? defaultRuntime, configuration: configuration)
-        let image = try await resolveImage(of: plan, for: tenant)
+        let image = try await imageToBuildFor(plan, of: tenant)
         let need = try await need(of: plan, tenant: tenant, isCallable: true, image)
         guard !need.isNone else {
             throw EngineError(
@@ -87,6 +87,22 @@ extension EngineCore {
             if limit > .zero { try await awaitEnvironment(need, group, environments, upTo: limit) }
         }
         return try environment(key, of: tenant)
+    }
+
+    /// Finds the image that an environment is for; that it cannot be had is a fault of the request, in the words that a
+    /// job's error would have.
+    private func imageToBuildFor(_ plan: JobPlan, of tenant: TenantID) async throws -> ResolvedImage {
+        let faults: Set<EngineError.Code> = [.imageNotFound, .startFailed, .containerEngineError]
+        do {
+            return try await resolveImage(of: plan, for: tenant)
+        } catch let error as EngineError where faults.contains(error.code) {
+            logger.warning(
+                "the image of an environment is not available",
+                metadata: ["image": "\(plan.image)", "reason": "\(error.wholeMessage)"])
+            let code = EngineError.Code.imageNotFound
+            let text = failureWords.text(error, for: tenant)
+            throw EngineError(code, text, faults: [.init(pointer: "/image", code: code.rawValue, detail: text)])
+        }
     }
 
     private func awaitEnvironment(

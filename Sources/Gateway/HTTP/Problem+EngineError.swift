@@ -13,7 +13,8 @@ extension Problem {
         switch error.code {
         case .notFound:
             self = .notFound
-        case .invalidRequest, .limitExceeded, .notAllowed, .notSupported, .keyReused, .imageNotFound:
+        case .invalidRequest, .limitExceeded, .notAllowed, .notSupported, .keyReused, .imageNotFound,
+            .dependency:
             let count = error.faults.count
             let detail = count > 1 ? "The request has \(count) faults." : error.message
             self.init(.unprocessableContent, error.code.rawValue, detail, errors: error.faults)
@@ -35,8 +36,8 @@ extension Problem {
             self.init(.serviceUnavailable, error.code.rawValue, "The container engine does not answer.")
         case .artifactCorrupt:
             self.init(.internalServerError, error.code.rawValue, "The stored bytes do not match their checksum.")
-        case .storage, .configuration, .containerEngineError, .startFailed, .dependency, .protocolViolation, .lost,
-            .timeout, .cancelled, .internalFault:
+        case .storage, .configuration, .containerEngineError, .startFailed, .protocolViolation, .lost, .timeout,
+            .cancelled, .internalFault:
             self = .internalFault(error)
         }
         cause = status.code >= 500 ? error : nil
