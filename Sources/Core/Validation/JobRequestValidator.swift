@@ -3,6 +3,9 @@
 /// The same rules hold for requests over REST and from an embedding service. Faults point to the JSON members of the
 /// REST form.
 package struct JobRequestValidator {
+    /// The handler of tasks that run in the engine's process.
+    private static let directHandler = "direct"
+
     private let limits: RequestLimits
     private let faults: FaultList
 
@@ -25,9 +28,7 @@ package struct JobRequestValidator {
     private func check(_ request: JobRequest) {
         TaskValidator(limits: limits, faults: faults).check(request.task)
         if let name = request.name { checkName(name) }
-        if let handler = request.handler, !limits.handlers.contains(handler) {
-            faults.add("/handler", "unknown-handler", "No handler has this name: \(listed(limits.handlers))")
-        }
+        if let handler = request.handler { checkHandler(handler, of: request.task.kind) }
         if let image = request.image { checkImage(image) }
         if !request.requirements.isEmpty { checkRequirements(request.requirements) }
         InstallationValidator(limits: limits, faults: faults).check(request)
@@ -55,6 +56,15 @@ package struct JobRequestValidator {
             faults.add("/name", "out-of-range", "The name must have 1 to 255 characters")
         }
         if name.utf8.contains(0) { faults.add("/name", "invalid", "The name must not contain NUL") }
+    }
+
+    /// Tasks of type `handler` run in the engine's process, all others in sandboxes only.
+    private func checkHandler(_ handler: String, of kind: TaskSpec.Kind) {
+        let fitting = kind == .handler ? [Self.directHandler] : limits.handlers.subtracting([Self.directHandler])
+        guard !fitting.contains(handler) else { return }
+        faults.add(
+            "/handler", "unknown-handler",
+            "No handler of this name runs tasks of type \(kind.rawValue); there are: \(listed(fitting))")
     }
 
     private func checkImage(_ image: String) {

@@ -264,6 +264,27 @@ struct JobRequestValidatorTests {
         #expect(faults(limits: limits, task: .handler("other")) == ["/task/name unknown-handler"])
     }
 
+    @Test("a handler must run tasks of the type, and only those that do are listed")
+    func handlers() {
+        var limits = RequestLimits()
+        limits.handlers = ["docker", "direct"]
+        limits.taskHandlers = ["known"]
+        var request = JobRequest(task: .source("def main(): pass"))
+        for (handler, isRight) in [("docker", true), ("direct", false), ("process", false), ("", false)] {
+            request.handler = handler
+            let found = JobRequestValidator.validate(request, limits: limits)
+            #expect(found.map(\.pointer) == (isRight ? [] : ["/handler"]))
+            #expect(found.allSatisfy { $0.code == "unknown-handler" && $0.detail.hasSuffix("there are: docker") })
+        }
+        request = JobRequest(task: .handler("known"))
+        for (handler, isRight) in [("direct", true), ("docker", false)] {
+            request.handler = handler
+            let found = JobRequestValidator.validate(request, limits: limits)
+            #expect(found.map(\.pointer) == (isRight ? [] : ["/handler"]))
+            #expect(found.allSatisfy { $0.detail.hasSuffix("there are: direct") })
+        }
+    }
+
     @Test("the rest has its limits too")
     func rest() {
         #expect(faults { $0.name = "" } == ["/name out-of-range"])
