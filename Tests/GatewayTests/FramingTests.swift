@@ -80,6 +80,7 @@ struct FramingTests {
         try await withGateway { gateway in
             let broken = [
                 "Transfer-Encoding: chunked\r\n\r\n25\r\n\(job)\r\nnonsense\r\n",
+                "Transfer-Encoding: chunked\r\n\r\nzz\r\n",
                 "Content-Length: 100\r\n\r\n\(job)",
             ]
             for rest in broken {
@@ -87,8 +88,26 @@ struct FramingTests {
                 let bytes = head + "Authorization: Bearer \(gateway.key)\r\n" + rest
                 let response = try await connection.exchange(Array(bytes.utf8), endsOutput: true)
                 #expect(response.status == 400)
+                #expect(response.header("Content-Type") == "application/problem+json")
+                #expect(response.header("X-Request-Id")?.isEmpty == false)
+                #expect(response.header("Cache-Control") == "no-store")
+                #expect(response.header("X-Content-Type-Options") == "nosniff")
+                #expect(response.header("Connection") == "close")
+                #expect(try response.json()["status"] == 400)
+                #expect(try await connection.isClosed())
             }
             #expect(await gateway.service.submissions.isEmpty)
+        }
+    }
+
+    @Test("a request that is answered before its body breaks off gets no second answer")
+    func brokenAfterAnswer() async throws {
+        try await withGateway { gateway in
+            let connection = try HTTPConnection(port: gateway.port)
+            let bytes = head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n"
+            let response = try await connection.exchange(Array(bytes.utf8))
+            #expect(response.status == 401)
+            #expect(try await connection.isClosed())
         }
     }
 

@@ -22,6 +22,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private var transfer: TransferWatch?
     /// Requests whose header has come and whose answer has not ended.
     private var open = 0
+    /// Whether nothing more is written, for the connection ends.
     private var hasRefused = false
 
     init(options: GatewayOptions, connections: Connections) {
@@ -99,7 +100,17 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        if case .end = unwrapOutboundIn(data) { open -= 1 }
+        let part = unwrapOutboundIn(data)
+        // The server's own answer to broken framing says nothing; all others have the number of their request.
+        if case .head(let head) = part, head.status == .badRequest, head.headerFields[.requestID] == nil {
+            // A request that was answered before its body broke off gets no second answer.
+            if open > 0 { refuse(.badRequest, context: context) } else { end(context) }
+        }
+        guard !hasRefused else {
+            promise?.succeed(())
+            return
+        }
+        if case .end = part { open -= 1 }
         context.write(data, promise: promise)
     }
 
@@ -123,7 +134,6 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     private func refuse(_ status: HTTPResponse.Status, context: ChannelHandlerContext) {
         guard !hasRefused, context.channel.isActive else { return }
-        hasRefused = true
         let (slug, detail) =
             switch status {
             case .requestHeaderFieldsTooLarge: ("headers-too-large", "The headers are larger than is allowed.")
@@ -140,6 +150,12 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         context.write(wrapOutboundOut(.head(HTTPResponse(status: status, headerFields: headers))), promise: nil)
         context.write(wrapOutboundOut(.body(ByteBuffer(bytes: body))), promise: nil)
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+        end(context)
+    }
+
+    /// Lets nothing more be written, and closes the connection when the client has had a moment to read.
+    private func end(_ context: ChannelHandlerContext) {
+        hasRefused = true
         // Closing at once, with bytes unread, would reset the connection and could destroy the answer on its way.
         context.close(mode: .output, promise: nil)
         let channel = context.channel
