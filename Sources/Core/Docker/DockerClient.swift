@@ -161,7 +161,7 @@ package final class DockerClient: Sendable {
     }
 
     private func request(for call: DockerCall) async throws -> CurlRequest {
-        let version = try await apiVersion()
+        let version = try await engine().version
         return call.request(origin: endpoint.origin, version: version, defaults: options.timeouts)
     }
 
@@ -188,10 +188,19 @@ package final class DockerClient: Sendable {
     /// The version that both sides speak, asked for once and again after the engine was away.
     ///
     /// - Throws: `EngineError` with code `containerEngineError` if the engine is too old.
-    package func apiVersion() async throws -> DockerAPIVersion { try await engine().version }
+    package func apiVersion() async throws -> DockerAPIVersion { try await engineOrError().version }
 
     /// Which Podman it is; nil for another engine.
-    package func podman() async throws -> PodmanRelease? { try await engine().podman }
+    package func podman() async throws -> PodmanRelease? { try await engineOrError().podman }
+
+    /// The engine, outside of a call with tries of its own: why it does not answer is told as of any call.
+    private func engineOrError() async throws -> Engine {
+        do {
+            return try await engine()
+        } catch {
+            throw errors.failed("answer a ping", error)
+        }
+    }
 
     private func engine() async throws -> Engine {
         if let known = shared.withLock({ $0.engine }) { return known }

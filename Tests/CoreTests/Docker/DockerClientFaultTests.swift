@@ -1,3 +1,4 @@
+import Foundation
 import SlipwayCore
 import Synchronization
 import Testing
@@ -23,6 +24,26 @@ struct DockerClientFaultTests {
             let client = engine.client { $0.circuit = CircuitBreaker(failureThreshold: 100) }
             #expect(try await client.listContainers(labels: [:]).isEmpty, "after \(fault.prefix(40))")
             #expect(engine.requests.count == 3)
+        }
+    }
+
+    @Test("whatever is asked of an engine that is away, its address is named")
+    func addressIsNamed() async throws {
+        let path = "/nonexistent/\(UUID().uuidString)/docker.sock"
+        let calls: [@Sendable (DockerClient) async throws -> Void] = [
+            { _ = try await $0.createContainer(name: "box", ContainerSpec(image: "i")) },
+            { _ = try await $0.podman() }, { _ = try await $0.apiVersion() }, { _ = try await $0.version() },
+            { _ = try await $0.attach("box") }, { try await $0.ping() },
+        ]
+        for call in calls {
+            var options = DockerClient.Options()
+            options.retry = .never
+            let client = DockerClient(endpoint: DockerEndpoint(address: .unix(path: path)), options: options)
+            let error = await #expect(throws: EngineError.self) { try await call(client) }
+            #expect(error?.code == .containerEngineUnavailable)
+            #expect(error?.message.contains(path) == true, "\(error?.message ?? "")")
+            #expect(error?.message.contains("localhost") == false, "\(error?.message ?? "")")
+            await client.shutdown()
         }
     }
 
