@@ -44,6 +44,8 @@ extension EngineCore {
             } catch is CancellationError {
                 return
             } catch {
+                // The end of the engine cancels what is under way.
+                guard !isStopped else { return }
                 logger.warning("old jobs could not be removed", metadata: ["reason": "\(error)"])
                 guard (try? await Task.sleep(for: .seconds(60))) != nil else { return }
             }

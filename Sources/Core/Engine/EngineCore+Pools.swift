@@ -49,7 +49,8 @@ extension EngineCore {
                 isComplete = false
                 // Its sandboxes serve until the image can be asked for again.
                 kept.formUnion(declared.filter { $0.image == plan.image && $0.pool == plan.pool })
-                guard missing.insert(plan.image).inserted else { continue }
+                // An engine that ends has cancelled its questions: that says nothing of the image.
+                guard !isDraining, missing.insert(plan.image).inserted else { continue }
                 logger.warning(
                     "the image of a pool is not available",
                     metadata: [

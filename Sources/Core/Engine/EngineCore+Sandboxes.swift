@@ -245,6 +245,8 @@ extension EngineCore {
 
     /// Notes whether a runtime answers.
     func noteRuntime(_ name: String, fault: String?) {
+        // What the end of the engine cancels says nothing of a runtime.
+        guard !isStopped else { return }
         let was = runtimeFaults[name]
         runtimeFaults[name] = fault
         guard (was == nil) != (fault == nil) else { return }
