@@ -8,6 +8,8 @@ import SlipwayCore
 
 /// The REST gateway as a service: it listens until its group shuts down gracefully, then ends what it has begun.
 ///
+/// With an engine of its own it first has that drain: meanwhile submits are refused with 503, and reads go on.
+///
 /// ```swift
 /// let engine = try await Engine(configuration: configuration)
 /// let gateway = GatewayService(engine: engine, logger: logger)
@@ -21,12 +23,15 @@ public struct GatewayService: Service {
     private let eventLoopGroup: any EventLoopGroup
     private let taskExecutor: (any TaskExecutor)?
     private let logger: Logger
+    /// Awaited before the gateway ends; nil where nothing has to come to its end first.
+    private let drain: (@Sendable () async -> Void)?
     private let onListening: @Sendable (_ host: String, _ port: Int) async -> Void
 
     /// Makes a gateway for an engine.
     ///
     /// - Parameters:
-    ///   - engine: The engine behind it, which its owner starts and shuts down. Connections run on its event loop.
+    ///   - engine: The engine behind it, which its owner starts and shuts down. Connections run on its event loop. When
+    ///     the gateway's group shuts down gracefully, it takes no more jobs.
     ///   - options: Where to listen and what to take at most; as the engine's configuration has it unless given.
     ///   - logger: Where requests that fail are noted.
     ///   - onListening: Called with the address, and the port that was taken, once connections are accepted.
@@ -38,7 +43,7 @@ public struct GatewayService: Service {
             service: engine, keys: StoreKeyDirectory(store: engine.store), tenants: TenantDirectory(engine: engine),
             limits: engine.requestLimits, options: options ?? GatewayOptions(engine.configuration),
             eventLoopGroup: engine.eventLoopGroup, taskExecutor: engine.taskExecutor, logger: logger,
-            onListening: onListening)
+            onListening: onListening, drain: { await engine.drain() })
     }
 
     /// Makes a gateway for anything that takes jobs.
@@ -52,16 +57,19 @@ public struct GatewayService: Service {
     ///   - eventLoopGroup: The loops that connections run on; the engine's own, to save thread hops.
     ///   - taskExecutor: The executor that handlers run on; the engine's own, for the same reason.
     ///   - onListening: Called with the address once connections are accepted.
+    ///   - drain: Awaited on a graceful shutdown, before the gateway stops to listen.
     package init(
         service: any JobService, keys: any KeyDirectory, tenants: TenantDirectory? = nil,
         limits: RequestLimits = RequestLimits(), options: GatewayOptions = GatewayOptions(),
         eventLoopGroup: any EventLoopGroup, taskExecutor: (any TaskExecutor)? = nil, logger: Logger,
-        onListening: @escaping @Sendable (_ host: String, _ port: Int) async -> Void = { _, _ in }
+        onListening: @escaping @Sendable (_ host: String, _ port: Int) async -> Void = { _, _ in },
+        drain: (@Sendable () async -> Void)? = nil
     ) {
         routes = GatewayRoutes(service: service, keys: keys, tenants: tenants, limits: limits, options: options)
         self.eventLoopGroup = eventLoopGroup
         self.taskExecutor = taskExecutor
         self.logger = logger
+        self.drain = drain
         self.onListening = onListening
     }
 
@@ -73,14 +81,21 @@ public struct GatewayService: Service {
     public func run() async throws {
         let group = ServiceGroup(configuration: .init(services: [.init(service: application())], logger: logger))
         // A task of its own, awaited below: a cancellation would break off what is being answered, and the server
-        // would call that an error.
-        let serving = Task { [taskExecutor] in
+        // would call that an error. A graceful shutdown must not reach it either before everything is drained.
+        let serving = Task.detached { [taskExecutor] in
             try await withTaskExecutorPreference(taskExecutor) { try await group.run() }
         }
         let patience = routes.options.endTimeout
         do {
             try await withTaskCancellationHandler {
-                try await serving.value
+                try await withGracefulShutdownHandler {
+                    try await serving.value
+                } onGracefulShutdown: { [drain] in
+                    Task {
+                        await drain?()
+                        await group.triggerGracefulShutdown()
+                    }
+                }
             } onCancel: {
                 Task {
                     await group.triggerGracefulShutdown()

@@ -1,14 +1,15 @@
 import Foundation
 import Logging
 import NIOPosix
+import ServiceLifecycle
 import SlipwayCore
 import SlipwayGateway
 import Synchronization
 import TestSupport
 import Testing
 
-/// The end of a gateway whose task is cancelled.
-@Suite("A gateway that is cancelled")
+/// The end of a gateway.
+@Suite("A gateway that ends")
 struct ShutdownTests {
     /// Keeps what is logged.
     private struct KeptLog: LogHandler {
@@ -82,6 +83,42 @@ struct ShutdownTests {
         }
         #expect(try await connection?.response().status == 200)
         #expect(lines.above(.warning) == [])
+    }
+
+    @Test("ends gracefully when all is drained, and answers until then")
+    func drains() async throws {
+        var (options, keys) = (GatewayOptions(), StubKeys())
+        options.port = 0
+        let key = keys.add(.default)
+        let service = StubJobService()
+        let (ports, listening) = AsyncStream<Int>.makeStream()
+        let (begun, begins) = AsyncStream<Void>.makeStream()
+        let (drained, ends) = AsyncStream<Void>.makeStream()
+        let logger = Logger(label: "test") { _ in KeptLog(lines: .init()) }
+        let gateway = GatewayService(
+            service: service, keys: keys, options: options, eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+            logger: logger, onListening: { _, port in listening.yield(port) },
+            drain: {
+                begins.finish()
+                for await _ in drained {}
+            })
+        let group = ServiceGroup(configuration: .init(services: [gateway], logger: logger))
+        let running = Task { try await group.run() }
+        var iterator = ports.makeAsyncIterator()
+        let port = try #require(await iterator.next())
+        let test = TestGateway(port: port, service: service, key: key)
+        await group.triggerGracefulShutdown()
+        for await _ in begun {}
+        await service.fail(EngineError(.draining, "the engine is shutting down"))
+        let refused = try await test.send(
+            "POST", "/v1/jobs", body: #"{"task":{"type":"source","code":"def main(): pass"}}"#)
+        #expect(refused.status == 503)
+        #expect(try refused.json()["type"] == "/problems/draining")
+        #expect(refused.header("Retry-After") != nil)
+        #expect(try await test.send("GET", "/healthz").status == 200)
+        ends.finish()
+        try await running.value
+        #expect(throws: HTTPConnection.Failure.self) { try HTTPConnection(port: port) }
     }
 
     @Test("still names an address that cannot be listened on")

@@ -79,6 +79,11 @@ public final class Engine: Service, Sendable {
         await shutdown()
     }
 
+    /// Takes no more jobs, and waits up to `jobs.drain_timeout` for those that run; what is asked is answered.
+    ///
+    /// The engine then takes none any more: `shutdown` follows, and does not wait again.
+    package func drain() async { await core.drain() }
+
     /// Takes no more jobs, waits up to `jobs.drain_timeout` for those that run, and stops.
     ///
     /// Jobs that still run then stay in their sandboxes: an engine that starts within `runner.redial` takes them back.

@@ -52,15 +52,40 @@ extension EngineCore {
         }
     }
 
+    /// Takes no more jobs, and waits up to `jobs.drain_timeout` for those that run; all calls together as long as one.
+    package func drain() async {
+        let isFirst = drainDeadline == nil
+        let limit = configuration.jobs.drainTimeout
+        let started = NIODeadline.now()
+        let deadline = drainDeadline ?? started + .nanoseconds(Int64(limit.seconds * 1e9))
+        drainDeadline = deadline
+        isDraining = true
+        if isFirst {
+            logger.info(
+                "the engine takes no more jobs and waits for those that run",
+                metadata: [
+                    "running": "\(jobs.values.count(where: \.isUnderWay))", "at_most": "\(Quantity.text(limit))",
+                ])
+        }
+        while NIODeadline.now() < deadline, jobs.values.contains(where: \.isUnderWay) {
+            // Who is cancelled has no more time.
+            guard (try? await Task.sleep(for: .milliseconds(20))) != nil else { break }
+        }
+        guard isFirst else { return }
+        logger.info(
+            "the engine has waited for the jobs that ran",
+            metadata: [
+                "seconds": "\((Double((NIODeadline.now() - started).nanoseconds) / 1e8).rounded() / 10)",
+                "handed_over": "\(jobs.values.count(where: \.isHandedOver))",
+                "queued": "\(jobs.values.count { !$0.isUnderWay })",
+            ])
+    }
+
     /// Takes no more jobs, waits for those that run, and removes every sandbox that runs none.
     package func stop() async {
         guard !isStopped else { return }
-        isDraining = true
-        let deadline = NIODeadline.now() + .nanoseconds(Int64(configuration.jobs.drainTimeout.seconds * 1e9))
-        while NIODeadline.now() < deadline, jobs.values.contains(where: \.isUnderWay) {
-            guard (try? await Task.sleep(for: .milliseconds(20))) != nil else { break }
-        }
-        for job in jobs.values where job.phase == .running && job.directTask == nil {
+        await drain()
+        for job in jobs.values where job.isHandedOver {
             logger.notice("a running task is handed over", metadata: ["job": "\(job.job.id)"])
         }
         for job in Array(jobs.values) { release(job) }
@@ -101,4 +126,7 @@ extension ActiveJob {
         case .recovering, .preparing, .waiting, .backingOff, .ended: false
         }
     }
+
+    /// Whether the job runs where the next process can take it back.
+    fileprivate var isHandedOver: Bool { phase == .running && directTask == nil }
 }

@@ -78,6 +78,8 @@ package actor EngineCore {
     /// Delivered when they have been.
     let recovered = Signal<Void>()
     var isDraining = false
+    /// Until when jobs that run are waited for, once no more are taken.
+    var drainDeadline: NIODeadline?
     /// Whether the artifacts' disk has less room than `data.min_free`.
     var isDiskLow = false
     var isStopped = false

@@ -117,10 +117,13 @@ extension Live {
             try await running(server, long)
             server.signal(SIGTERM)
             try await Task.sleep(for: .milliseconds(200))
-            if let late = try? await server.client.send("POST", "/v1/jobs", body: ledger.body(milliseconds: 1)) {
-                #expect(late.status == 503, "\(late.text)")
-            }
+            let late = try await server.client.send("POST", "/v1/jobs", body: ledger.body(milliseconds: 1))
+            #expect(late.status == 503, "\(late.text)")
+            #expect(late.text.contains("/problems/draining"))
+            #expect(try await server.client.send("GET", "/readyz").status == 503)
+            #expect(try await job(server, long)["state"] == "running")
             #expect(try await server.stop() == 0)
+            #expect(server.log.contains("takes no more jobs and waits for those that run at_most=30s running="))
             try await server.start()
             #expect(try await job(server, short, wait: 30)["state"] == "completed")
             #expect(try await job(server, long, wait: 30)["state"] == "completed")
