@@ -61,11 +61,11 @@ package struct EnvironmentManifest: Sendable, Codable, Equatable {
     }
 
     /// What was done, in one line.
-    var summary: String {
+    package var summary: String {
         let names = versions.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
         let text = names.prefix(8).joined(separator: ", ") + (names.count > 8 ? " and \(names.count - 8) more" : "")
         let seconds = (buildSeconds * 10).rounded() / 10
-        let size = bytes < 1 << 20 ? "\(bytes >> 10) KiB" : "\(Double(bytes * 10 >> 20) / 10) MiB"
+        let size = bytes < 1 << 20 ? "\(bytes >> 10) KiB" : "\(Double((bytes * 10) >> 20) / 10) MiB"
         return "Installed \(text.isEmpty ? "nothing" : text) in \(seconds) s (\(size))"
     }
 

@@ -48,6 +48,21 @@ final class EnvironmentStoreTests {
         #expect(manifest.log == "done")
     }
 
+    @Test(
+        "what was installed is told with its size",
+        arguments: [
+            (1000, "0 KiB"), (512 << 10, "512 KiB"), (1 << 20, "1.0 MiB"), (72_500 << 10, "70.8 MiB"),
+            (3 << 30, "3072.0 MiB"),
+        ])
+    func summary(_ bytes: Int, _ size: String) async throws {
+        let store = try await open()
+        _ = try await store.provide(try EnvironmentKeyTests.need(), groupID: 60_001)
+        var manifest = try #require(store.list().first)
+        manifest.bytes = bytes
+        manifest.buildSeconds = 2.54
+        #expect(manifest.summary == "Installed x 1 in 2.5 s (\(size))")
+    }
+
     @Test("concurrent callers share one build, and one who gives up does not end it")
     func once() async throws {
         let builder = StubBuilder(isOpen: false)
