@@ -8,22 +8,25 @@ extension EnvironmentStore {
     func join(
         _ key: EnvironmentKey, _ need: EnvironmentNeed, _ groupID: Int, _ waiter: Waiter
     ) {
-        let outcome: Result<String, EngineError>? = state.withLock { state in
-            if state.isClosed { return .failure(EngineError(.draining, "the engine is shutting down")) }
+        let refusal: (error: EngineError, log: String)? = state.withLock { state in
+            if state.isClosed { return (EngineError(.draining, "the engine is shutting down"), "") }
             if let build = state.builds[key.text] {
                 state.builds[key.text]?.waiters[waiter.number] = waiter.continuation
                 if let listener = waiter.listener { build.log.listen(waiter.number, listener) }
                 return nil
             }
             if let failure = state.failures[key.text], failure.at.duration(to: .now) < options.failureMemory {
-                return .failure(failure.error)
+                return (failure.error, failure.log)
             }
             let log = start(key, need, groupID, &state)
             state.builds[key.text]?.waiters[waiter.number] = waiter.continuation
             if let listener = waiter.listener { log.listen(waiter.number, listener) }
             return nil
         }
-        if let outcome { waiter.continuation.resume(with: outcome) }
+        guard let refusal else { return }
+        // What the installer wrote is told to those, too, who only hear that it failed.
+        if !refusal.log.isEmpty { waiter.listener?(refusal.log) }
+        waiter.continuation.resume(throwing: refusal.error)
     }
 
     /// Starts a build that nobody waits for, unless it runs, is done, or has just failed.

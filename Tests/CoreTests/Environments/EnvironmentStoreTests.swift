@@ -96,7 +96,10 @@ final class EnvironmentStoreTests {
 
     @Test("a failure reaches the caller, leaves nothing behind, and is tried again after its time")
     func failure() async throws {
-        builder.counts.withLock { $0.failure = EngineError(.dependency, "no such package") }
+        builder.counts.withLock {
+            $0.failure = EngineError(.dependency, "no such package")
+            $0.output = "ERROR: nothing\n"
+        }
         let need = try EnvironmentKeyTests.need()
         options.failureMemory = .seconds(3600)
         let store = try await open()
@@ -106,6 +109,11 @@ final class EnvironmentStoreTests {
         }
         #expect(builder.counts.withLock { $0.builds } == 1)
         #expect(try FileManager.default.contentsOfDirectory(atPath: store.rootFolder).isEmpty)
+        let heard = Heard()
+        await #expect(throws: EngineError.self) {
+            try await store.provide(need, groupID: 60_001) { heard.take($0) }
+        }
+        #expect(heard.text == "ERROR: nothing\n", "from memory, what the installer wrote is told again")
         options.failureMemory = .zero
         let forgetful = try await open()
         for _ in 0..<2 {
