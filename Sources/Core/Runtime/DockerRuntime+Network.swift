@@ -14,7 +14,10 @@ extension DockerRuntime {
 
     package func prepare() async { await networks?.prepare() }
 
-    package func maintain() async { await networks?.maintain() }
+    package func maintain() async {
+        await tellOfHoles()
+        await networks?.maintain()
+    }
 
     package func close() async { await networks?.close() }
 

@@ -93,6 +93,8 @@ package final class DockerRuntime: SandboxRuntime {
     let lacksInodeLimit = Atomic(false)
     /// Whether the log tells that sandboxes have Podman's own filter of system calls.
     let toldOfFilter = Atomic(false)
+    /// Whether the log tells of published holes that the engine may have.
+    let toldOfHoles = Atomic(false)
     let puller: ImagePuller?
 
     package var transport: SupervisorTransport { options.transport }

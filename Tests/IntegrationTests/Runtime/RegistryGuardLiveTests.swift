@@ -51,7 +51,7 @@ extension Live {
             for word in ["refused", "dial", "lookup", "http"] { #expect(!message.contains(word), "\(message)") }
             let own = try await engine.run(request)
             #expect(own.job.error?.message.contains("connection refused") == true, "\(own.summary)")
-            for (tenant, job) in [(ann, told.job), (.default, own.job)] {
+            for (tenant, job) in [(ann, told.job), (TenantID.default, own.job)] {
                 let error = await #expect(throws: EngineError.self) {
                     try await engine.engine.buildEnvironment(for: request, tenant: tenant)
                 }
