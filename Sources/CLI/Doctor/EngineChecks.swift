@@ -37,14 +37,10 @@ struct EngineChecks {
         return .ok("container engine", text)
     }
 
-    /// CVE-2025-31133, CVE-2025-52565 and CVE-2025-52881: a container can be made to write into the host's procfs.
     private func runc(_ version: DockerVersion) -> Finding? {
         guard let text = version.componentVersion("runc") else { return nil }
-        let floor = [ReleaseNumber(1, 2, 8), ReleaseNumber(1, 3, 3), ReleaseNumber(1, 4, 0)]
-        if let number = ReleaseNumber(text), number.has(fixedIn: floor) { return .ok("runc", text) }
-        return .warn(
-            "runc", "\(text): CVE-2025-31133, CVE-2025-52565 and CVE-2025-52881 (escapes through procfs) may be open",
-            "upgrade runc to 1.2.8, 1.3.3 or later, or make sure that the distribution has backported the fixes")
+        guard let hole = version.runcHole else { return .ok("runc", text) }
+        return .warn("runc", hole.text, hole.remedy)
     }
 
     /// CVE-2024-25621: folders of containerd that other users of the host can enter.
