@@ -36,4 +36,25 @@ struct GatewayAnswerTests {
             #expect((output.code, output.out) == (0, "\(id) completed\n"), "\(output.err)")
         }
     }
+
+    @Test("output that a gateway tells again after its restart is shown once", arguments: [false, true])
+    func toldAgain(asJSON: Bool) async throws {
+        let id = JobID()
+        func log(_ seq: Int, _ data: String) -> String {
+            #"{"type":"log","job_id":"\#(id)","seq":\#(seq),"stream":"stdout","data":"\#(data)"}"# + "\n"
+        }
+        func update(_ seq: Int, _ status: String) -> String {
+            #"{"type":"job_update","job_id":"\#(id)","seq":\#(seq),"status":"\#(status)"}"# + "\n"
+        }
+        let before = update(1, "queued") + update(2, "running") + log(3, #"eins\n"#) + log(4, "zw")
+        let after =
+            update(5_000_000, "queued") + update(5_000_001, "running") + log(5_000_002, #"eins\nzwei\nd"#)
+            + log(5_000_003, #"rei\n"#) + update(5_000_004, "completed")
+        try await StubGateway.with([(200, before), (200, after)]) { tool in
+            let output = try await tool.run(["logs", "-f", id.description] + (asJSON ? ["--json"] : []))
+            guard asJSON else { return #expect(output.out == "eins\nzwei\ndrei\n", "\(output.err)") }
+            let lines = try output.out.split(separator: "\n").map { try JSONValue(parsing: Array($0.utf8)) }
+            #expect(lines.map { $0["data"] } == ["eins\n", "zw", "ei\nd", "rei\n"], "\(output.out)")
+        }
+    }
 }

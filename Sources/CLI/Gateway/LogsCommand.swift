@@ -57,11 +57,17 @@ struct LogsCommand: AsyncParsableCommand {
         if !follow, try await JobReport(client.call("GET", "/v1/jobs/\(job)").body).state?.isTerminal != true {
             throw CommandExit(CommandExit.failed, "the job has not ended: add --follow to see its output as JSON.")
         }
+        var retold = RetoldOutput()
         try await client.events(of: job) { line in
             let event = try JobReport.parse(line)
-            guard event["type"]?.string == "log" else { return }
+            retold.note(event["seq"]?.integer)
+            guard event["type"]?.string == "log", let told = event["data"]?.stringBytes else { return }
+            let data = retold.news(of: event["stream"]?.string ?? "", told)
             if let stream, stream != .all, event["stream"]?.string != stream.rawValue { return }
-            try Console.json(line)
+            guard data.count < told.count else { return try Console.json(line) }
+            guard !data.isEmpty, case .object(var members) = try JSONValue(parsing: line) else { return }
+            members["data"] = .string(String(decoding: data, as: UTF8.self))
+            try Console.json(JSONValue.object(members).serialized())
         }
     }
 }

@@ -8,6 +8,7 @@ final class EventPrinter {
     private let keepsOutput: Bool
     /// What the job waits for, for messages.
     private(set) var stage = "waiting"
+    private var retold = RetoldOutput()
 
     init(progress: ProgressLine, keepsOutput: Bool) {
         self.progress = progress
@@ -19,9 +20,12 @@ final class EventPrinter {
     /// - Throws: ``CommandExit`` when standard output cannot be written any more.
     func show(_ json: [UInt8]) throws {
         let event = try JobReport.parse(json)
+        retold.note(event["seq"]?.integer)
         switch event["type"]?.string {
         case "log":
-            guard let data = event["data"]?.stringBytes else { return }
+            guard let told = event["data"]?.stringBytes else { return }
+            let data = Array(retold.news(of: event["stream"]?.string ?? "", told))
+            guard !data.isEmpty else { return }
             if event["stream"]?.string == LogStream.build.rawValue { return showBuild(data) }
             progress.hide(endsLine: data.last == 0x0A)
             if event["stream"]?.string == LogStream.stdout.rawValue, !keepsOutput {
