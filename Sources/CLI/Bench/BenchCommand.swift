@@ -45,35 +45,40 @@ struct BenchCommand: AsyncParsableCommand {
         configuration.allocation.cpus = 4096
         configuration.allocation.memoryBytes = 4 << 40
         configuration.gateway.port = 0
-        let bench = try await BenchRun(
-            configuration: configuration, logger: common.logger(configuration, level: .warning), note: note)
+        // From here on a signal is no reason to leave containers behind.
+        let interrupts = Interrupts()
         defer {
             // A temporary folder that stays behind is the system's to clean.
             try? FileManager.default.removeItem(at: folder)
         }
-        if payloads { return try await measurePayloads(bench) }
-        let report: BenchReport
-        do {
-            report = try await bench.report(count: count, jobs: jobs, callers: callers, cold: cold)
-        } catch {
-            await bench.stop()
-            throw error
+        let bench = try await BenchRun(
+            configuration: configuration, logger: common.logger(configuration, level: .warning), note: note)
+        let measuring = Task { try await measure(bench) }
+        let listening = Task { () -> Int32? in
+            for await number in interrupts.signals {
+                note("ended by a signal, cleaning up")
+                measuring.cancel()
+                return number
+            }
+            return nil
         }
+        let measured = await measuring.result
+        listening.cancel()
+        let interrupted = await listening.value
         await bench.stop()
-        print(common.json ? String(decoding: report.json.serialized(), as: UTF8.self) : report.text)
+        if let interrupted { throw CommandExit(128 + interrupted) }
+        print(try measured.get())
     }
 
-    private func measurePayloads(_ bench: BenchRun) async throws {
-        let report: PayloadReport
-        do {
-            report = try await PayloadBench(engine: bench.engine, sizeBytes: 16 << 20).report(
+    /// Measures what is asked for; gives the report as it is printed.
+    private func measure(_ bench: BenchRun) async throws -> String {
+        if payloads {
+            let report = try await PayloadBench(engine: bench.engine, sizeBytes: 16 << 20).report(
                 count: max(1, payloadCount))
-        } catch {
-            await bench.stop()
-            throw error
+            return common.json ? String(decoding: report.json.serialized(), as: UTF8.self) : report.text
         }
-        await bench.stop()
-        print(common.json ? String(decoding: report.json.serialized(), as: UTF8.self) : report.text)
+        let report = try await bench.report(count: count, jobs: jobs, callers: callers, cold: cold)
+        return common.json ? String(decoding: report.json.serialized(), as: UTF8.self) : report.text
     }
 
     @Sendable private func note(_ text: String) { FileHandle.standardError.write(Data("bench: \(text)\n".utf8)) }

@@ -160,6 +160,7 @@ final class BenchRun: Sendable {
     ) async throws {
         let clock = ContinuousClock()
         for _ in 0..<count {
+            try Task.checkCancellation()
             if pause > .zero { usleep(UInt32(pause.components.attoseconds / 1_000_000_000_000)) }
             let began = clock.now
             try await body()

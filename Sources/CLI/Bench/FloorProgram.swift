@@ -63,7 +63,8 @@ final class FloorProgram {
 
     func stop() async {
         do {
-            try await runtime.destroy(handle)
+            // Also where whoever measures was cancelled.
+            try await Task { [runtime, handle] in try await runtime.destroy(handle) }.value
             try FileManager.default.removeItem(at: folder)
         } catch {
             FileHandle.standardError.write(Data("the floor's container was not removed: \(error)\n".utf8))

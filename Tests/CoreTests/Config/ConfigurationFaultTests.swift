@@ -65,7 +65,7 @@ struct BadFile: Sendable, CustomTestStringConvertible {
         BadFile("sandbox:\n  cpus: nan\n", 2, 9, "sandbox.cpus", "needs a number"),
         BadFile("sandbox:\n  cpus: 0\n", 2, 9, "sandbox.cpus", "must be from 0.01 to 1024.0"),
         BadFile("sandbox:\n  memory: 512q\n", 2, 11, "sandbox.memory", "needs a size such as"),
-        BadFile("sandbox:\n  memory: 1k\n", 2, 11, "sandbox.memory", "must be from 16m to 64t"),
+        BadFile("sandbox:\n  memory: 1k\n", 2, 11, "sandbox.memory", "must be from 32m to 64t"),
         BadFile("sandbox:\n  memory: -512m\n", 2, 11, "sandbox.memory", "needs a size"),
         BadFile("jobs:\n  default_timeout: soon\n", 2, 20, "jobs.default_timeout", "needs a duration such as"),
         BadFile("jobs:\n  default_timeout: 5m1h\n", 2, 20, "jobs.default_timeout", "needs a duration"),
