@@ -53,8 +53,10 @@ extension EngineCore {
     }
 
     /// Takes no more jobs, and waits up to `jobs.drain_timeout` for those that run; all calls together as long as one.
-    package func drain() async {
-        let isFirst = drainDeadline == nil
+    package func drain() async { await drain(told: true) }
+
+    private func drain(told: Bool) async {
+        let isFirst = drainDeadline == nil && told
         let limit = configuration.jobs.drainTimeout
         let started = NIODeadline.now()
         let deadline = drainDeadline ?? started + .nanoseconds(Int64(limit.seconds * 1e9))
@@ -84,7 +86,8 @@ extension EngineCore {
     /// Takes no more jobs, waits for those that run, and removes every sandbox that runs none.
     package func stop() async {
         guard !isStopped else { return }
-        await drain()
+        // An engine that has no jobs, such as one whose start failed, has nothing to say of them.
+        await drain(told: !jobs.isEmpty)
         for job in jobs.values where job.isHandedOver {
             logger.notice("a running task is handed over", metadata: ["job": "\(job.job.id)"])
         }
