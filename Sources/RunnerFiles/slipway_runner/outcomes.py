@@ -103,6 +103,19 @@ def usage_of(usage: Any) -> Dict[str, Any]:
     }
 
 
+def of_end(job: Any, status: int, usage: Any, oom: bool) -> Dict[str, Any]:
+    """Return the fields of RESULT for a job whose process ended without an answer."""
+    if job.forced is None:
+        return from_status(status, usage, job.fields["kind"], oom)
+    fields = blank(job.forced)
+    fields["usage"] = usage_of(usage)
+    if os.WIFSIGNALED(status):
+        fields["signal"] = os.WTERMSIG(status)
+    if job.misuse is not None:
+        fields["error"] = error("ProtocolMisuse", job.misuse)
+    return fields
+
+
 def from_status(status: int, usage: Any, kind: str, oom: bool) -> Dict[str, Any]:
     """Return the fields of RESULT for a process that ended without an answer."""
     if os.WIFSIGNALED(status):

@@ -424,7 +424,8 @@ class Slot:
             return
         job = self.job
         if job is not None and job.result is None and job.pending is None:
-            fields = self._fields_of_end(job, status, usage)
+            oom = job.forced is None and self._host.oom_kills() > self._oom_before
+            fields = outcomes.of_end(job, status, usage, oom)
             fields["run"] = time.monotonic() - job.begun
             self._finish(fields, [])
         if self._timer is not None:
@@ -438,18 +439,6 @@ class Slot:
         self.next_help = 0.0
         self._swept = self._scrubbed = 0
         self._host.remove_folder(child.folder)
-
-    def _fields_of_end(self, job: Job, status: int, usage: Any) -> Dict[str, Any]:
-        if job.forced is None:
-            oom = self._host.oom_kills() > self._oom_before
-            return outcomes.from_status(status, usage, job.fields["kind"], oom)
-        fields = outcomes.blank(job.forced)
-        fields["usage"] = outcomes.usage_of(usage)
-        if os.WIFSIGNALED(status):
-            fields["signal"] = os.WTERMSIG(status)
-        if job.misuse is not None:
-            fields["error"] = outcomes.error("ProtocolMisuse", job.misuse)
-        return fields
 
     def starved(self) -> None:
         """End the task as out of memory, if the zygote ended of that since it began."""

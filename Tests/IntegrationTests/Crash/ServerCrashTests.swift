@@ -123,7 +123,7 @@ extension Live {
             #expect(try await server.client.send("GET", "/readyz").status == 503)
             #expect(try await job(server, long)["state"] == "running")
             #expect(try await server.stop() == 0)
-            #expect(server.log.contains("takes no more jobs and waits for those that run at_most=30s running="))
+            #expect(server.log.contains("takes no more jobs and waits for those that run at_most=3s running=2"))
             try await server.start()
             #expect(try await job(server, short, wait: 30)["state"] == "completed")
             #expect(try await job(server, long, wait: 30)["state"] == "completed")
