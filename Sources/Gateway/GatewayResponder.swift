@@ -48,7 +48,10 @@ struct GatewayResponder: HTTPResponder {
                 problem.headers[.rateLimit] = "\"queue\";r=0;t=\(problem.headers[.retryAfter] ?? "1")"
             }
             if let cause = problem.cause {
-                context.logger.error("request failed", metadata: ["error": "\(cause)", "slug": "\(problem.slug)"])
+                // Whoever comes while the engine drains is refused on purpose.
+                let level: Logger.Level = problem.slug == EngineError.Code.draining.rawValue ? .info : .error
+                context.logger.log(
+                    level: level, "request failed", metadata: ["error": "\(cause)", "slug": "\(problem.slug)"])
             }
             response = problem.response(instance: Self.instance(request), requestID: requestID)
             if problem.closesConnection { Self.closeSoon(context.channel) }
