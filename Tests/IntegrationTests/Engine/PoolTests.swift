@@ -37,6 +37,10 @@ extension Live {
             let outcome = try await engine.run(source: Self.look) { $0.resources.memoryBytes = 200 << 20 }
             #expect(Self.isLoaded(outcome) == ["decimal"], "\(outcome.summary)")
             #expect(outcome.job.start == .stem)
+            // While it is being cleaned, the next stem cell would be taken.
+            try await waitUntil("the sandbox is free again") {
+                await engine.engine.pools().contains { $0.name == "small" && $0.warm == 1 && $0.busy == 0 }
+            }
             let again = try await engine.run(source: Self.look) { $0.resources.memoryBytes = 250 << 20 }
             #expect(again.job.start == .warm && again.job.sandbox == outcome.job.sandbox)
             let other = try await engine.run(source: Self.look)
