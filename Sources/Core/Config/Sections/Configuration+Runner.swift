@@ -49,8 +49,8 @@ extension Configuration.Runner: ConfigurationSection {
             tune: "Raise it for modules that take minutes to import.")
         Field.value(
             "huge_pages", \.hugePages, .bool,
-            "Whether what a sandbox's tasks share is kept on huge pages, where the kernel has them: a short task then takes a "
-                + "fifth less of the processor's time, and each sandbox 10 to 15 MB more memory.",
+            "Whether what a sandbox's tasks share is kept on huge pages, where the kernel has them: a short task then "
+                + "takes 12 to 23 % less of the processor's time, and each sandbox 10 to 15 MB more memory.",
             tune: "Turn it off for many sandboxes in little memory, or where an image's Python gets on badly with it.")
     }
 
