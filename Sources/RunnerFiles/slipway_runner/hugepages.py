@@ -232,6 +232,11 @@ def _blocks() -> Iterator[int]:
             block += BLOCK_BYTES
 
 
+def wanted() -> bool:
+    """Whether the operator lets the runner use huge pages."""
+    return _wanted
+
+
 def _supported() -> bool:
     if not _wanted:
         return False

@@ -22,7 +22,7 @@ import sys
 import time
 import types
 
-from . import execute, heap, linux, packing
+from . import execute, heap, hugepages, linux, packing
 from .limits import EXIT_NO_CHANNEL, output_folder, task_folder
 
 TYPE_CHECKING = False  # As in typing, whose pages every fork would pay for.
@@ -281,7 +281,7 @@ def _rehearse() -> None:
 
 def _rest(first: bytes, size: int) -> Optional[bytearray]:
     """Read what follows of the input into its place."""
-    if size >= LARGE_BYTES:
+    if size >= LARGE_BYTES and hugepages.wanted():
         linux.widen_heap(2 * size)  # For what comes in, and what is made of it.
     body = bytearray(size)
     view = memoryview(body)
