@@ -86,6 +86,9 @@ static const unsigned char outcomes_py[] = {
 static const unsigned char outputs_py[] = {
 #embed "slipway_runner/outputs.py"
 };
+static const unsigned char pulse_py[] = {
+#embed "slipway_runner/pulse.py"
+};
 static const unsigned char relay_py[] = {
 #embed "slipway_runner/relay.py"
 };
@@ -149,6 +152,7 @@ static const struct slipway_runner_file files[] = {
     {"nursery.py", nursery_py, sizeof nursery_py},
     {"outcomes.py", outcomes_py, sizeof outcomes_py},
     {"outputs.py", outputs_py, sizeof outputs_py},
+    {"pulse.py", pulse_py, sizeof pulse_py},
     {"relay.py", relay_py, sizeof relay_py},
     {"packing.py", packing_py, sizeof packing_py},
     {"relocation.py", relocation_py, sizeof relocation_py},

@@ -9,6 +9,7 @@ import pytest
 from slipway_runner import hygiene
 
 VERSION_1 = {
+    "cpuacct/cpuacct.usage": "1234567000\n",
     "pids/pids.current": "7\n",
     "pids/pids.max": "128\n",
     "memory/memory.max_usage_in_bytes": "4362240\n",
@@ -16,6 +17,7 @@ VERSION_1 = {
 }
 VERSION_2 = {
     "cgroup.controllers": "cpuset cpu io memory hugetlb pids rdma misc\n",
+    "cpu.stat": "usage_usec 1234567\nuser_usec 1034567\nsystem_usec 200000\n",
     "pids.current": "7\n",
     "pids.max": "128\n",
     "memory.peak": "4362240\n",
@@ -34,7 +36,7 @@ def reader(
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    for name in ("PIDS_FILES", "OOM_FILES", "PEAK_FILES"):
+    for name in ("PIDS_FILES", "OOM_FILES", "PEAK_FILES", "USAGE_FILES"):
         paths = getattr(hygiene, name)
         assert all(path.startswith("/sys/fs/cgroup/") for path in paths)
         moved = tuple(str(folder / path[len("/sys/fs/cgroup/") :]) for path in paths)
@@ -51,6 +53,7 @@ def test_both_versions_tell_the_same(
     assert found.process_limit() == 128
     assert found.oom_kills() == 2
     assert found.memory_peak() == 4362240
+    assert found.processor_seconds() == 1.234567
     assert "no-pids-cgroup" not in found.degraded
 
 
@@ -65,11 +68,16 @@ def test_counts_are_read_anew(
             path.write_text("9\n")
         elif name.endswith(("memory.peak", "max_usage_in_bytes")):
             path.write_text("5000000\n")
+        elif name.endswith("cpuacct.usage"):
+            path.write_text("2000000000\n")
+        elif name == "cpu.stat":
+            path.write_text(text.replace("1234567", "2000000"))
         elif "memory" in name:
             path.write_text(text.replace("oom_kill 2", "oom_kill 3"))
     assert found.processes() == 9
     assert found.oom_kills() == 3
     assert found.memory_peak() == 5000000
+    assert found.processor_seconds() == 2.0
 
 
 def test_without_a_limit_there_is_none(
@@ -86,6 +94,7 @@ def test_without_control_groups_it_says_so(
     assert found.process_limit() is None
     assert found.oom_kills() == 0
     assert found.memory_peak() is None
+    assert found.processor_seconds() is None
     assert "no-pids-cgroup" in found.degraded
 
 

@@ -106,8 +106,9 @@ private struct PodmanInfo: Decodable, Sendable {
 /// Limits in the form of the OCI runtime specification.
 private struct PodmanResources: Encodable {
     struct Processors: Encodable {
-        let quota: Int64
-        let period = DockerClient.quotaPeriodMicroseconds
+        let quota: Int64?
+        let period: Int64?
+        let cpus: String?
     }
 
     struct Memory: Encodable {
@@ -122,9 +123,12 @@ private struct PodmanResources: Encodable {
     let pids: Processes?
 
     init(_ update: DockerClient.ResourceUpdate) {
-        cpu = update.nanoCPUs.map {
-            Processors(quota: max(1000, $0 * DockerClient.quotaPeriodMicroseconds / 1_000_000_000))
-        }
+        let quota = update.nanoCPUs.map { max(1000, $0 * DockerClient.quotaPeriodMicroseconds / 1_000_000_000) }
+        cpu =
+            quota == nil && update.processors == nil
+            ? nil
+            : Processors(
+                quota: quota, period: quota.map { _ in DockerClient.quotaPeriodMicroseconds }, cpus: update.processors)
         memory =
             update.memoryBytes == nil && update.memorySwapBytes == nil
             ? nil : Memory(limit: update.memoryBytes, swap: update.memorySwapBytes)

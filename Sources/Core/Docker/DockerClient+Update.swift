@@ -5,15 +5,18 @@ extension DockerClient {
         package var memoryBytes: Int64?
         package var memorySwapBytes: Int64?
         package var processLimit: Int64?
+        /// The processors that it may use, such as `0,2`.
+        package var processors: String?
 
         package init(
             nanoCPUs: Int64? = nil, memoryBytes: Int64? = nil, memorySwapBytes: Int64? = nil,
-            processLimit: Int64? = nil
+            processLimit: Int64? = nil, processors: String? = nil
         ) {
             self.nanoCPUs = nanoCPUs
             self.memoryBytes = memoryBytes
             self.memorySwapBytes = memorySwapBytes
             self.processLimit = processLimit
+            self.processors = processors
         }
 
         enum CodingKeys: String, CodingKey {
@@ -21,6 +24,7 @@ extension DockerClient {
             case memoryBytes = "Memory"
             case memorySwapBytes = "MemorySwap"
             case processLimit = "PidsLimit"
+            case processors = "CpusetCpus"
         }
     }
 

@@ -78,7 +78,7 @@ struct EngineAssembly {
     }
 
     private func storeOptions(_ folders: EngineFolders) -> JobStore.Options {
-        JobStore.Options(
+        var options = JobStore.Options(
             path: folders.data.appendingPathComponent("jobs.sqlite").path,
             busyTimeoutMilliseconds: Int(configuration.store.busyTimeout.seconds * 1000),
             walBytes: configuration.store.walPrewarmBytes, commitBatchMax: configuration.store.commitBatchMax,
@@ -86,6 +86,8 @@ struct EngineAssembly {
             flushIntervalMilliseconds: Int(configuration.store.flushInterval.seconds * 1000),
             flushDelayMilliseconds: Int(configuration.store.flushDelay.seconds * 1000),
             flushBatch: configuration.store.flushBatch, checkLimitBytes: 64 << 20)
+        options.isUrgent = configuration.store.realtime
+        return options
     }
 
     private func dockerClient(_ folders: EngineFolders) throws -> DockerClient {

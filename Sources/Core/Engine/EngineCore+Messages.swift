@@ -18,8 +18,8 @@ extension EngineCore {
 
     private func handle(_ message: RunnerMessage, from sandbox: Sandbox) {
         switch message {
-        case .heartbeat:
-            break
+        case .heartbeat(let load):
+            if let load { noteLoad(load, of: sandbox) }
         case .hello(let hello):
             greeted(sandbox, hello)
         case .ready(let ready):
@@ -64,6 +64,7 @@ extension EngineCore {
             let slot = sandbox.slot(of: job)
             slot.cleaning = reference
             slot.job = nil
+            noteEnd(result, in: sandbox)
             finish(job, result, body: body, sandbox: sandbox)
         case .clean(let reference, let clean):
             if sandbox.slots.contains(where: { $0.cleaning == reference }) { counters.cpuSeconds += clean.cpuSeconds }

@@ -10,6 +10,8 @@ extension EngineCore {
                 text.sample("slipway_sandboxes", labels.merging(["state": state]) { $1 }, count)
             }
         }
+        text.family("slipway_sandboxes_pinned", "gauge", "Sandboxes that are kept to some processors.")
+        text.sample("slipway_sandboxes_pinned", [:], sandboxes.values.count { $0.pinned != nil })
         text.family("slipway_pool_running", "gauge", "Tasks that have a slot of a sandbox.")
         pools.each { text.sample("slipway_pool_running", $0, $1.running) }
         text.family("slipway_pool_waiting", "gauge", "Jobs that wait for a sandbox of the pool.")

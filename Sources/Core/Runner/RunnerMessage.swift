@@ -19,6 +19,8 @@ package enum RunnerMessage: Sendable {
         package var busySlots: Set<Int>
         /// The slots of the attempts that have not been swept yet.
         package var places: [TaskReference: Int]
+        /// The processors that the sandbox may use; nil where the supervisor does not say.
+        package var processors: ProcessorList?
 
         /// The interpreter's version as major and minor, such as `3.11`.
         package var pythonMinor: String {
@@ -109,7 +111,8 @@ package enum RunnerMessage: Sendable {
     case output(TaskReference, OutputPart, ByteBuffer)
     case outputs(TaskReference, OutputSummary)
     case clean(TaskReference, Clean)
-    case heartbeat
+    /// `load` is the number of processors that were in use, while a task runs for long.
+    case heartbeat(load: Double?)
     case fault(Fault)
 
     private static let sizes = 0...Int(1 << 40)
@@ -155,7 +158,7 @@ package enum RunnerMessage: Sendable {
                     unstarted: try fields.references("unstarted"), begun: try fields.optionalReferences("begun")))
         case .heartbeat:
             _ = (try fields.seconds("uptime"), try fields.optionalInteger("busy", in: 0...1024))
-            self = .heartbeat
+            self = .heartbeat(load: try fields.seconds("load"))
         case .welcome, .configure, .start, .input, .cancel, .acknowledge, .shutdown, .call:
             throw .kind(frame.kind.rawValue)
         }
@@ -169,7 +172,8 @@ package enum RunnerMessage: Sendable {
             cgroup: try fields.optionalString("cgroup") ?? "none",
             configured: try fields.optionalString("configured"), running: try fields.references("running"),
             results: try fields.references("results"), queued: try fields.references("queued"),
-            busySlots: try busySlots(fields), places: try places(fields))
+            busySlots: try busySlots(fields), places: try places(fields),
+            processors: try fields.optionalString("processors").flatMap { ProcessorList($0) })
     }
 
     private static func busySlots(_ fields: HeaderFields) throws(Frame.Violation) -> Set<Int> {

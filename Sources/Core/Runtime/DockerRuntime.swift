@@ -184,6 +184,10 @@ package final class DockerRuntime: SandboxRuntime {
         try await client.updateContainer(handle.reference, .init(nanoCPUs: Int64(sandboxClass.cpus * 1e9)))
     }
 
+    package func keep(_ handle: SandboxHandle, to processors: ProcessorList) async throws {
+        try await client.updateContainer(handle.reference, .init(processors: processors.text))
+    }
+
     package func destroy(_ handle: SandboxHandle) async throws {
         forgetTail(of: handle.id)
         // A pooled sandbox is killed, never stopped: its first process need not obey SIGTERM.

@@ -36,6 +36,9 @@ package protocol SandboxRuntime: Sendable {
     /// Takes back from a sandbox what it was given for its start alone, once its supervisor has answered.
     func confine(_ handle: SandboxHandle, to sandboxClass: SandboxClass) async throws
 
+    /// Lets a sandbox use these processors only, which are some of those that its supervisor named.
+    func keep(_ handle: SandboxHandle, to processors: ProcessorList) async throws
+
     /// Attaches to the supervisor of a sandbox that runs, where that is the transport.
     func attach(_ handle: SandboxHandle) async throws -> any SandboxStream
 
@@ -87,6 +90,11 @@ extension SandboxRuntime {
 
     /// Nothing was given for the start alone.
     package func confine(_ handle: SandboxHandle, to sandboxClass: SandboxClass) async throws {}
+
+    /// Refuses: not every runtime has processors to give.
+    package func keep(_ handle: SandboxHandle, to processors: ProcessorList) async throws {
+        throw EngineError(.notSupported, "the runtime \(name) cannot keep sandboxes to some processors")
+    }
 
     /// Supervisors dial a socket.
     package var transport: SupervisorTransport { .unix }

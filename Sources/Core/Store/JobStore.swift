@@ -28,6 +28,8 @@ package final class JobStore: Sendable {
         package var flushBatch: Int
         /// Database size up to which all pages are checked at the start.
         package var checkLimitBytes: Int
+        /// Whether the thread that commits goes before others where the process may have it so.
+        package var isUrgent = false
 
         package init(
             path: String, busyTimeoutMilliseconds: Int, walBytes: Int, commitBatchMax: Int, queueMax: Int,
@@ -68,7 +70,8 @@ package final class JobStore: Sendable {
             try Self.makeDurable(pool, options)
             Self.prewarm(pool, options)
             writer = StoreWriter(
-                pool: pool, batchMax: options.commitBatchMax, queueMax: options.queueMax, errors: errors)
+                pool: pool, batchMax: options.commitBatchMax, queueMax: options.queueMax, isUrgent: options.isUrgent,
+                errors: errors)
             flusher = try StoreFlusher(options: options, pool: pool, artifacts: artifacts, writer: writer)
             try writer.start()
         } catch {

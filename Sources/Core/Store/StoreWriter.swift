@@ -3,6 +3,10 @@ import Foundation
 import GRDB
 import Synchronization
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 /// The one thread that writes: it takes whatever has come in, commits it in one transaction, then answers.
 ///
 /// While a commit waits for the disk, callers queue up for the next one; that is what makes a thousand submits a second
@@ -26,6 +30,7 @@ final class StoreWriter: Sendable {
     private let pool: DatabasePool
     private let batchMax: Int
     private let queueMax: Int
+    private let isUrgent: Bool
     private let inbox = Mutex(Inbox())
     private let wake = DispatchSemaphore(value: 0)
     private let stopped = DispatchSemaphore(value: 0)
@@ -38,10 +43,12 @@ final class StoreWriter: Sendable {
     /// When the last transaction was committed, in nanoseconds of the monotonic clock.
     private let committedAt = Atomic<UInt64>(0)
 
-    init(pool: DatabasePool, batchMax: Int, queueMax: Int, errors: StoreErrors) {
+    /// - Parameter isUrgent: Whether the thread goes before others where it may.
+    init(pool: DatabasePool, batchMax: Int, queueMax: Int, isUrgent: Bool, errors: StoreErrors) {
         self.pool = pool
         self.batchMax = max(1, batchMax)
         self.queueMax = max(1, queueMax)
+        self.isUrgent = isUrgent
         self.errors = errors
     }
 
@@ -49,12 +56,28 @@ final class StoreWriter: Sendable {
     func start() throws {
         let opened = try pool.writeWithoutTransaction { try StoreSession($0) }
         let thread = Thread { [self] in
+            if isUrgent { Self.goBeforeOthers() }
             var session = opened
             while let entries = take() { commit(entries, &session) }
             stopped.signal()
         }
         thread.name = "slipway-store"
         thread.start()
+    }
+
+    /// Takes the lowest real-time priority for the calling thread (sched(7)), where the process may.
+    ///
+    /// Every answer waits for this thread, which works for a fraction of a millisecond, waits for the disk, and works
+    /// again: as one among others it would be kept waiting for what it took the moment before, until the scheduler's
+    /// next tick. Threads that it starts do not inherit it.
+    private static func goBeforeOthers() {
+        #if canImport(Glibc)
+            // SCHED_RESET_ON_FORK of <linux/sched.h>, which the C library declares only under _GNU_SOURCE.
+            let resetOnFork: Int32 = 0x4000_0000
+            var parameters = sched_param(sched_priority: sched_get_priority_min(SCHED_RR))
+            // Without the privilege it stays one among others, only later at times.
+            _ = sched_setscheduler(0, SCHED_RR | resetOnFork, &parameters)
+        #endif
     }
 
     /// Hands an operation over; `completion` is called exactly once, after the commit.

@@ -10,7 +10,6 @@ import contextlib
 import os
 import signal
 import sys
-import time
 from importlib.machinery import EXTENSION_SUFFIXES
 from typing import TYPE_CHECKING, Any, Deque, Dict, Iterator, List, Optional, Set, Tuple
 
@@ -21,6 +20,7 @@ from .frames import Violation
 from .jobs import Job, begun_or_not
 from .loop import Loop
 from .nursery import Nursery
+from .pulse import Pulse, processors
 from .sanitation import make_sanitation
 from .slot import IDLE, Slot
 from .spawn import spawn
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 ENDED_REMEMBERED = 64
 UNACKNOWLEDGED = 256
-BACKLOG_BYTES = 1048576
 
 
 class Supervisor:
@@ -57,7 +56,6 @@ class Supervisor:
         self.python = "%d.%d" % sys.version_info[:2]
         self.jobs: Dict[Key, Job] = {}
         self._ended: Deque[Key] = collections.deque(maxlen=ENDED_REMEMBERED)
-        self._began = time.monotonic()
         self._batch: Optional[List[frames.Whole]] = None
         self._open = False
         self._welcomed_before = False
@@ -66,7 +64,6 @@ class Supervisor:
         self.output_limits: Optional[Dict[str, int]] = None
         self._configuring: Optional[Dict[str, Any]] = None
         self._retired: Set[int] = set()
-        self._beating = False
         uids = settings.get("uids")
         self._zygote_uid = uids["zygote"] if uids else None
         count = settings.get("slots", 1)
@@ -76,6 +73,7 @@ class Supervisor:
             Slot(self, index, list(pairs[2 * index : 2 * index + 2]))
             for index in range(count)
         ]
+        self.pulse = Pulse(self)
         self.gid: Optional[int] = None
         self.nursery = self._new_nursery(zygote)
         self.channel = self._new_channel(ends)
@@ -157,6 +155,7 @@ class Supervisor:
             "libc": linux.c_library(),
             "degraded": self._degraded(),
             "cgroup": self.sanitation.cgroup,
+            "processors": processors(),
             "configured": self._configured,
             "running": running,
             "results": results,
@@ -189,14 +188,6 @@ class Supervisor:
     def backlog(self) -> int:
         """Bytes that the host has not read yet."""
         return self.channel.queued_bytes
-
-    def _beat(self) -> None:
-        period = float(self.settings.get("heartbeat", 1.0))
-        self.loop.after(period, self._beat)
-        if self._open and self.channel.queued_bytes < BACKLOG_BYTES:
-            uptime = round(time.monotonic() - self._began, 3)
-            header = {"uptime": uptime, "busy": self.busy}
-            self.channel.send([frames.encode(frames.HEARTBEAT, header)])
 
     @property
     def busy(self) -> int:
@@ -257,9 +248,7 @@ class Supervisor:
                 self.channel.send(made)
         for slot in self.slots:
             slot.resume()
-        if not self._beating:
-            self._beating = True
-            self._beat()
+        self.pulse.start()
 
     def _forget(self, key: Key) -> None:
         job = self.jobs.pop(key)

@@ -20,6 +20,7 @@ PEAK_FILES = (
     "/sys/fs/cgroup/memory/memory.max_usage_in_bytes",
     "/sys/fs/cgroup/memory.peak",
 )
+USAGE_FILES = ("/sys/fs/cgroup/cpuacct/cpuacct.usage", "/sys/fs/cgroup/cpu.stat")
 IPC_KINDS = ("shm", "sem", "msg")
 SYSVIPC = tuple("/proc/sysvipc/" + kind for kind in IPC_KINDS)
 MQUEUE = "/dev/mqueue"
@@ -102,6 +103,7 @@ class Hygiene:
         self._pids = open_first(PIDS_FILES)
         self._oom = open_first(OOM_FILES)
         self._peak = open_first(PEAK_FILES)
+        self._usage = open_first(USAGE_FILES)
         if self._pids is None:
             self.degraded.append("no-pids-cgroup")
         self._tables = [fd for fd in map(_open, SYSVIPC) if fd is not None]
@@ -169,6 +171,18 @@ class Hygiene:
             return None
         try:
             return int(os.pread(self._peak, 32, 0))
+        except (OSError, ValueError):
+            return None
+
+    def processor_seconds(self) -> Optional[float]:
+        """Return the processor time that the container has used; None where unknown."""
+        if self._usage is None:
+            return None
+        try:
+            text = os.pread(self._usage, 256, 0)
+            if text.startswith(b"usage_usec "):
+                return int(text.split()[1]) / 1e6
+            return int(text) / 1e9
         except (OSError, ValueError):
             return None
 

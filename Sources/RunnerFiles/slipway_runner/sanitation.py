@@ -40,6 +40,7 @@ class ContainerSanitation:
         self._process_limit = self._hygiene.process_limit()
         self.oom_kills = self._hygiene.oom_kills
         self.memory_peak = self._hygiene.memory_peak
+        self.processor_seconds = self._hygiene.processor_seconds
         self.set_baseline = self._hygiene.set_baseline
         self._relay: Optional[Relay] = None
         if host.settings.get("relay"):
@@ -137,6 +138,10 @@ class LocalSanitation:
 
     def memory_peak(self) -> Optional[int]:
         """Return None: no cgroup of our own knows it."""
+        return None
+
+    def processor_seconds(self) -> Optional[float]:
+        """Return None: no cgroup of our own counts it."""
         return None
 
     def clean_up(self, slot: Slot, uid: Optional[int]) -> Optional[int]:

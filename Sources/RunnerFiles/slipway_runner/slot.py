@@ -207,6 +207,7 @@ class Slot:
         child.start(self._header(job), job.input)
         job.input = []
         self._oom_before = self._host.oom_kills()
+        self._host.pulse.work()
         if fields["timeout"] is not None:
             timeout = fields["timeout"]
             self._timer = self._host.loop.after(timeout, lambda: self.kill("timeout"))

@@ -147,6 +147,9 @@ struct DockerClientPodmanTests {
         #expect(request.line == "POST /v4.3.1/libpod/containers/x/update HTTP/1.1")
         let expected = #"{"cpu":{"period":100000,"quota":10000},"pids":{"limit":7}}"#
         #expect(String(decoding: request.body, as: UTF8.self) == expected)
+        try await engine.client().updateContainer("x", .init(processors: "0,2"))
+        let second = try #require(engine.requests.last)
+        #expect(String(decoding: second.body, as: UTF8.self) == #"{"cpu":{"cpus":"0,2"}}"#)
     }
 
     @Test("a name that is taken is told by its words, other failures of a create by the engine's")

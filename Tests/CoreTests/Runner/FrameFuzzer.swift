@@ -18,6 +18,7 @@ struct FrameFuzzer {
         "error", "usage", "exit_code", "signal", "run", "slot", "swept", "code", "message", "unstarted", "begun",
         "protocol",
         "sandbox", "python", "degraded", "running", "results", "queued", "slots", "key", "preload", "uptime", "busy",
+        "load", "processors",
         "index", "name", "last", "files", "cut", "skipped_count",
     ]
     var random: SimulationRandom
@@ -149,7 +150,8 @@ struct FrameFuzzer {
         case 0x81:
             return [
                 "protocol": 1, "sandbox": "sbx_1", "pid": 1, "python": "3.11.2", "abi": "cpython-311", "libc": "glibc",
-                "degraded": [], "cgroup": "v2", "configured": random.chance(50) ? .null : "k", "running": tasks(),
+                "degraded": [], "cgroup": "v2", "processors": "0-3,8", "configured": random.chance(50) ? .null : "k",
+                "running": tasks(),
                 "results": tasks(), "queued": tasks(), "slots": [["slot": 0, "state": "idle"]],
             ]
         case 0x82:
@@ -185,7 +187,7 @@ struct FrameFuzzer {
             ]
         case 0x8C:
             more = ["files": 1, "skipped": [["name": "x", "reason": "a link"]], "skipped_count": 1, "cut": false]
-        case 0x89: return ["uptime": 1.5, "busy": 0]
+        case 0x89: return ["uptime": 1.5, "busy": 0, "load": 0.5]
         default: return ["code": "dirty", "message": "left", "unstarted": tasks(), "begun": tasks()]
         }
         return task().merging(more) { $1 }

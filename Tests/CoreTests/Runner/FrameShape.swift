@@ -60,7 +60,7 @@ indirect enum FrameShape: Sendable {
                 optional: [
                     "abi": .text, "libc": .text, "cgroup": .text, "configured": .text, "degraded": .array(.text),
                     "running": tasks, "results": tasks, "queued": tasks,
-                    "slots": .array(.object(["state": .text])),
+                    "slots": .array(.object(["state": .text])), "processors": .text,
                 ])
         case 0x82:
             object(
@@ -88,7 +88,7 @@ indirect enum FrameShape: Sendable {
         case 0x88:
             object(
                 task.merging(["slot": .integer(0...1023)]) { $1 }, optional: ["usage": usage, "swept": size])
-        case 0x89: object([:], optional: ["uptime": .duration, "busy": .integer(0...1024)])
+        case 0x89: object([:], optional: ["uptime": .duration, "busy": .integer(0...1024), "load": .duration])
         case 0x8A: object(["code": .text, "message": .text], optional: ["unstarted": tasks, "begun": tasks])
         case 0x8B:
             object(

@@ -37,6 +37,47 @@ struct GroupCommitTests {
         return keeper.slots.withLock { $0.compactMap { $0 } }
     }
 
+    /// The scheduling policy of the thread that commits.
+    private func policy(isUrgent: Bool) throws -> Int32 {
+        fixture.options.isUrgent = isUrgent
+        return onWriter(try fixture.open())
+    }
+
+    private func onWriter(_ store: JobStore) -> Int32 {
+        let answer = Answer()
+        store.submit(.setMeta(key: "policy", value: "asked")) { _ in answer.give(sched_getscheduler(0)) }
+        return answer.wait()
+    }
+
+    /// What another thread has to tell.
+    private final class Answer: Sendable {
+        private let value = Mutex<Int32>(-1)
+        private let given = DispatchSemaphore(value: 0)
+
+        func give(_ told: Int32) {
+            value.withLock { $0 = told }
+            given.signal()
+        }
+
+        func wait() -> Int32 {
+            given.wait()
+            return value.withLock { $0 }
+        }
+    }
+
+    @Test("the thread that commits goes before others where it may, and those that it starts do not")
+    func urgent() throws {
+        #expect(try policy(isUrgent: false) == SCHED_OTHER)
+        // Asked of a thread of its own, which ends.
+        let answer = Answer()
+        Thread {
+            var parameters = sched_param(sched_priority: sched_get_priority_min(SCHED_RR))
+            answer.give(sched_setscheduler(0, SCHED_RR, &parameters))
+        }.start()
+        let resetOnFork: Int32 = 0x4000_0000
+        #expect(try policy(isUrgent: true) == (answer.wait() == 0 ? SCHED_RR | resetOnFork : SCHED_OTHER))
+    }
+
     private final class Keeper: Sendable {
         let slots: Mutex<[Result<StoreOutcome, EngineError>?]>
 

@@ -11,6 +11,8 @@ extension Configuration {
         public var network = NetworkMode.none
         /// The processors a sandbox may use.
         public var cpus = 1.0
+        /// Whether the sandbox of a task that keeps processors busy is kept to as many of them as it may use.
+        public var pinBusy = true
         /// The memory of a sandbox; swap is never added to it.
         public var memoryBytes = Int.mebibytes(512)
         /// The processes and threads of a sandbox.
@@ -75,6 +77,11 @@ extension Configuration.Sandbox: ConfigurationSection {
             "Processors that a sandbox may use, also in part.",
             tune: "Raise it for tasks with threads or subprocesses; several small sandboxes usually do more.",
             fallback: "DOCKER_CPU_LIMIT")
+        Field.value(
+            "pin_busy", \.pinBusy, .bool,
+            "Whether the sandbox of a task that keeps processors busy is kept to as many of them as cpus says, so that "
+                + "the short tasks of its neighbours find another one free. Not sandboxes with GPUs.",
+            tune: "Turn it off where the machine's processors are assigned by other means.")
         Field.value(
             "memory", \.memoryBytes, .size(.mebibytes(32) ... .tebibytes(64)),
             "Memory of a sandbox, tmpfs included. No swap is added. A task that needs more ends as oom.",

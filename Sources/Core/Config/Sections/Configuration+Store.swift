@@ -5,6 +5,8 @@ extension Configuration {
         public var busyTimeout = Duration.seconds(5)
         /// The most changes in one commit.
         public var commitBatchMax = 512
+        /// Whether the thread that commits runs at a real-time priority where the process may have one.
+        public var realtime = true
         /// The size to which the write-ahead log is grown at the start.
         public var walPrewarmBytes = Int.mebibytes(4)
         /// How often small payloads become durable files, when no job comes just then.
@@ -29,6 +31,12 @@ extension Configuration.Store: ConfigurationSection {
             "commit_batch_max", \.commitBatchMax, .integer(1...100_000),
             "Most changes that share one commit, and so one fsync.",
             tune: "Lower it when single commits take too long on a slow disk.")
+        Field.value(
+            "realtime", \.realtime, .bool,
+            "Whether the thread that commits runs at the lowest real-time priority, where the process may have one (as "
+                + "root, with CAP_SYS_NICE or with LimitRTPRIO=1 of systemd). It works for a fraction of a millisecond at "
+                + "a time, and every answer waits for it.",
+            tune: "Turn it off where other real-time work must never wait for it.")
         Field.value(
             "wal_prewarm", \.walPrewarmBytes, .size(0 ... .gibibytes(1)),
             "Size to which the write-ahead log is grown at start: commits into a grown file are faster.",
