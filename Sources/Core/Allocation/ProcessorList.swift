@@ -4,7 +4,7 @@ package struct ProcessorList: Sendable, Hashable {
     package let numbers: [Int]
 
     /// The largest number that is read: what a supervisor says is not taken at its word.
-    private static let numberMax = 65_535
+    private static let numberMax = 8_191
 
     /// Makes a list; order and repeats do not count.
     package init(_ numbers: some Sequence<Int>) { self.numbers = Set(numbers).sorted() }
