@@ -42,6 +42,8 @@ private enum TenantMixing {
             $0.docker.transport = transport
             $0.pools.defaults.max = sandboxes
             $0.sandbox.tmpBytes = 32 << 20
+            // The processors of a sandbox are then only what a task made of them.
+            $0.sandbox.pinBusy = false
         }
         let mix = TenantMix(engine, tasks: tasks, seed: Soak.seed(6))
         let report = try await mix.run(callers: 8)
