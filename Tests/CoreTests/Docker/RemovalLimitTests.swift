@@ -100,7 +100,8 @@ struct RemovalLimitTests {
             try await group.waitForAll()
         }
         #expect(tally.done == Set(Self.names))
-        #expect(tally.most == 2)
+        // One that hangs holds a place all the while: whether two others ever meet depends on who comes when.
+        #expect(tally.most <= 2)
     }
 
     @Test("what waits for its turn can be cancelled, gives its place to the next, and other calls go on meanwhile")
