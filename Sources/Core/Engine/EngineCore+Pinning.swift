@@ -30,7 +30,7 @@ extension EngineCore {
         let kind = sandbox.sandboxClass
         // Changing the limits of a container can take its devices away (systemd writes their rules anew).
         guard configuration.sandbox.pinBusy, sandbox.pinned == nil, sandbox.mayBePinned, kind.gpus == nil,
-            let all = sandbox.hello?.processors,
+            kind.runtime != SandboxClass.processRuntime, let all = sandbox.hello?.processors,
             let some = all.leastTaken(
                 Int(kind.cpus.rounded(.up)), beside: sandboxes.values.compactMap(\.pinned))
         else { return }
