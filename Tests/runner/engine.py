@@ -73,7 +73,7 @@ def specification(folder: str, command: List[str], **limits: Any) -> Any:
         "HostConfig": {
             "Binds": [
                 "%s:/run/slipway:ro" % folder,
-                "%s:/opt/slipway/runner:ro" % RUNNER,
+                "%s:/opt/slipway/runner:ro" % limits.get("runner", RUNNER),
             ]
             + limits.get("binds", []),
             "NetworkMode": "none",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
+import time
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, List
 
 import engine
 import pytest
@@ -62,7 +63,6 @@ def main(seconds):
     return [made, queue]
 """
 IPC_LEFT = """
-import os
 def main():
     rows = [len(open("/proc/sysvipc/" + kind).readlines()) - 1 for kind in ("shm", "sem", "msg")]
     return sum(rows)
@@ -224,13 +224,50 @@ def test_hello_names_the_task_of_each_slot() -> None:
         assert host.finish(job).outcome == "ok"
 
 
-@pytest.mark.parametrize("_", range(6))
-def test_little_memory_ends_a_task_as_oom(docker: None, _: int) -> None:
-    """In so little the kernel may end the zygote, which is as large as the task."""
-    with engine.container_sandbox(memory=20 << 20) as host:
-        job = host.source("def main():\n    return len(b'x' * (100 << 20))")
+FILL = (
+    "import time\n"
+    "def main(seconds):\n"
+    "    time.sleep(seconds)\n"
+    "    return len(b'x' * (400 << 20))\n"
+)
+
+
+def _children(pid: int) -> List[int]:
+    children = Path("/proc/%d/task/%d/children" % (pid, pid)).read_text()
+    return [int(child) for child in children.split()]
+
+
+def test_memory_that_runs_out_with_the_zygote_ends_a_task_as_oom(docker: None) -> None:
+    """In little memory the kernel may end the zygote, which is as large as the task."""
+    with engine.container_sandbox(memory=64 << 20) as host:
+        job = host.source(FILL, 0.5)
+        time.sleep(0.2)
+        zygote = _children(host.peer)[0]
+        for pid in (*_children(host.peer), *_children(zygote)):
+            score = "1000" if pid == zygote else "0"
+            Path("/proc/%d/oom_score_adj" % pid).write_text(score)
         result = host.results[job]
         # After the zygote the sandbox goes, too, and hears no acknowledgement.
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(ConnectionError):
             host.wait(lambda: bool(result.header))
         assert result.outcome == "oom"
+        with pytest.raises(ConnectionError):
+            host.wait(lambda: False)
+
+
+def test_a_task_is_out_of_memory_before_a_slow_supervisor_goes_on(
+    docker: None, tmp_path: Path
+) -> None:
+    """What the kernel counted is looked at before the task begins, not soon after."""
+    slow = tmp_path / "runner"
+    shutil.copytree(RUNNER, slow)
+    with (slow / "child.py").open("a") as file:
+        file.write(
+            "\nimport time\n_start = Child.start\n"
+            "def _slowly(*given): _start(*given); time.sleep(0.5)\n"
+            "Child.start = _slowly\n"
+        )
+    for path in (tmp_path.parent, tmp_path):
+        path.chmod(0o755)
+    with engine.container_sandbox(memory=64 << 20, runner=str(slow)) as host:
+        assert host.run(FILL, 0).outcome == "oom"

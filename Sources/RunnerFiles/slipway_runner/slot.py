@@ -203,13 +203,13 @@ class Slot:
         child.on_output = self._output
         child.on_event = self._event
         child.on_answer = self._answer
+        # Before the task begins: it can be out of memory before the next line runs.
+        self._oom_before = self._host.oom_kills()
         job.begun = time.monotonic()
         child.start(self._header(job), job.input)
         job.input = []
-        self._oom_before = self._host.oom_kills()
         self._host.pulse.work()
-        if fields["timeout"] is not None:
-            timeout = fields["timeout"]
+        if (timeout := fields["timeout"]) is not None:
             self._timer = self._host.loop.after(timeout, lambda: self.kill("timeout"))
         if self.hot:
             # One after the other: the next child is made while this one works.
