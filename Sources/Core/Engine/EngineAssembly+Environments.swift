@@ -5,6 +5,7 @@ extension EngineAssembly {
     ) async throws -> EnvironmentStore {
         var options = EnvironmentOptions(
             configuration: configuration, dataFolder: folders.data.path, engineID: engineID, environment: environment)
+        options.seccompProfile = try seccompProfile()
         if let client { options.sharesFolders = configuration.docker.sharesFolders(with: client.endpoint) }
         var builders: [any EnvironmentBuilder] = [ProcessEnvironmentBuilder(options: options)]
         if let client {

@@ -32,6 +32,7 @@ struct EngineAssembly {
                 heartbeatSeconds: configuration.runner.heartbeat.seconds,
                 reconnectSeconds: configuration.runner.redial.seconds, seccompProfile: try seccompProfile())
             options.hugePages = configuration.runner.hugePages
+            options.ociRuntime = configuration.runtime.ociRuntime
             options.oomScoreAdjustment = configuration.sandbox.oomScoreAdj
             options.transport = configuration.docker.supervisorTransport(to: client.endpoint)
             options.sharesFolders = configuration.docker.sharesFolders(with: client.endpoint)
@@ -142,7 +143,7 @@ struct EngineAssembly {
             protected: protected)
     }
 
-    private func seccompProfile() throws -> String? {
+    func seccompProfile() throws -> String? {
         guard let path = configuration.sandbox.seccomp else { return nil }
         guard let data = FileManager.default.contents(atPath: path) else {
             throw EngineError(.configuration, "sandbox.seccomp: cannot read \(path)")

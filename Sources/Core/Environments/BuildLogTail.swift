@@ -50,7 +50,7 @@ struct BuildLogTail: Sendable {
         /// Hands the lines on that have come.
         func read() {
             guard !isOver else { return }
-            if file == nil { file = FileHandle(forReadingAtPath: path) }
+            if file == nil { file = GuestFile.open(path) }
             guard let file else { return }
             // What cannot be read cannot be shown either; the builder's answer holds the output too.
             while let data = try? file.read(upToCount: BuildLogTail.chunkBytes), !data.isEmpty {

@@ -37,7 +37,7 @@ package struct BuildResult: Sendable, Decodable {
 
     /// Reads the answer; nil when there is none, as after a crash.
     static func read(from work: String) throws -> BuildResult? {
-        guard let file = FileHandle(forReadingAtPath: "\(work)/\(fileName)") else { return nil }
+        guard let file = GuestFile.open("\(work)/\(fileName)") else { return nil }
         // Nothing was written through this handle, so closing it loses nothing.
         defer { try? file.close() }
         guard let data = try file.read(upToCount: limitBytes) else { return nil }

@@ -7,6 +7,7 @@ struct BuildSpec: Encodable {
         case probe
         case remove
         case adopt
+        case seal
         case survey
     }
 
@@ -80,11 +81,7 @@ struct BuildSpec: Encodable {
 
     /// Writes it where the program looks for it; it may hold an index's password.
     func write(to work: String) throws {
-        let path = "\(work)/\(Self.fileName)"
-        guard
-            FileManager.default.createFile(
-                atPath: path, contents: try JSONEncoder().encode(self), attributes: [.posixPermissions: 0o600])
-        else { throw EngineError(.storage, "cannot write \(path)") }
+        try GuestFile.write(try JSONEncoder().encode(self), to: "\(work)/\(Self.fileName)")
     }
 
     /// The name of the file.
@@ -94,6 +91,8 @@ struct BuildSpec: Encodable {
 extension BuildOrder {
     /// Whether the build may use the cache that all tenants share.
     func usesSharedCache(_ options: EnvironmentOptions) -> Bool {
+        // Whatever runs in a builder can write to the cache: it takes an image that the operator chose.
         options.pipCache == .shared && isHashed && project == nil
+            && (options.builderImage != nil || options.isOperators(image))
     }
 }

@@ -47,6 +47,10 @@ extension DockerEnvironmentBuilder {
         // To become the user who installs, and to seal what it wrote.
         spec.addedCapabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETUID", "SETGID"]
         spec.securityOptions = ["no-new-privileges:true"]
+        if let profile = options.seccompProfile { spec.securityOptions.append("seccomp=\(profile)") }
+        spec.runtime = options.ociRuntime
+        // Where NVIDIA's runtime is the engine's default, an image's own variable would give it every device.
+        spec.environment = [(name: "NVIDIA_VISIBLE_DEVICES", value: "void")]
         spec.ipcMode = "private"
         spec.usesInit = false
         spec.logDriver = .local(limitBytes: 1 << 20)
@@ -67,10 +71,11 @@ extension DockerEnvironmentBuilder {
         _ spec: BuildSpec, _ container: ContainerSpec, _ work: String, sending sent: [ArchiveStream.Entry] = [],
         limit: Duration
     ) async throws -> BuildResult {
-        // A second run in the same folder must not find the first one's files.
-        for name in [BuildSpec.fileName, BuildResult.fileName]
-        where FileManager.default.fileExists(atPath: "\(work)/\(name)") {
-            try FileManager.default.removeItem(atPath: "\(work)/\(name)")
+        // A second run in the same folder must not find the first one's files; its output goes on where that was.
+        for name in try FileManager.default.contentsOfDirectory(atPath: work) {
+            let path = "\(work)/\(name)"
+            if name == BuildLogTail.fileName, GuestFile.open(path) != nil { continue }
+            try FileManager.default.removeItem(atPath: path)
         }
         let name = Self.freshName()
         note(name, isActive: true)

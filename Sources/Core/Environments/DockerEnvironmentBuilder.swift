@@ -50,7 +50,33 @@ package final class DockerEnvironmentBuilder: EnvironmentBuilder {
 
     package func build(_ order: BuildOrder) async throws -> BuildResult {
         if remote != nil { return try await buildRemotely(order) }
-        return try await build(order, in: .bind(source: order.target, target: Self.buildTarget, isReadOnly: false))
+        let target = ContainerSpec.Mount.bind(source: order.target, target: Self.buildTarget, isReadOnly: false)
+        var result = try await build(order, in: target)
+        if options.builderImage == nil, !options.isOperators(order.image) {
+            result.bytes = try await sealAgain(order, target)
+        }
+        return result
+    }
+
+    /// Seals and counts, in a container of the operator's image, what an image installed that may have done neither.
+    private func sealAgain(_ order: BuildOrder, _ target: ContainerSpec.Mount) async throws -> Int? {
+        var spec = BuildSpec(.seal)
+        spec.group = order.groupID
+        spec.maxBytes = options.maxTotalBytes
+        do {
+            let result = try await keep(spec, in: target)
+            guard result.ok else {
+                throw BuildFailure(result, order.requirements, image: order.image.reference).error
+            }
+            return result.bytes
+        } catch let error as EngineError where error.code == .imageNotFound {
+            throw EngineError(
+                .dependency,
+                "the container engine does not have the image \"\(options.fallbackImage)\" (sandbox.image), by which "
+                    + "the environments of other images are checked: pull or load it, or name the image "
+                    + "\"\(order.image.reference)\" in a class of pools.classes or as environments.builder_image",
+                cause: error)
+        }
     }
 
     /// Fills and seals what is mounted as `target`.
@@ -91,7 +117,11 @@ package final class DockerEnvironmentBuilder: EnvironmentBuilder {
     }
 
     /// Does something to the environments' root, in a container of the operator's image that runs no code of tenants.
-    func keep(_ order: BuildSpec, with more: [ContainerSpec.Mount] = []) async throws -> BuildResult {
+    ///
+    /// - Parameter place: A part of the root, where that is enough.
+    func keep(
+        _ order: BuildSpec, in place: ContainerSpec.Mount? = nil, with more: [ContainerSpec.Mount] = []
+    ) async throws -> BuildResult {
         let work = try Self.makeWork(below: options.workFolder)
         // Only a few small files; what stays is removed at the next start.
         defer { try? FileManager.default.removeItem(atPath: work) }
@@ -99,7 +129,7 @@ package final class DockerEnvironmentBuilder: EnvironmentBuilder {
         spec.target = Self.buildTarget
         let image = options.builderImage ?? options.fallbackImage
         let root: ContainerSpec.Mount =
-            remote.map { .volume(name: $0.environments.name, target: Self.buildTarget, isReadOnly: false) }
+            place ?? remote.map { .volume(name: $0.environments.name, target: Self.buildTarget, isReadOnly: false) }
             ?? .bind(source: options.rootFolder, target: Self.buildTarget, isReadOnly: false)
         var container = try await container(
             image: image, work: work, inputs: try await inputs(image: image, isComplete: false), mounts: [root] + more)

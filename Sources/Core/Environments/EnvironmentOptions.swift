@@ -14,6 +14,12 @@ package struct EnvironmentOptions: Sendable {
     package var cacheFolder: String
     /// The image of builders; nil for the job's own.
     package var builderImage: String?
+    /// The images that the configuration names, as it names them.
+    package var operatorImages: Set<String> = []
+    /// The text of a seccomp profile; nil for the engine's own.
+    package var seccompProfile: String?
+    /// The OCI runtime of builders, such as `runsc`; nil for the engine's default.
+    package var ociRuntime: String?
     /// The image that builds when the job's own has no pip, and that removes environments.
     package var fallbackImage: String
     /// The interpreter of builds without containers, a path or a name on PATH.
@@ -89,5 +95,10 @@ package struct EnvironmentOptions: Sendable {
         maxTotalBytes = section.maxTotalBytes
         openRangeTTL = section.openRangeTTL
         cloudpickle = section.cloudpickle
+        ociRuntime = configuration.runtime.ociRuntime
+        operatorImages = Set(configuration.pools.classes.compactMap(\.image) + [configuration.sandbox.image])
     }
+
+    /// Whether the operator chose an image, whose programs then do as they should.
+    func isOperators(_ image: ResolvedImage) -> Bool { operatorImages.contains(image.reference) }
 }

@@ -33,7 +33,15 @@ extension DockerRuntime {
         harden(&spec)
         spec.labels = [Self.engineLabel: options.engineID, Self.sandboxLabel: id.description]
         spec.networkMode = "none"
-        spec.mounts = [.bind(source: draft.path, target: Self.runnerTarget, isReadOnly: false)]
+        // The image's Python may write byte code and nothing else.
+        spec.mounts = [
+            .bind(source: draft.path, target: Self.runnerTarget, isReadOnly: true),
+            .bind(
+                source: draft.appendingPathComponent("__pycache__").path, target: Self.runnerTarget + "/__pycache__",
+                isReadOnly: false),
+        ]
+        spec.environment = [(name: "NVIDIA_VISIBLE_DEVICES", value: "void")]
+        spec.runtime = options.ociRuntime
         spec.processLimit = 64
         spec.nanoCPUs = 1_000_000_000
         spec.memoryBytes = 256 << 20

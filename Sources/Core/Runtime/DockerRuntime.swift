@@ -26,6 +26,8 @@ package final class DockerRuntime: SandboxRuntime {
         package var hugePages = true
         /// The text of a seccomp profile; nil for the engine's own.
         package var seccompProfile: String?
+        /// The OCI runtime of containers that are no sandboxes, such as `runsc`; nil for the engine's default.
+        package var ociRuntime: String?
         /// How much more readily than others the kernel ends a sandbox when the machine runs out of memory, 0 to 1000.
         package var oomScoreAdjustment = 0
         /// What carries the frames between the engine and the supervisors.

@@ -45,6 +45,8 @@ def _perform(spec: dict[str, Any], folder: str) -> dict[str, Any]:
         return {"ok": True}
     if mode == "adopt":
         return volume.adopt(spec)
+    if mode == "seal":
+        return volume.seal_again(spec)
     if mode == "survey":
         found = volume.survey(spec["target"], spec["names"], spec["removes"])
         return {"ok": True, "names": found}

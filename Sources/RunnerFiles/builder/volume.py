@@ -54,6 +54,21 @@ def adopt(spec: dict[str, Any]) -> dict[str, Any]:
     return {"ok": True, "bytes": size}
 
 
+def seal_again(spec: dict[str, Any]) -> dict[str, Any]:
+    """Seal and count a folder that a program which nobody vouches for has filled.
+
+    Parameters
+    ----------
+    spec
+        ``target`` may be read by the group ``group``, and have ``max_bytes``.
+    """
+    size = seal.seal(spec["target"], spec["group"])
+    if size > spec["max_bytes"]:
+        return {"ok": False, "kind": "too_large", "detail": f"it has {size} bytes"}
+    synchronise(spec["target"])
+    return {"ok": True, "bytes": size}
+
+
 def survey(root: str, wanted: list[str], removes: bool) -> list[str]:
     """Return which of the wanted folders are there; set the volume's own mode.
 

@@ -30,6 +30,7 @@ final class EnvironmentBench {
             configuration: Configuration(), dataFolder: data, engineID: engineID,
             environment: ProcessInfo.processInfo.environment)
         options.fallbackImage = LiveEngine.image
+        options.operatorImages = [LiveEngine.image]
         tenant = try #require(TenantID("tester"))
     }
 
