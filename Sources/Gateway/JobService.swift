@@ -16,6 +16,9 @@ package protocol JobService: Sendable {
     /// Accepts all jobs or none; the pointers of faults start with `/jobs/N`.
     func submit(batch: [JobRequest], tenant: TenantID, idempotency: IdempotencyKey?) async throws -> [Job]
 
+    /// The jobs of an earlier request with this key, where that was the same one; none otherwise.
+    func replayed(_ key: IdempotencyKey, tenant: TenantID) async throws -> [JobID]
+
     /// A job as it is now.
     func job(_ id: JobID, tenant: TenantID) async throws -> Job
 

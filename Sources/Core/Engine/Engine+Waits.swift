@@ -20,6 +20,11 @@ extension Engine {
             request, tenant: tenant, idempotency: idempotency, waitingUpTo: limit, for: caller)
     }
 
+    /// The jobs of an earlier request with this key, where that was the same one; none otherwise.
+    package func replayed(_ key: IdempotencyKey, tenant: TenantID) async throws -> [JobID] {
+        try await core.replayed(key, of: tenant)
+    }
+
     /// A job with its result, when it ends within the limit and while whoever asked is there.
     package func wait(
         for id: JobID, tenant: TenantID, upTo limit: Duration, for caller: Caller

@@ -69,8 +69,14 @@ extension EngineCore {
 
     /// Jobs of a tenant, newest first.
     package func list(_ query: JobQuery, tenant: TenantID) async throws -> JobPage {
-        let page = try await store.list(query, tenant: tenant)
         // States that live in memory only, such as running, are newer than the store's.
+        var moved = MovedJobs()
+        if query.states.contains(where: { !$0.isTerminal }) {
+            for job in jobs.values where job.isUnderWay && job.job.tenant == tenant && job.isInserted {
+                moved.note(job.job.id, job.job.shown.state)
+            }
+        }
+        let page = try await store.list(query, tenant: tenant, moved: moved)
         let current = page.jobs.map { jobs[$0.id]?.job.shown ?? $0 }
         return JobPage(
             jobs: query.states.isEmpty ? current : current.filter { query.states.contains($0.state) },

@@ -18,7 +18,13 @@ extension EngineCore {
         _ request: JobRequest, tenant: TenantID, idempotency: IdempotencyKey?, waitingUpTo limit: Duration?,
         for caller: Caller = Caller()
     ) async throws -> JobOutcome {
-        let (job, input) = try await accept(request, tenant: tenant)
+        let (job, input): (ActiveJob, ActiveJob.Input)
+        do {
+            (job, input) = try await accept(request, tenant: tenant)
+        } catch {
+            guard let earlier = try await replayed(idempotency, of: tenant).first else { throw error }
+            return try await wait(for: earlier, tenant: tenant, upTo: limit ?? .zero, for: caller)
+        }
         defer { giveBackPlace(of: job) }
         let key = try hold(idempotency, of: tenant)
         job.isKeyed = key != nil
@@ -65,9 +71,42 @@ extension EngineCore {
             throw EngineError(
                 .invalidRequest, "a batch holds 1 to \(configuration.jobs.batchMax) jobs, this one \(requests.count)")
         }
-        try checkClasses(of: requests, tenant)
         var accepted: [ActiveJob] = []
         defer { for job in accepted { giveBackPlace(of: job) } }
+        do {
+            try await accept(requests, tenant: tenant, into: &accepted)
+        } catch {
+            let earlier = try await replayed(idempotency, of: tenant)
+            guard !earlier.isEmpty else { throw error }
+            return try await self.jobs(earlier, tenant: tenant)
+        }
+        let key = try hold(idempotency, of: tenant)
+        defer { release(idempotency, of: tenant) }
+        let earlier = try await insertKeyed(accepted, key: key)
+        guard earlier.isEmpty else { return try await self.jobs(earlier, tenant: tenant) }
+        return accepted.map(\.job.shown)
+    }
+
+    /// The jobs of an earlier request with this key, where that was the same one.
+    ///
+    /// What was accepted stands, whatever has filled up, gone away or changed since.
+    package func replayed(_ key: IdempotencyKey?, of tenant: TenantID) async throws -> [JobID] {
+        guard let key else { return [] }
+        return try await store.jobs(of: key, tenant: tenant)
+    }
+
+    /// Jobs of a tenant, as they are now.
+    package func jobs(_ ids: [JobID], tenant: TenantID) async throws -> [Job] {
+        var found: [Job] = []
+        for id in ids { found.append(try await job(id, tenant: tenant)) }
+        return found
+    }
+
+    /// Checks the requests of a batch and makes their jobs.
+    private func accept(
+        _ requests: [JobRequest], tenant: TenantID, into accepted: inout [ActiveJob]
+    ) async throws {
+        try checkClasses(of: requests, tenant)
         var faults: [EngineError.Fault] = []
         var first: EngineError?
         for (index, request) in requests.enumerated() {
@@ -85,15 +124,6 @@ extension EngineCore {
             }
         }
         if let first { throw EngineError(first.code, first.message, faults: faults) }
-        let key = try hold(idempotency, of: tenant)
-        defer { release(idempotency, of: tenant) }
-        let earlier = try await insertKeyed(accepted, key: key)
-        guard earlier.isEmpty else {
-            var jobs: [Job] = []
-            for id in earlier { jobs.append(try await self.job(id, tenant: tenant)) }
-            return jobs
-        }
-        return accepted.map(\.job.shown)
     }
 
     /// Checks a request and makes its job, which has a place among its tenant's jobs; nothing is stored yet.

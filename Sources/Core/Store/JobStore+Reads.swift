@@ -21,8 +21,23 @@ extension JobStore {
     /// A page of a tenant's jobs, newest first.
     ///
     /// - Throws: `EngineError` with code `invalidRequest` for a limit outside 1 to 500 or a foreign cursor.
-    package func list(_ query: JobQuery, tenant: TenantID) async throws -> JobPage {
-        try await read { try JobListing.page(query, tenant: tenant, on: $0) }
+    ///
+    /// - Parameter moved: Unfinished jobs whose state here is older than the engine's.
+    package func list(
+        _ query: JobQuery, tenant: TenantID, moved: MovedJobs = MovedJobs()
+    ) async throws -> JobPage {
+        try await read { try JobListing.page(query, tenant: tenant, moved: moved, on: $0) }
+    }
+
+    /// The jobs of the request that was made with an idempotency key; none where the key is new or was another's.
+    package func jobs(of key: IdempotencyKey, tenant: TenantID) async throws -> [JobID] {
+        try await read { db in
+            let statement = try db.cachedStatement(sql: SQL.findKey)
+            guard let found = try Row.fetchOne(statement, arguments: [tenant.description, key.text]),
+                Array(found[0] as Data) == key.requestHash
+            else { return [] }
+            return try JobRowCoding.ids(found[1])
+        }
     }
 
     /// All jobs that have not ended, oldest first, for recovery at the start; inline copies included.

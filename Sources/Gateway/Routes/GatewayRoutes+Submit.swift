@@ -16,13 +16,22 @@ extension GatewayRoutes {
             call.headers, method: "POST", path: "/v1/jobs", body: body)
         let request = try await offLoop(ifLarge: body.count) { try decodeJob(body) }
         let tenant = call.principal.tenant
-        var headers = try rates.take(1, of: tenant)
+        let room = ResultRoom(self, call)
+        let headers: HTTPFields
+        do {
+            headers = try rates.take(1, of: tenant)
+        } catch {
+            // A request that is repeated costs nothing again.
+            guard let key, let id = try await service.replayed(key, tenant: tenant).first else { throw error }
+            share?.release()
+            let earlier = try await service.wait(for: id, tenant: tenant, upTo: wait ?? .zero, for: room.caller)
+            return try await answer(earlier, call, waited: wait, headers: [:], room)
+        }
         guard let wait else {
             let job = try await service.submit(request, tenant: tenant, idempotency: key)
             share?.release()
             return accepted(job, headers: headers)
         }
-        let room = ResultRoom(self, call)
         let outcome: JobOutcome
         if let share {
             // Room for bodies is not held through the wait, and neither is the body.
@@ -33,6 +42,15 @@ extension GatewayRoutes {
             outcome = try await service.submit(
                 request, tenant: tenant, idempotency: key, waitingUpTo: wait, for: room.caller)
         }
+        return try await answer(outcome, call, waited: wait, headers: headers, room)
+    }
+
+    /// Answers with a job: with its result where it has ended and somebody waited for that.
+    private func answer(
+        _ outcome: JobOutcome, _ call: Call, waited wait: Duration?, headers: HTTPFields, _ room: ResultRoom
+    ) async throws -> Response {
+        guard let wait else { return accepted(outcome.job, headers: headers) }
+        var headers = headers
         if call.target.query["wait"] == nil {
             headers[.preferenceApplied] = "wait=\(wait.components.seconds)"
         }
@@ -52,8 +70,19 @@ extension GatewayRoutes {
         let key = try IdempotencyHeader.key(
             call.headers, method: "POST", path: "/v1/jobs/batch", body: body)
         let requests = try await offLoop(ifLarge: body.count) { try decodeBatch(body) }
-        let headers = try rates.take(requests.count, of: call.principal.tenant)
-        let jobs = try await service.submit(batch: requests, tenant: call.principal.tenant, idempotency: key)
+        let tenant = call.principal.tenant
+        var headers = HTTPFields()
+        var jobs: [Job] = []
+        do {
+            headers = try rates.take(requests.count, of: tenant)
+        } catch {
+            guard let key else { throw error }
+            for id in try await service.replayed(key, tenant: tenant) {
+                jobs.append(try await service.job(id, tenant: tenant))
+            }
+            guard !jobs.isEmpty else { throw error }
+        }
+        if jobs.isEmpty { jobs = try await service.submit(batch: requests, tenant: tenant, idempotency: key) }
         share?.release()
         var writer = JSONWriter(capacity: jobs.count * 640 + 16)
         writer.object { writer in

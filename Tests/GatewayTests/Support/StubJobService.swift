@@ -70,6 +70,8 @@ actor StubJobService: JobService {
         try accept(batch, tenant: tenant, idempotency: idempotency, wait: nil, isBatch: true).map(\.job)
     }
 
+    func replayed(_ key: IdempotencyKey, tenant: TenantID) async throws -> [JobID] { [] }
+
     func job(_ id: JobID, tenant: TenantID) async throws -> Job { try find(id, tenant).job }
 
     func wait(for id: JobID, tenant: TenantID, upTo limit: Duration, for caller: Caller) async throws -> JobOutcome {

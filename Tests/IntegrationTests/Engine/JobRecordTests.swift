@@ -60,6 +60,28 @@ extension Live {
             }
         }
 
+        @Test("a list by state is of the states that the jobs have now", arguments: runtimesHere)
+        func listingByState(_ runtime: String) async throws {
+            let engine = try await sharedEngine(runtime)
+            let team = "t\(UInt32.random(in: 0 ... .max))"
+            var request = JobRequest(task: .source("import time\ndef main(): time.sleep(30)"))
+            request.labels = ["team": team]
+            let id = try await engine.engine.submit(request).id
+            func listed(_ states: Set<JobState>) async throws -> [JobID] {
+                try await engine.engine.jobs(JobQuery(states: states, labels: ["team": team], limit: 1)).jobs.map(\.id)
+            }
+            try await waitUntil("it runs") { try await engine.engine.job(id).state == .running }
+            // The store hears of it only if it goes on.
+            #expect(try await listed([.running]) == [id])
+            #expect(try await listed([.running, .completed]) == [id])
+            #expect(try await listed([.queued, .starting]) == [])
+            #expect(try await listed([.completed]) == [])
+            _ = try await engine.engine.cancel(id)
+            _ = try await engine.end(of: id)
+            #expect(try await listed([.running]) == [])
+            #expect(try await listed([.cancelled]) == [id])
+        }
+
         @Test("jobs are listed newest first, filtered and in pages, and are removed for good", arguments: runtimesHere)
         func listing(_ runtime: String) async throws {
             let engine = try await sharedEngine(runtime)

@@ -93,6 +93,16 @@ extension Live {
                 try await test.engine.submit(request(), idempotency: IdempotencyKey("again", requestHash: [2]))
             }
             #expect(try await room(test) == Self.most - good.count)
+            // What was accepted stands where nothing more is: a request that is repeated is answered with it.
+            #expect(try await test.engine.submit(batch: good, idempotency: key).map(\.id) == first.map(\.id))
+            await #expect(throws: EngineError.self) {
+                try await test.engine.submit(batch: good, idempotency: IdempotencyKey("again", requestHash: [2]))
+            }
+            try await cancelAll(test)
+            let single = IdempotencyKey("single", requestHash: [1])
+            let one = try await test.engine.submit(request(), idempotency: single)
+            #expect(try await room(test) == Self.most - 1)
+            #expect(try await test.engine.submit(request(), idempotency: single).id == one.id)
             try await cancelAll(test)
             try await test.shutdownLeavingNothing()
         }
