@@ -81,8 +81,16 @@ def test_a_process_that_shares_its_cgroup_tells_nothing() -> None:
 
 
 def test_hello_names_the_processors() -> None:
+    everywhere = os.sched_getaffinity(0)
     with process_sandbox(ready=False) as host:
-        assert host.hello["processors"] == ranges(os.sched_getaffinity(0))
+        assert host.hello["processors"] == ranges(everywhere)
+        assert host.hello["kept"] is None
+        # Whoever comes after the one that kept it to fewer hears of both.
+        os.sched_setaffinity(host.peer, {min(everywhere)})
+        host.drop()
+        hello = host.accept()
+        assert hello["processors"] == ranges(everywhere)
+        assert hello["kept"] == ("%d" % min(everywhere) if len(everywhere) > 1 else None)
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,13 @@ extension EngineCore {
     }
 
     /// Takes no more jobs, and waits up to `jobs.drain_timeout` for those that run; all calls together as long as one.
-    package func drain() async { await drain(told: true) }
+    ///
+    /// Whoever then still waits for the end of a job is told how it stands.
+    package func drain() async {
+        await drain(told: true)
+        isDrained = true
+        for job in jobs.values { job.ended.endWaits() }
+    }
 
     private func drain(told: Bool) async {
         let isFirst = drainDeadline == nil && told

@@ -26,11 +26,20 @@ extension EngineCore {
         }
     }
 
+    /// Takes over a sandbox that an earlier process kept to some processors: it may use all again when it is calm.
+    func noteKept(_ sandbox: Sandbox) {
+        if Self.canBePinned(sandbox.sandboxClass) { sandbox.pinned = sandbox.hello?.kept }
+    }
+
+    private static func canBePinned(_ kind: SandboxClass) -> Bool {
+        // Changing the limits of a container can take its devices away (systemd writes their rules anew).
+        kind.gpus == nil && kind.runtime != SandboxClass.processRuntime
+    }
+
     private func pin(_ sandbox: Sandbox) {
         let kind = sandbox.sandboxClass
-        // Changing the limits of a container can take its devices away (systemd writes their rules anew).
-        guard configuration.sandbox.pinBusy, sandbox.pinned == nil, sandbox.mayBePinned, kind.gpus == nil,
-            kind.runtime != SandboxClass.processRuntime, let all = sandbox.hello?.processors,
+        guard configuration.sandbox.pinBusy, sandbox.pinned == nil, sandbox.mayBePinned, Self.canBePinned(kind),
+            let all = sandbox.hello?.processors,
             let some = all.leastTaken(
                 Int(kind.cpus.rounded(.up)), beside: sandboxes.values.compactMap(\.pinned))
         else { return }

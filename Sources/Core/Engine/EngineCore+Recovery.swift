@@ -149,6 +149,7 @@ extension EngineCore {
                 let hello = try await sandbox.helloSignal.wait(upTo: configuration.runner.reconnectGrace, on: loop)
             else { throw EngineError(.lost, reason) }
             sandbox.hello = hello
+            noteKept(sandbox)
             adopt(sandbox, specialisation, hello, rows)
         } catch {
             tellPool(.adopted(id, memory.sandboxClass, specialisation, leased: [0], uses: 1))

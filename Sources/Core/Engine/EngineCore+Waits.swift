@@ -5,7 +5,7 @@ extension EngineCore {
     func end(of job: ActiveJob, upTo limit: Duration, for caller: Caller) async throws -> JobOutcome? {
         waits += 1
         defer { waits -= 1 }
-        return try await job.ended.wait(upTo: limit, on: loop, departure: caller.departure)
+        return try await job.ended.wait(upTo: isDrained ? .zero : limit, on: loop, departure: caller.departure)
     }
 
     /// Measures who waits and who follows: figures that stay up when clients have gone show a leak.

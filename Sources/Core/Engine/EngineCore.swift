@@ -78,6 +78,8 @@ package actor EngineCore {
     /// Delivered when they have been.
     let recovered = Signal<Void>()
     var isDraining = false
+    /// Whether the time of those that ran is over: nobody is kept waiting for a job any more.
+    var isDrained = false
     /// Until when jobs that run are waited for, once no more are taken.
     var drainDeadline: NIODeadline?
     /// Whether the artifacts' disk has less room than `data.min_free`.

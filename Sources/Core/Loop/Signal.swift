@@ -19,6 +19,9 @@ package final class Signal<Value: Sendable> {
     /// Delivers a failure instead.
     package func fail(_ error: EngineError) { settle(.failure(error)) }
 
+    /// Ends the waits that are under way, as if their time were over.
+    package func endWaits() { answer(nil) }
+
     /// Waits until the value arrives; gives nil when the time is over, or when whoever asked has gone.
     package func wait(
         upTo limit: Duration, on loop: any EventLoop, departure: Departure? = nil,
@@ -51,6 +54,10 @@ package final class Signal<Value: Sendable> {
     private func settle(_ result: Result<Value, EngineError>) {
         guard outcome == nil else { return }
         outcome = result
+        answer(result)
+    }
+
+    private func answer(_ result: Result<Value, EngineError>?) {
         let all = waiters
         waiters = [:]
         for waiter in all.values { waiter.resume(returning: result) }

@@ -21,6 +21,8 @@ package enum RunnerMessage: Sendable {
         package var places: [TaskReference: Int]
         /// The processors that the sandbox may use; nil where the supervisor does not say.
         package var processors: ProcessorList?
+        /// Those of them that it is kept to; nil for none.
+        package var kept: ProcessorList?
 
         /// The interpreter's version as major and minor, such as `3.11`.
         package var pythonMinor: String {
@@ -173,7 +175,8 @@ package enum RunnerMessage: Sendable {
             configured: try fields.optionalString("configured"), running: try fields.references("running"),
             results: try fields.references("results"), queued: try fields.references("queued"),
             busySlots: try busySlots(fields), places: try places(fields),
-            processors: try fields.optionalString("processors").flatMap { ProcessorList($0) })
+            processors: try fields.optionalString("processors").flatMap { ProcessorList($0) },
+            kept: try fields.optionalString("kept").flatMap { ProcessorList($0) })
     }
 
     private static func busySlots(_ fields: HeaderFields) throws(Frame.Violation) -> Set<Int> {

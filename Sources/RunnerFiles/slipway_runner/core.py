@@ -74,6 +74,7 @@ class Supervisor:
             for index in range(count)
         ]
         self.pulse = Pulse(self)
+        self._processors = processors()
         self.gid: Optional[int] = None
         self.nursery = self._new_nursery(zygote)
         self.channel = self._new_channel(ends)
@@ -155,7 +156,8 @@ class Supervisor:
             "libc": linux.c_library(),
             "degraded": self._degraded(),
             "cgroup": self.sanitation.cgroup,
-            "processors": processors(),
+            "processors": self._processors,
+            "kept": now if (now := processors()) != self._processors else None,
             "configured": self._configured,
             "running": running,
             "results": results,

@@ -18,7 +18,7 @@ struct FrameFuzzer {
         "error", "usage", "exit_code", "signal", "run", "slot", "swept", "code", "message", "unstarted", "begun",
         "protocol",
         "sandbox", "python", "degraded", "running", "results", "queued", "slots", "key", "preload", "uptime", "busy",
-        "load", "processors",
+        "load", "processors", "kept",
         "index", "name", "last", "files", "cut", "skipped_count",
     ]
     var random: SimulationRandom
@@ -150,8 +150,8 @@ struct FrameFuzzer {
         case 0x81:
             return [
                 "protocol": 1, "sandbox": "sbx_1", "pid": 1, "python": "3.11.2", "abi": "cpython-311", "libc": "glibc",
-                "degraded": [], "cgroup": "v2", "processors": "0-3,8", "configured": random.chance(50) ? .null : "k",
-                "running": tasks(),
+                "degraded": [], "cgroup": "v2", "processors": "0-3,8", "running": tasks(),
+                "kept": random.chance(50) ? .null : "1", "configured": random.chance(50) ? .null : "k",
                 "results": tasks(), "queued": tasks(), "slots": [["slot": 0, "state": "idle"]],
             ]
         case 0x82:

@@ -60,7 +60,7 @@ indirect enum FrameShape: Sendable {
                 optional: [
                     "abi": .text, "libc": .text, "cgroup": .text, "configured": .text, "degraded": .array(.text),
                     "running": tasks, "results": tasks, "queued": tasks,
-                    "slots": .array(.object(["state": .text])), "processors": .text,
+                    "slots": .array(.object(["state": .text])), "processors": .text, "kept": .text,
                 ])
         case 0x82:
             object(

@@ -115,6 +115,12 @@ extension Live {
             let long = try await submit(server, ledger.body(milliseconds: 7000))
             try await running(server, short)
             try await running(server, long)
+            async let waited = job(server, long, wait: 60)
+            async let kept = server.client.send(
+                "POST", "/v1/jobs", headers: [("Prefer", "wait=60")], body: ledger.body(milliseconds: 7000))
+            try await waitUntil("two callers wait") {
+                try await server.client.send("GET", "/metrics").text.contains("\nslipway_waits 2\n")
+            }
             server.signal(SIGTERM)
             try await Task.sleep(for: .milliseconds(200))
             let late = try await server.client.send("POST", "/v1/jobs", body: ledger.body(milliseconds: 1))
@@ -122,12 +128,18 @@ extension Live {
             #expect(late.text.contains("/problems/draining"))
             #expect(try await server.client.send("GET", "/readyz").status == 503)
             #expect(try await job(server, long)["state"] == "running")
+            // Nobody is kept waiting for longer than the drain takes.
+            #expect(try await waited["state"] == "running")
+            let queued = try await kept
+            #expect(queued.status == 202, "\(queued.text)")
+            let third = try #require(try JSONValue(parsing: queued.body)["id"]?.text)
             #expect(try await server.stop() == 0)
             #expect(server.log.contains("takes no more jobs and waits for those that run at_most=3s running=2"))
             try await server.start()
             #expect(try await job(server, short, wait: 30)["state"] == "completed")
             #expect(try await job(server, long, wait: 30)["state"] == "completed")
-            #expect(try ledger.starts() == [short: [1: 1], long: [1: 1]])
+            #expect(try await job(server, third, wait: 30)["state"] == "completed")
+            #expect(try ledger.starts() == [short: [1: 1], long: [1: 1], third: [1: 1]])
             let logs = try await server.client.send("GET", "/v1/jobs/\(long)/logs?stream=stdout")
             #expect(logs.text == Ledger.output)
             try await checkEnd(server)
