@@ -90,7 +90,9 @@ def test_hello_names_the_processors() -> None:
         host.drop()
         hello = host.accept()
         assert hello["processors"] == ranges(everywhere)
-        assert hello["kept"] == ("%d" % min(everywhere) if len(everywhere) > 1 else None)
+        assert hello["kept"] == (
+            "%d" % min(everywhere) if len(everywhere) > 1 else None
+        )
 
 
 @pytest.mark.parametrize(
