@@ -11,6 +11,13 @@ struct NetworkChecks {
         var findings: [Finding] = []
         if modes.contains(.egress) { findings.append(await egress()) }
         if modes.contains(.hostGateway) { findings += configuration.network.hostPorts.map(hostPort) }
+        if modes.contains(.egress), ["bridge", "host"].contains(configuration.environments.network) {
+            findings.append(
+                .warn(
+                    "network of builders",
+                    "code of packages reaches the host and private networks while requirements are installed",
+                    "set environments.network to egress, unless every tenant is trusted"))
+        }
         if modes.contains(.bridge) {
             findings.append(
                 .warn(

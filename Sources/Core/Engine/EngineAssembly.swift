@@ -25,7 +25,9 @@ struct EngineAssembly {
         var mps = MPSService(configuration.gpus.mps, environment: environment)
         let choice = try chooseRuntime()
         let client = choice == "docker" ? try dockerClient(folders) : nil
-        let environments = try await environmentStore(folders, engineID: engineID, client: client)
+        let networks = client.flatMap { egressNetworks($0, engineID) }
+        let environments = try await environmentStore(
+            folders, engineID: engineID, client: client, networks: networks)
         if let client {
             var options = DockerRuntime.Options(
                 engineID: engineID, runnerFolder: runner, environmentsFolder: environments.rootFolder,
@@ -37,6 +39,7 @@ struct EngineAssembly {
             options.transport = configuration.docker.supervisorTransport(to: client.endpoint)
             options.sharesFolders = configuration.docker.sharesFolders(with: client.endpoint)
             options.nameServers = configuration.network.egress.dns
+            options.offersEgress = offersEgress
             options.hostPorts = configuration.network.hostPorts.map(\.port)
             options.hostConnections = configuration.network.hostConnections
             options.mounts = mountPolicy(folders, client.endpoint)
@@ -52,8 +55,7 @@ struct EngineAssembly {
                 registries: RegistryDirectory(configuration.images.registries, environment: environment), logger: logger
             )
             runtimes["docker"] = DockerRuntime(
-                client: client, options: options, networks: egressNetworks(client, engineID), puller: puller,
-                logger: logger)
+                client: client, options: options, networks: networks, puller: puller, logger: logger)
         } else {
             // Only where it is the engine's own runtime: beside containers, a caller could leave them by naming it.
             var options = ProcessRuntime.Options(
@@ -126,9 +128,14 @@ struct EngineAssembly {
         }
     }
 
-    /// The networks of the mode `egress`, where some job could ask for it.
+    /// Whether some job could ask for the mode `egress`.
+    private var offersEgress: Bool {
+        configuration.network.modes(besides: configuration.sandbox.network).contains(.egress)
+    }
+
+    /// The networks of the mode `egress`, where jobs or builders could be in one.
     private func egressNetworks(_ client: DockerClient, _ engineID: String) -> EgressNetworks? {
-        guard configuration.network.modes(besides: configuration.sandbox.network).contains(.egress) else { return nil }
+        guard offersEgress || configuration.environments.network == DockerEnvironmentBuilder.egress else { return nil }
         return EgressNetworks(
             client: client, engineID: engineID, settings: configuration.network.egress, logger: logger)
     }

@@ -68,8 +68,8 @@ extension DockerEnvironmentBuilder {
     /// - Parameter sent: What else is put beside the specification, on an engine that does not see this machine's
     ///   folders.
     func run(
-        _ spec: BuildSpec, _ container: ContainerSpec, _ work: String, sending sent: [ArchiveStream.Entry] = [],
-        limit: Duration
+        _ spec: BuildSpec, _ container: ContainerSpec, _ work: String, of tenant: TenantID,
+        sending sent: [ArchiveStream.Entry] = [], limit: Duration
     ) async throws -> BuildResult {
         // A second run in the same folder must not find the first one's files; its output goes on where that was.
         for name in try FileManager.default.contentsOfDirectory(atPath: work) {
@@ -80,6 +80,8 @@ extension DockerEnvironmentBuilder {
         let name = Self.freshName()
         note(name, isActive: true)
         defer { note(name, isActive: false) }
+        var container = container
+        let network = try await join(&container, of: tenant)
         do {
             if case .nameTaken = try await client.createContainer(name: name, container) {
                 // Our own earlier try, whose answer was lost: the names are random.
@@ -88,6 +90,7 @@ extension DockerEnvironmentBuilder {
             if remote == nil {
                 try spec.write(to: work)
                 try await client.startContainer(name)
+                try await verify(network, of: name)
                 ending = try await end(of: name, within: limit)
             } else {
                 try await send(spec, sent, to: name)
@@ -97,9 +100,11 @@ extension DockerEnvironmentBuilder {
             }
             let result = try await answer(spec, name, work, ending, container.image)
             await discard(name)
+            await leave(network)
             return result
         } catch {
             await discard(name)
+            await leave(network)
             throw Self.explained(error, spec.requirements, container)
         }
     }

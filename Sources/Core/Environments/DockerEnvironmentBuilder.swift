@@ -24,6 +24,8 @@ package final class DockerEnvironmentBuilder: EnvironmentBuilder {
     let logger: Logger
     /// Where the environments are, when the engine does not see this machine's folders.
     let remote: RemoteStorage?
+    /// The networks of the mode `egress`; nil where nothing uses them.
+    let networks: EgressNetworks?
     private let known = Mutex(Known())
 
     private struct Known {
@@ -35,9 +37,12 @@ package final class DockerEnvironmentBuilder: EnvironmentBuilder {
         var active: Set<String> = []
     }
 
-    package init(client: DockerClient, options: EnvironmentOptions, logger: Logger) {
+    package init(
+        client: DockerClient, options: EnvironmentOptions, networks: EgressNetworks? = nil, logger: Logger
+    ) {
         self.client = client
         self.options = options
+        self.networks = networks
         self.logger = logger
         remote = options.sharesFolders ? nil : RemoteStorage(client: client, engineID: options.engineID, logger: logger)
     }
@@ -135,7 +140,7 @@ package final class DockerEnvironmentBuilder: EnvironmentBuilder {
             image: image, work: work, inputs: try await inputs(image: image, isComplete: false), mounts: [root] + more)
         container.networkMode = "none"
         container.addedCapabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER"]
-        return try await run(spec, container, work, limit: .minutes(10))
+        return try await run(spec, container, work, of: .default, limit: .minutes(10))
     }
 
     private func install(
@@ -172,15 +177,16 @@ package final class DockerEnvironmentBuilder: EnvironmentBuilder {
         }
         let container = try await container(image: image, work: order.work, inputs: inputs, mounts: mounts)
         return try await run(
-            spec, container, order.work, sending: sent, limit: options.buildTimeout + Self.grace)
+            spec, container, order.work, of: order.tenant, sending: sent, limit: options.buildTimeout + Self.grace)
     }
 
     /// What the Python of an image is like; asked once for each image.
     private func interpreter(of image: String, _ order: BuildOrder) async throws -> Interpreter {
         if let found = known.withLock({ $0.interpreters[image] }) { return found }
-        let container = try await container(
+        var container = try await container(
             image: image, work: order.work, inputs: try await inputs(image: image, isComplete: false), mounts: [])
-        let result = try await run(BuildSpec(.probe), container, order.work, limit: .seconds(60))
+        container.networkMode = "none"
+        let result = try await run(BuildSpec(.probe), container, order.work, of: order.tenant, limit: .seconds(60))
         guard let found = result.interpreter else {
             throw BuildFailure(result, order.requirements, image: order.image.reference).error
         }

@@ -40,6 +40,8 @@ package struct EnvironmentOptions: Sendable {
     package var proxy: String?
     /// The Docker network of builders.
     package var network: String
+    /// The name servers of builders in networks of the mode `egress`; empty for the engine's own.
+    package var nameServers: [String]
     /// The longest build.
     package var buildTimeout: Duration
     /// The memory of a builder in bytes; swap is not allowed on top.
@@ -88,6 +90,7 @@ package struct EnvironmentOptions: Sendable {
         caBundle = section.caBundlePath(environment: environment)
         proxy = section.proxy
         network = section.network
+        nameServers = configuration.network.egress.dns
         buildTimeout = section.buildTimeout
         buildMemoryBytes = section.buildMemoryBytes
         buildCpus = section.buildCpus

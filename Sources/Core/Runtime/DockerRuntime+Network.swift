@@ -8,7 +8,7 @@ extension DockerRuntime {
             return isNear ? nil : "the container engine is on another machine, or docker.transport is attach"
         }
         guard mode == Mode.egress.rawValue else { return nil }
-        guard let networks else { return "it is not in network.allow" }
+        guard let networks, options.offersEgress else { return "it is not in network.allow" }
         return networks.fault
     }
 

@@ -36,6 +36,8 @@ package final class DockerRuntime: SandboxRuntime {
         package var sharesFolders = true
         /// The name servers of sandboxes of the mode `egress`; empty for the engine's own.
         package var nameServers: [String] = []
+        /// Whether jobs may ask for the mode `egress`.
+        package var offersEgress = true
         /// The ports of the host that sandboxes of the mode `host_gateway` reach.
         package var hostPorts: [Int] = []
         /// The connections to them that one sandbox may have at a time.

@@ -162,6 +162,50 @@ extension Live {
             try await stop(engine)
         }
 
+        @Test("builders in such a network reach what tasks in it reach")
+        func builders() async throws {
+            let outside = try await OutsideHost()
+            let listener = try HostListener()
+            let folder = try TemporaryFolder()
+            let targets = [
+                ("gateway", listener.port), ("169.254.169.254", 80), (outside.privateAddress, outside.port),
+                (outside.publicAddress, outside.port),
+            ]
+            let list = targets.map { "('\($0.0)', \($0.1))" }.joined(separator: ", ")
+            let wheels = try WheelFolder.make(in: folder.path + "/wheels")
+            try WheelFolder.addSource(
+                "slipspy",
+                backend: NetworkTasks.connect + """
+
+                    def build_wheel(folder, *_):
+                        return wheel(folder, {"slipspy.py": "report = " + repr(main([\(list)]))})
+                    """, to: wheels)
+            let engine = try await Self.start {
+                $0.network.allow = [.none]
+                $0.environments.network = "egress"
+                $0.environments.findLinks = [wheels]
+                $0.environments.indexURL = "http://127.0.0.1:9/simple"
+            }
+            var request = JobRequest(task: .source("import slipspy\ndef main(): return slipspy.report"))
+            request.requirements = ["slipspy"]
+            let outcome = try await engine.engine.submit(request, waitingUpTo: .seconds(120))
+            guard case .object(let members)? = outcome.value else { throw TestFailure(outcome.summary) }
+            let answers = Dictionary(uniqueKeysWithValues: members.map { ($0.key, $0.value.text ?? "") })
+            for target in targets.dropLast() {
+                #expect(answers["\(target.0):\(target.1)"] == "TimeoutError", "\(target)")
+            }
+            #expect(answers["\(outside.publicAddress):\(outside.port)"] == "open outside", "\(answers)")
+            #expect(listener.visitors == [])
+            // Jobs may still not ask for the mode themselves.
+            request.network = "egress"
+            await #expect { _ = try await engine.engine.submit(request) } throws: {
+                ($0 as? EngineError)?.code == .notAllowed
+            }
+            try await stop(engine)
+            listener.stop()
+            try await outside.remove()
+        }
+
         @Test("there is no IPv6 in a sandbox")
         func sixthVersion() async throws {
             let engine = try await Self.start()

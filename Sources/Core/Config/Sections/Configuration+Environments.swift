@@ -132,8 +132,10 @@ extension Configuration.Environments: ConfigurationSection {
             tune: "Set it when the machine has no direct way to the index.")
         Field.value(
             "network", \.network, .word("the name of a Docker network", extra: "_.-"),
-            "Docker network of builders: bridge, host, none or one that exists.",
-            tune: "Name a network from which only the index can be reached, or none with find_links.")
+            "Docker network of builders: bridge, host, none or one that exists; egress for the networks of that mode.",
+            tune: "Code of packages and of tenants' images has this network. Name egress where tenants are strangers: of "
+                + "private addresses only those in network.egress.allow are open then. Or a network from which only the "
+                + "index can be reached, or none with find_links.")
         Field.value(
             "build_timeout", \.buildTimeout, .duration(.seconds(1) ... .hours(24)),
             "Longest build of one environment.",
