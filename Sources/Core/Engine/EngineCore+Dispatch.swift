@@ -26,11 +26,12 @@ extension EngineCore {
 
     /// Asks the pool for a sandbox; a free one is granted within this call.
     func requestSandbox(_ job: ActiveJob, _ sandboxClass: SandboxClass, _ specialisation: Specialisation) {
+        // Before its tenant's limits may keep it back: what waits for them needs its environment as well.
+        job.environment = specialisation.environment
         guard admit(job, Place(sandboxClass: sandboxClass, specialisation: specialisation)) else { return }
         let request = RequestID(nextRequest)
         nextRequest += 1
         job.request = request
-        job.environment = specialisation.environment
         job.phase = .waiting
         job.sandboxClass = sandboxClass
         requests[request] = job
