@@ -2,7 +2,8 @@
 ///
 /// A pure value. A job is charged from the moment it asks for a sandbox until it has ended or goes back to wait for a
 /// retry. Jobs that do not fit wait here, those of higher priority first, then the earlier ones; none passes another of
-/// its tenant, or a large job would never have its turn. Tenants without limits cost nothing.
+/// its tenant, or a large job would never have its turn. Tenants without limits cost nothing. What an earlier run of
+/// the engine left running is charged whatever the limits are by now, and the others wait for as much longer.
 package struct TenantLedger: Sendable {
     /// What the admitted jobs of a tenant take together.
     package struct Use: Sendable, Equatable {
@@ -91,6 +92,18 @@ package struct TenantLedger: Sendable {
         line.heap.insert(Place(priority: priority, sequence: sequence, id: id))
         line.waiting[id] = demand
         return false
+    }
+
+    /// Charges a job that has its sandbox already, however little its tenant may have.
+    ///
+    /// `leave` gives back what it takes, as for any other job.
+    package mutating func charge(_ id: JobID, of tenant: TenantID, _ demand: ResourceDemand) {
+        let own = lines[tenant]?.limits ?? limits(tenant)
+        guard admitted[id] == nil, !own.isNone else { return }
+        var line = lines.removeValue(forKey: tenant) ?? Line(limits: own)
+        line.use.add(demand, 1)
+        lines[tenant] = line
+        admitted[id] = (tenant, demand)
     }
 
     /// Takes a job off the books, whether it was charged or waits.

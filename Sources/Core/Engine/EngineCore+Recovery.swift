@@ -98,6 +98,7 @@ extension EngineCore {
                     settleLost(earlier, "the engine was restarted before the result was stored")
                 }
                 let rows = Array(claims.prefix(slots))
+                charge(rows, in: record)
                 group.addTask { await self.takeBack(record, running: rows) }
             }
         }
@@ -107,6 +108,17 @@ extension EngineCore {
         for row in rows where row.job.state == .queued { reenter(row) }
         if !rows.isEmpty {
             logger.notice("took up jobs of an earlier run", metadata: ["jobs": "\(rows.count)"])
+        }
+    }
+
+    /// Charges jobs that may still run to their tenants, before any other job can ask for what they take.
+    ///
+    /// One that turns out to be lost leaves the books when it ends or goes back to the queue.
+    private func charge(_ rows: [JobRow], in record: SandboxRecord) {
+        guard let demand = Self.memory(of: record)?.sandboxClass.demand else { return }
+        for row in rows {
+            guard let job = inherited(row) else { continue }
+            tenantLedger.charge(job.job.id, of: job.job.tenant, demand)
         }
     }
 
