@@ -4,21 +4,28 @@ import NIOCore
 extension EngineCore {
     /// Looks at deadlines and heartbeats once a second, and asks every few seconds whether the runtimes are there.
     func watch() async {
-        var rounds = 0
         while !isStopped {
             do {
                 try await Task.sleep(for: .seconds(1))
             } catch {
                 return
             }
-            rounds += 1
-            if rounds % 60 == 0 { await removeLeftovers([]) }
-            if rounds % 5 == 0 { for runtime in runtimes.values { spawn { _ in await runtime.maintain() } } }
+            let due = watchRounds.next()
+            if due.sweeps { sweep() }
+            if due.asksRuntimes { for runtime in runtimes.values { spawn { _ in await runtime.maintain() } } }
             checkJobs()
             checkSandboxes()
-            checkRuntimes(all: rounds % 5 == 0)
+            checkRuntimes(all: due.asksRuntimes)
             await checkDisk()
             markRunning()
+        }
+    }
+
+    /// Looks for leftovers beside the watch: deadlines hold also while a container engine does not answer.
+    private func sweep() {
+        spawn { core in
+            await core.removeLeftovers([])
+            core.watchRounds.sweepEnded()
         }
     }
 

@@ -89,6 +89,8 @@ package actor EngineCore {
     var runtimeFaults: [String: String] = [:]
     /// Runtimes that are being asked at this moment.
     var runtimeChecks: Set<String> = []
+    /// What the watch does when.
+    var watchRounds = WatchRounds()
     /// Why the store does not take writes at present.
     var storeFault: EngineError?
     var counters = EngineCounters()
