@@ -10,7 +10,7 @@ extension Engine {
     /// Takes over what can be changed while jobs run: the section `pools`.
     ///
     /// Sandboxes of classes that are gone, or made of something else, serve their leases and go. Jobs that wait keep the
-    /// class that they were accepted for.
+    /// class that they were accepted for. Images that a class lacks are pulled after this has returned.
     ///
     /// - Returns: Which keys were applied, and which need a restart.
     @discardableResult
@@ -46,8 +46,11 @@ extension EngineCore {
         logger.notice("took other pools over", metadata: ["keys": "\(report.applied.joined(separator: ", "))"])
         pool.undeclaredMax = configuration.pools.undeclaredMax
         perform(pool.reload(policy: PoolRules.table(configuration.pools), now: poolNow))
-        var missing: Set<String> = []
-        _ = await declarePools(&missing)
+        // Images may have to be pulled, for which neither the next change nor the end of the engine may wait.
+        spawn { core in
+            var missing: Set<String> = []
+            _ = await core.declarePools(&missing)
+        }
         return report
     }
 }
