@@ -68,7 +68,7 @@ extension EngineCore {
         try? JSONDecoder().decode(SandboxMemory.self, from: Data(record.poolKey.utf8))
     }
 
-    private func giveUserIDs(of record: SandboxRecord) {
+    func giveUserIDs(of record: SandboxRecord) {
         if let own = Self.memory(of: record)?.userIDs, !own.isEmpty { userIDs.give(own) }
     }
 
@@ -84,11 +84,10 @@ extension EngineCore {
         inheritance = nil
         var claimed: [String: [JobRow]] = [:]
         for row in rows where row.job.state != .queued { claimed[row.job.sandbox ?? "", default: []].append(row) }
-        var unclaimed: [SandboxRecord] = []
         await withDiscardingTaskGroup { group in
             for record in records {
                 guard var claims = claimed.removeValue(forKey: record.id) else {
-                    unclaimed.append(record)
+                    leftovers.append(record)
                     continue
                 }
                 // A sandbox may have gone on while the large result of its task before was being stored.
@@ -103,8 +102,7 @@ extension EngineCore {
             }
         }
         for row in claimed.values.joined() { settleLost(row, "the engine was restarted while the task ran") }
-        await removeLeftovers(records)
-        for record in unclaimed { giveUserIDs(of: record) }
+        await removeLeftovers()
         for row in rows where row.job.state == .queued { reenter(row) }
         if !rows.isEmpty {
             logger.notice("took up jobs of an earlier run", metadata: ["jobs": "\(rows.count)"])
@@ -128,7 +126,7 @@ extension EngineCore {
             let memory = Self.memory(of: record), let specialisation = memory.specialisation,
             let reference = record.container, let pid = record.pid
         else {
-            giveUserIDs(of: record)
+            leftovers.append(record)
             for row in rows { settleLost(row, reason) }
             return
         }
@@ -144,7 +142,7 @@ extension EngineCore {
                 throw EngineError(.lost, why)
             }
         } catch let error as EngineError where error.code == .lost {
-            giveUserIDs(of: record)
+            leftovers.append(record)
             for row in rows { settleLost(row, "\(reason): \(error.message)") }
             return
         } catch {
@@ -275,28 +273,6 @@ extension EngineCore {
         job.isInserted = true
         job.accept()
         return job
-    }
-
-    /// Removes sandboxes that nobody needs: an earlier process of this engine started them.
-    func removeLeftovers(_ records: [SandboxRecord]) async {
-        for (name, runtime) in runtimes {
-            do {
-                for handle in try await runtime.leftovers() where sandboxes[handle.id] == nil {
-                    logger.info("removing a leftover sandbox", metadata: ["sandbox": "\(handle.id)"])
-                    try await runtime.destroy(handle)
-                    folders.removeSandboxFolder(handle.id)
-                }
-            } catch {
-                noteRuntime(name, fault: (error as? EngineError)?.message ?? "\(error)")
-            }
-        }
-        do {
-            try await environments?.reconcile()
-        } catch {
-            logger.warning("leftover builds could not be removed", metadata: ["reason": "\(error)"])
-        }
-        let gone = records.filter { record in SandboxID(record.id).map { sandboxes[$0] == nil } ?? true }.map(\.id)
-        if !gone.isEmpty { commit(.removeSandboxes(gone)) { core, result in core.noteFailure(result) } }
     }
 }
 

@@ -24,7 +24,7 @@ extension EngineCore {
     /// Looks for leftovers beside the watch: deadlines hold also while a container engine does not answer.
     private func sweep() {
         spawn { core in
-            await core.removeLeftovers([])
+            await core.removeLeftovers()
             core.watchRounds.sweepEnded()
         }
     }

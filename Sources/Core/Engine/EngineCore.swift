@@ -73,6 +73,8 @@ package actor EngineCore {
     var isStarted = false
     /// What an earlier process left, from the load of the store until it is taken up.
     var inheritance: Inheritance?
+    /// Sandboxes that it left and that are not known to be gone.
+    var leftovers: [SandboxRecord] = []
     /// Whether the jobs of an earlier run have been taken up; none is accepted before.
     var isRecovered = false
     /// Delivered when they have been.
