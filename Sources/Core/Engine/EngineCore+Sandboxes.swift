@@ -20,6 +20,7 @@ extension EngineCore {
             try await ensureIdle(sandboxClass.gpus?.granted ?? [], for: id)
             try await requireMPS(of: sandboxClass)
             try await openRelay(of: sandbox)
+            sandbox.wasOrdered = true
             let started = try await runtime.start(
                 SandboxSpecification(
                     id: id, sandboxClass: sandboxClass, socketFolder: sandbox.folder, userIDs: sandbox.userIDs))
@@ -225,22 +226,31 @@ extension EngineCore {
 
     private func remove(_ id: SandboxID) async {
         guard let sandbox = sandboxes[id] else { return }
-        if let handle = sandbox.handle, let runtime = runtimes[sandbox.sandboxClass.runtime] {
-            do {
-                try await runtime.destroy(handle)
-                // As long as this fails the sandbox counts as not removed, and its devices go to nobody.
-                try await ensureIdle(sandbox.sandboxClass.gpus?.granted ?? [], for: id)
-            } catch {
-                logger.warning("a sandbox could not be removed", metadata: ["sandbox": "\(id)", "reason": "\(error)"])
-                tellPool(.removeFailed(id, reason: "\(error)"))
-                return
-            }
+        do {
+            try await removeRemains(of: sandbox)
+        } catch {
+            logger.warning("a sandbox could not be removed", metadata: ["sandbox": "\(id)", "reason": "\(error)"])
+            tellPool(.removeFailed(id, reason: "\(error)"))
+            return
         }
         guard sandboxes.removeValue(forKey: id) != nil else { return }
         if !sandbox.userIDs.isEmpty { userIDs.give(sandbox.userIDs) }
         folders.removeSandboxFolder(id)
         forget(id)
         tellPool(.removed(id))
+    }
+
+    /// Removes what a runtime has of a sandbox; throws as long as anything of it may be there.
+    private func removeRemains(of sandbox: Sandbox) async throws {
+        guard let runtime = runtimes[sandbox.sandboxClass.runtime] else { return }
+        if sandbox.handle == nil, sandbox.wasOrdered {
+            // The runtime tidies up after a start that fails, and may fail in that as well.
+            sandbox.handle = try await runtime.leftovers().first { $0.id == sandbox.id }
+        }
+        guard let handle = sandbox.handle else { return }
+        try await runtime.destroy(handle)
+        // As long as this fails the sandbox counts as not removed, and its devices go to nobody.
+        try await ensureIdle(sandbox.sandboxClass.gpus?.granted ?? [], for: sandbox.id)
     }
 
     /// Notes whether a runtime answers.

@@ -38,6 +38,8 @@ final class Sandbox {
     var isInspected = false
     /// Whether its runtime is still making it: it is then removed by whoever starts it.
     var isStarting = false
+    /// Whether its runtime was asked to make it: something of it may exist also where no handle came back.
+    var wasOrdered = false
     /// Whether its runtime has frozen it for us, or is about to freeze or thaw it: it is silent then.
     var isAsleep = false
     /// How often it was frozen and thawed: what was learned before the last time is outdated.
