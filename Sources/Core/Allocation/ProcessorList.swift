@@ -38,4 +38,16 @@ package struct ProcessorList: Sendable, Hashable {
         let order = numbers.sorted { (taken[$0, default: 0], -$0) < (taken[$1, default: 0], -$1) }
         return ProcessorList(order.prefix(max(1, count)))
     }
+
+    /// Picks as many processors as a place has, where fewer others are kept to them; nil where the place is as good.
+    package func lessTaken(than place: ProcessorList, beside others: [ProcessorList]) -> ProcessorList? {
+        guard let best = leastTaken(place.numbers.count, beside: others) else { return nil }
+        return best.shared(with: others) < place.shared(with: others) ? best : nil
+    }
+
+    /// How often other lists name a processor of this one.
+    private func shared(with others: [ProcessorList]) -> Int {
+        let own = Set(numbers)
+        return others.reduce(0) { $0 + $1.numbers.count { own.contains($0) } }
+    }
 }

@@ -141,6 +141,8 @@ extension EngineCore {
             return
         }
         slot.cleaning = nil
+        // Before the pool gives it to the next job: one that is busy all the time is never seen idle.
+        if sandbox.pin.isWorn, giveUpConfined(sandbox) { return }
         tellPool(.released(sandbox.id, slot: slot.index, clean: true, reason: ""))
     }
 

@@ -7,12 +7,15 @@ extension EngineCore {
     private static let busyShare = 0.5
     /// Shorter tasks are nobody's burden.
     private static let longSeconds = 0.05
-    /// How long a sandbox has to run nothing but short tasks until it may use all processors again.
+    /// How long no task of a sandbox may have kept processors busy until it may use all again.
     private static let calm = TimeAmount.seconds(10)
+
+    /// The least seconds between two moves of busy sandboxes to other processors.
+    private static let moveSeconds = 5.0
 
     /// Takes what a supervisor tells of a task that goes on for a while: how many processors were in use.
     func noteLoad(_ load: Double, of sandbox: Sandbox) {
-        guard load >= sandbox.sandboxClass.cpus * Self.busyShare else { return }
+        guard load >= sandbox.sandboxClass.cpus * Self.busyShare else { return noteCalm(sandbox) }
         sandbox.lastBusy = .now()
         pin(sandbox)
     }
@@ -21,14 +24,23 @@ extension EngineCore {
     func noteEnd(_ result: RunnerMessage.Result, in sandbox: Sandbox) {
         if let ran = result.runSeconds, let used = result.cpuSeconds, ran >= Self.longSeconds {
             noteLoad(used / ran, of: sandbox)
-        } else if sandbox.pinned != nil, NIODeadline.now() - sandbox.lastBusy > Self.calm {
-            unpin(sandbox)
+        } else {
+            noteCalm(sandbox)
         }
     }
 
     /// Takes over a sandbox that an earlier process kept to some processors: it may use all again when it is calm.
     func noteKept(_ sandbox: Sandbox) {
-        if Self.canBePinned(sandbox.sandboxClass) { sandbox.pinned = sandbox.hello?.kept }
+        if Self.canBePinned(sandbox.sandboxClass) { sandbox.pin = ProcessorPin(kept: sandbox.hello?.kept) }
+    }
+
+    /// Tries changes again that failed, gives sandboxes up that stay confined, and moves one that shares its processors
+    /// while others are free.
+    func checkPins() {
+        for sandbox in Array(sandboxes.values) where !sandbox.isClosing {
+            if sandbox.pin.isWorn { giveUpConfined(sandbox) } else { changePin(of: sandbox) }
+        }
+        moveCrowded()
     }
 
     private static func canBePinned(_ kind: SandboxClass) -> Bool {
@@ -36,44 +48,87 @@ extension EngineCore {
         kind.gpus == nil && kind.runtime != SandboxClass.processRuntime
     }
 
+    private func isCalm(_ sandbox: Sandbox) -> Bool { NIODeadline.now() - sandbox.lastBusy > Self.calm }
+
+    private func noteCalm(_ sandbox: Sandbox) {
+        guard sandbox.pin.wanted != nil, isCalm(sandbox) else { return }
+        sandbox.pin.free()
+        changePin(of: sandbox)
+    }
+
     private func pin(_ sandbox: Sandbox) {
         let kind = sandbox.sandboxClass
-        guard configuration.sandbox.pinBusy, sandbox.pinned == nil, sandbox.mayBePinned, Self.canBePinned(kind),
+        guard configuration.sandbox.pinBusy, sandbox.pin.wanted == nil, Self.canBePinned(kind),
             let all = sandbox.hello?.processors,
-            let some = all.leastTaken(
-                Int(kind.cpus.rounded(.up)), beside: sandboxes.values.compactMap(\.pinned))
+            let some = all.leastTaken(Int(kind.cpus.rounded(.up)), beside: places(besides: sandbox))
         else { return }
-        sandbox.pinned = some
-        keep(sandbox, to: some, otherwise: nil)
+        sandbox.pin.keep(to: some)
+        changePin(of: sandbox)
     }
 
-    private func unpin(_ sandbox: Sandbox) {
-        guard sandbox.mayBePinned, let pinned = sandbox.pinned, let all = sandbox.hello?.processors else { return }
-        sandbox.pinned = nil
-        keep(sandbox, to: all, otherwise: pinned)
+    /// What other sandboxes are kept to.
+    private func places(besides sandbox: Sandbox) -> [ProcessorList] {
+        sandboxes.values.compactMap { $0 === sandbox ? nil : $0.pin.place }
     }
 
-    private func keep(_ sandbox: Sandbox, to processors: ProcessorList, otherwise before: ProcessorList?) {
-        guard let handle = sandbox.handle, let runtime = runtimes[sandbox.sandboxClass.runtime] else { return }
-        // One change at a time; one that was refused is not tried again.
-        sandbox.mayBePinned = false
+    /// Moves one busy sandbox to processors that fewer others are kept to.
+    private func moveCrowded() {
+        guard configuration.sandbox.pinBusy, poolNow >= nextPinMove else { return }
+        for sandbox in sandboxes.values where !sandbox.isClosing && sandbox.pin.isSettled && !isCalm(sandbox) {
+            guard let all = sandbox.hello?.processors, let place = sandbox.pin.place,
+                let better = all.lessTaken(than: place, beside: places(besides: sandbox))
+            else { continue }
+            nextPinMove = poolNow + Self.moveSeconds
+            sandbox.pin.keep(to: better)
+            return changePin(of: sandbox)
+        }
+    }
+
+    /// Gives up a sandbox that would stay kept to some processors; false, and nothing, while a task runs in it.
+    @discardableResult
+    func giveUpConfined(_ sandbox: Sandbox) -> Bool {
+        guard sandbox.preparing == nil, sandbox.slots.allSatisfy({ $0.job == nil && $0.cleaning == nil })
+        else { return false }
+        logger.warning(
+            "a sandbox that could not be let use all its processors again is given up",
+            metadata: ["sandbox": "\(sandbox.id)"])
+        lose(sandbox, reason: "it could not be let use all its processors again")
+        return true
+    }
+
+    /// Asks the runtime for the change of a sandbox that is due, if one is.
+    private func changePin(of sandbox: Sandbox) {
+        guard !sandbox.isAsleep, let handle = sandbox.handle, let runtime = runtimes[sandbox.sandboxClass.runtime],
+            let all = sandbox.hello?.processors, let change = sandbox.pin.nextChange(at: poolNow)
+        else { return }
+        let processors =
+            switch change {
+            case .keep(let some): some
+            case .free: all
+            }
         let id = sandbox.id
         spawn { core in
             do {
                 try await runtime.keep(handle, to: processors)
-                core.sandboxes[id]?.mayBePinned = true
+                core.sandboxes[id]?.pin.succeeded()
                 core.logger.debug(
                     "a sandbox may use other processors",
                     metadata: ["sandbox": "\(id)", "processors": "\(processors.text)"])
             } catch {
-                guard let sandbox = core.sandboxes[id], !sandbox.isClosing else { return }
-                sandbox.pinned = before
-                core.logger.warning(
-                    "a busy sandbox could not be kept to some processors (sandbox.pin_busy)",
-                    metadata: [
-                        "sandbox": "\(id)", "reason": "\((error as? EngineError)?.message ?? "\(error)")",
-                    ])
+                core.pinFailed(of: id, error)
             }
         }
+    }
+
+    private func pinFailed(of id: SandboxID, _ error: any Error) {
+        guard let sandbox = sandboxes[id], !sandbox.isClosing else { return }
+        let failure = error as? EngineError
+        let isRefused = failure?.dockerStatus != nil || failure?.code == .notSupported
+        sandbox.pin.failed(isRefused: isRefused, at: poolNow)
+        // Once of a row: the tries after it tell nothing new.
+        guard sandbox.pin.failures == 1 else { return }
+        logger.warning(
+            "the processors of a busy sandbox could not be changed (sandbox.pin_busy)",
+            metadata: ["sandbox": "\(id)", "reason": "\(failure?.message ?? "\(error)")"])
     }
 }

@@ -11,7 +11,7 @@ extension EngineCore {
             }
         }
         text.family("slipway_sandboxes_pinned", "gauge", "Sandboxes that are kept to some processors.")
-        text.sample("slipway_sandboxes_pinned", [:], sandboxes.values.count { $0.pinned != nil })
+        text.sample("slipway_sandboxes_pinned", [:], sandboxes.values.count { $0.pin.isPinned })
         text.family("slipway_pool_running", "gauge", "Tasks that have a slot of a sandbox.")
         pools.each { text.sample("slipway_pool_running", $0, $1.running) }
         text.family("slipway_pool_waiting", "gauge", "Jobs that wait for a sandbox of the pool.")

@@ -15,6 +15,7 @@ extension EngineCore {
             if due.asksRuntimes { for runtime in runtimes.values { spawn { _ in await runtime.maintain() } } }
             checkJobs()
             checkSandboxes()
+            checkPins()
             checkRuntimes(all: due.asksRuntimes)
             await checkDisk()
             markRunning()

@@ -93,6 +93,8 @@ package actor EngineCore {
     var runtimeChecks: Set<String> = []
     /// What the watch does when.
     var watchRounds = WatchRounds()
+    /// When a busy sandbox may next be moved to other processors, by the pool's clock.
+    var nextPinMove = 0.0
     /// Why the store does not take writes at present.
     var storeFault: EngineError?
     var counters = EngineCounters()

@@ -44,10 +44,8 @@ final class Sandbox {
     var isAsleep = false
     /// How often it was frozen and thawed: what was learned before the last time is outdated.
     var naps = 0
-    /// The processors that it is kept to while its tasks keep them busy; nil where it may use all that it began with.
-    var pinned: ProcessorList?
-    /// Whether that can be changed now: no change is under way, and none was refused.
-    var mayBePinned = true
+    /// The processors that it is kept to while its tasks keep them busy.
+    var pin = ProcessorPin()
     /// When a task in it last kept processors busy.
     var lastBusy = NIODeadline.uptimeNanoseconds(0)
     /// Whether it is being destroyed.
