@@ -29,8 +29,12 @@ package actor EgressNetworks {
 
     private let client: DockerClient
     private let engineID: String
-    private let rules: EgressRules
+    private let settings: Configuration.Network.Egress
+    private let hostServers: @Sendable () -> [String]
     private let logger: Logger
+    /// The name servers that the rules are for.
+    private var nameServers: [String]
+    private var rules: EgressRules
     private var filter: PacketFilter?
     /// The rules as the kernel showed them when they had been set.
     private var expected: [String] = []
@@ -40,13 +44,20 @@ package actor EgressNetworks {
     private var lastStep: Task<Void, Never>?
     private nonisolated let refusal = Mutex<String?>("it has not been set up yet")
 
+    /// - Parameter hostServers: Finds the name servers of this machine; nil reads its files.
     package init(
-        client: DockerClient, engineID: String, settings: Configuration.Network.Egress, logger: Logger
+        client: DockerClient, engineID: String, settings: Configuration.Network.Egress,
+        hostServers: (@Sendable () -> [String])? = nil, logger: Logger
     ) {
         self.client = client
         self.engineID = engineID
+        self.settings = settings
         self.logger = logger
-        let servers = settings.dns.isEmpty ? NameServers.ofHost() : settings.dns
+        let find: @Sendable () -> [String]
+        if let hostServers { find = hostServers } else { find = { NameServers.ofHost() } }
+        self.hostServers = find
+        let servers = settings.dns.isEmpty ? find() : settings.dns
+        nameServers = servers
         rules = EgressRules(engineID: engineID, allow: settings.allow, nameServers: servers)
     }
 
@@ -99,13 +110,14 @@ package actor EgressNetworks {
         guard let filter else { throw EngineError(.startFailed, "the firewall rules are not set") }
         let listener = try ProbeListener(address: network.gateway)
         let probe = NetworkProbe(processID: processID)
+        // Those of this moment: others may be set while the probe is under way.
+        let rules = rules
         let targets = [
             (address: network.gateway, port: listener.port, drop: EgressRules.host),
             (address: "169.254.169.254", port: 80, drop: EgressRules.linkLocal),
         ]
         for target in targets where !rules.opens(target.address) {
             guard let place = rules.rules.firstIndex(where: { $0.drops == target.drop }) else { continue }
-            let rules = rules
             let before = try await filter.counters(rules)
             let outcome = try await probe.connect(
                 to: target.address, port: target.port, limit: Self.probeLimit,
@@ -185,7 +197,22 @@ package actor EgressNetworks {
         }
     }
 
+    /// Takes over the machine's name servers, which another network of the machine may have changed.
+    private func followNameServers() {
+        guard settings.dns.isEmpty else { return }
+        let servers = hostServers()
+        // A file that is being written names none for a moment.
+        guard !servers.isEmpty, servers != nameServers else { return }
+        logger.notice(
+            "the name servers of this machine changed, and the firewall rules with them",
+            metadata: ["servers": "\(servers.joined(separator: ", "))"])
+        nameServers = servers
+        rules = EgressRules(engineID: engineID, allow: settings.allow, nameServers: servers)
+        expected = []
+    }
+
     private func ensureRules() async throws {
+        followNameServers()
         let filter = try filter ?? PacketFilter()
         self.filter = filter
         if !expected.isEmpty {
