@@ -14,6 +14,8 @@ package enum GPUListing {
     package struct Instance: Sendable, Equatable {
         /// The UUID of the device that it is a part of.
         package var parent: String
+        /// Its number among the parts of that device; nil when the line has another form.
+        package var place: Int?
         /// The instance.
         package var device: GPUDevice
     }
@@ -53,7 +55,7 @@ package enum GPUListing {
                 let name = product.isEmpty ? profile : "\(product) \(profile)"
                 found.append(
                     Instance(
-                        parent: parent,
+                        parent: parent, place: place(in: line),
                         device: GPUDevice(id: id, name: name, memoryBytes: memory(of: profile), isInstance: true)))
             }
         }
@@ -77,6 +79,13 @@ package enum GPUListing {
             if let size = Int(part.dropLast(2)) { return size * 1_000_000_000 }
         }
         return nil
+    }
+
+    /// The number in `MIG 1g.10gb Device 0: (UUID: ...)`.
+    private static func place(in line: String) -> Int? {
+        let words = line.split(separator: " ")
+        guard let word = words.firstIndex(of: "Device"), word + 1 < words.count else { return nil }
+        return Int(words[word + 1].prefix { $0 != ":" })
     }
 
     private static func identifier(in line: String) -> String? {

@@ -38,7 +38,14 @@ package struct NvidiaSMI: Sendable {
     }
 
     /// The processes that compute on devices; blocks as `devices()` does.
-    package func computeProcesses() throws -> [ComputeProcess] {
-        GPUListing.processes(csv: try tool.run(["--query-compute-apps=gpu_uuid,pid", "--format=csv,noheader,nounits"]))
+    ///
+    /// - Parameter ofInstances: Whether parts of devices are asked about: the shorter answer names whole devices only.
+    package func computeProcesses(ofInstances: Bool = false) throws -> [ComputeProcess] {
+        guard ofInstances else {
+            let csv = try tool.run(["--query-compute-apps=gpu_uuid,pid", "--format=csv,noheader,nounits"])
+            return GPUListing.processes(csv: csv)
+        }
+        let instances = GPUListing.instances(listing: try tool.run(["-L"]))
+        return GPUListing.processes(report: try tool.run(["-q", "-x"]), instances: instances)
     }
 }

@@ -31,8 +31,10 @@ extension EngineCore {
         await endMPSServers(on: own)
         guard !own.isEmpty, configuration.gpus.checkIdle, let tool = nvidia else { return }
         let deadline = NIODeadline.now() + .nanoseconds(Int64(Self.contextSeconds * 1e9))
+        let hasInstances = gpus.contains { $0.isInstance && own.contains($0.id) }
         while true {
-            let busy = try await offload.runIfActive { try tool.computeProcesses() }.filter { own.contains($0.device) }
+            let busy = try await offload.runIfActive { try tool.computeProcesses(ofInstances: hasInstances) }
+                .filter { own.contains($0.device) }
             guard let first = busy.first else { return }
             guard NIODeadline.now() < deadline else {
                 throw EngineError(
