@@ -14,7 +14,10 @@ actor LinkOwner {
 
     init(loop: any EventLoop) { executor = LoopExecutor(loop: loop) }
 
-    func listen(at path: String) async throws {
+    /// Listens, and expects this process as the supervisor, or another one; nil says nothing of it yet.
+    func listen(
+        at path: String, expecting peer: Int32? = ProcessInfo.processInfo.processIdentifier
+    ) async throws {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         let link = SandboxLink(path: path, loop: executor.loop, logger: logger) { [events] event in
@@ -26,8 +29,11 @@ actor LinkOwner {
         }
         self.link = link
         try await link.listen()
-        link.expect(peer: ProcessInfo.processInfo.processIdentifier)
+        if let peer { link.expect(peer: peer) }
     }
+
+    /// Says which process the supervisor is.
+    func expect(peer: Int32) { link?.expect(peer: peer) }
 
     func close() {
         link?.close()
