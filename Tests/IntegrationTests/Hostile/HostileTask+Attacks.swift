@@ -119,10 +119,12 @@ extension HostileTask {
                 """),
     ]
 
-    /// Tasks that talk where they should not; how they end is their own affair, as long as only they suffer.
+    /// Tasks that talk where they should not: what they write there is nobody's word, and only they suffer.
+    ///
+    /// Whoever writes to the runner's own descriptor is ended for it.
     static let forgeries: [HostileTask] = [
         HostileTask(
-            "writes a forged frame to every descriptor that it has",
+            "writes a forged frame to every descriptor that it has", kind: .protocol,
             PythonPieces.libc + """
                 def main():
                     header = b'{"job":"job_1","attempt":1,"nonce":"00","outcome":"ok","size":0}'
@@ -136,7 +138,7 @@ extension HostileTask {
                     return "forged"
                 """),
         HostileTask(
-            "writes noise to every descriptor that it has",
+            "writes noise to every descriptor that it has", kind: .protocol,
             PythonPieces.libc + """
                 def main():
                     for _ in range(200):
@@ -149,7 +151,7 @@ extension HostileTask {
                     return "noise"
                 """),
         HostileTask(
-            "dials the host's socket",
+            "dials the host's socket", value: "dialled",
             PythonPieces.libc + """
                 def main():
                     for _ in range(50):
@@ -165,7 +167,7 @@ extension HostileTask {
                     return "dialled"
                 """),
         HostileTask(
-            "shuts its descriptors down one way",
+            "shuts its descriptors down one way", value: "shut",
             PythonPieces.libc + """
                 def main():
                     for fd in range(3, 64):

@@ -26,6 +26,27 @@ struct HostileTask: Sendable, CustomTestStringConvertible {
     }
 }
 
+extension HostileTask {
+    /// Runs a task that forges, between two plain ones: its end is its own, and the sandbox serves on.
+    func checkForgesNothing(on engine: TestEngine) async throws {
+        let before = try await engine.run(source: "def main(): pass")
+        let outcome = try await engine.run(source: code, within: .seconds(90)) { $0.timeout = timeout }
+        let state: JobState = kind == nil ? .completed : .error
+        let type: String? = kind == .protocol ? "ProtocolMisuse" : nil
+        #expect(outcome.job.state == state, "\(outcome.summary)")
+        #expect(outcome.job.error?.kind == kind, "\(outcome.summary)")
+        #expect(outcome.job.error?.type == type, "\(outcome.summary)")
+        #expect(outcome.value == value, "\(outcome.summary)")
+        let log = try await engine.logs(outcome.job.id)
+        // What it writes to its own output is output, whatever it looks like.
+        #expect(log.isEmpty == (kind == nil), "it printed \(log.prefix(200))")
+        try await Probe.check(engine, after: testDescription)
+        let after = try await engine.run(source: "def main(): pass")
+        #expect(before.job.sandbox == outcome.job.sandbox, "it ran elsewhere")
+        #expect(before.job.sandbox == after.job.sandbox, "the sandbox did not survive")
+    }
+}
+
 /// A well-behaved task that says what it finds of others.
 enum Probe {
     /// Everything of an earlier task carries this word in its name or content.

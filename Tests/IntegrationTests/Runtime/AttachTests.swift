@@ -22,10 +22,7 @@ extension Live {
 
         @Test("a task forges nothing", arguments: HostileTask.forgeries)
         func forgeries(_ task: HostileTask) async throws {
-            let engine = try await sharedEngine("attach")
-            let outcome = try await engine.run(source: task.code, within: .seconds(90)) { $0.timeout = task.timeout }
-            #expect(outcome.job.state.isTerminal)
-            try await Probe.check(engine, after: task.testDescription)
+            try await task.checkForgesNothing(on: try await sharedEngine("attach"))
         }
 
         @Test("no process but the supervisor holds the channel, and nobody finds it by name")
