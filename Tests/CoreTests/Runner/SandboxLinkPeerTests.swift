@@ -73,8 +73,8 @@ import Testing
         #expect(refusal?.description == "closed before the header")
         _ = try await eventually("the right process is heard") { owner.take() == ["message"] ? true : nil }
         right.release()
-        let events = try await eventually("the end is told") { owner.take().last == "disconnected" ? owner.take() : nil }
-        #expect(events == ["message", "disconnected"])
+        let all = try await eventually("the end is told") { owner.take().last == "disconnected" ? owner.take() : nil }
+        #expect(all == ["message", "disconnected"])
         await owner.close()
         try await group.shutdownGracefully()
     }
