@@ -119,14 +119,25 @@ struct BadInputTests {
         }
     }
 
-    @Test("invalid UTF-8, deep nesting and a root that is no object are refused")
+    @Test("invalid UTF-8 and deep nesting are 400 with the offset, a root that is no object is 422")
     func shapes() async throws {
         try await withGateway { gateway in
-            let bytes = gateway.request("POST", "/v1/jobs", body: [0x22, 0xFF, 0x22])
-            let garbled = try await HTTPConnection(port: gateway.port).exchange(bytes)
-            #expect(garbled.status == 400)
-            let deep = String(repeating: "[", count: 33) + String(repeating: "]", count: 33)
-            #expect(try await gateway.send("POST", "/v1/jobs", body: deep).status == 400)
+            let deepest = String(repeating: "[", count: 32) + String(repeating: "]", count: 32)
+            let bodies: [(body: [UInt8], slug: String, offset: Int)] = [
+                ([0x22, 0xFF, 0x22], "invalid-utf8", 1), (Array(#"{"a":"b"#.utf8) + [0xC3, 0x28], "invalid-utf8", 7),
+                (Array("[\(deepest)]".utf8), "too-deep", 32),
+            ]
+            for (body, slug, offset) in bodies {
+                let bytes = gateway.request("POST", "/v1/jobs", body: body)
+                let response = try await HTTPConnection(port: gateway.port).exchange(bytes)
+                #expect(response.status == 400)
+                #expect(response.header("Content-Type") == "application/problem+json")
+                let problem = try response.json()
+                #expect(problem["type"] == .string("/problems/\(slug)"), "\(response.text)")
+                #expect(problem["offset"] == .integer(Int64(offset)), "\(response.text)")
+                #expect(problem["detail"]?.text?.hasSuffix("(at byte \(offset)).") == true, "\(response.text)")
+            }
+            #expect(try await gateway.send("POST", "/v1/jobs", body: deepest).status == 422)
             #expect(try await gateway.send("POST", "/v1/jobs", body: "[]").status == 422)
         }
     }

@@ -47,13 +47,24 @@ struct FramingTests {
         }
     }
 
-    @Test("a header that does not come is 408")
+    @Test("a header that does not come is 408 with a problem, and the connection is closed")
     func slowHeader() async throws {
         var options = GatewayOptions()
         options.headerTimeout = .milliseconds(50)
         try await withGateway(options: options) { gateway in
-            let response = try await HTTPConnection(port: gateway.port).exchange(Array("GET / HT".utf8))
-            #expect(response.status == 408)
+            for start in ["GET / HT", "GET /healthz HTTP/1.1\r\nHost: x\r\nX-Late: "] {
+                let connection = try HTTPConnection(port: gateway.port)
+                let response = try await connection.exchange(Array(start.utf8))
+                #expect(response.status == 408)
+                #expect(response.header("Content-Type") == "application/problem+json")
+                #expect(response.header("Connection") == "close")
+                let problem = try response.json()
+                #expect(problem["type"] == "/problems/request-timeout" && problem["status"] == 408)
+                #expect(problem["detail"] == "The headers did not come in time.")
+                let id = try #require(response.header("X-Request-Id"))
+                #expect(!id.isEmpty && problem["request_id"] == .string(id))
+                #expect(try await connection.isClosed())
+            }
             let whole = try await gateway.send("GET", "/healthz")
             #expect(whole.status == 200)
         }

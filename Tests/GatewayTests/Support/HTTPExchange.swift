@@ -53,11 +53,12 @@ final class HTTPConnection: Sendable {
     /// Reads one response.
     func response() async throws -> Response { try await onThread { try self.receive(isHead: false) } }
 
-    /// Whether the server has closed the connection by the time the next byte could be read.
+    /// Whether the server closes the connection before it sends another byte, and before the wait for one ends.
     func isClosed() async throws -> Bool {
         try await onThread {
             var byte: UInt8 = 0
-            return recv(self.descriptor, &byte, 1, 0) <= 0
+            let count = recv(self.descriptor, &byte, 1, 0)
+            return count == 0 || count < 0 && errno == ECONNRESET
         }
     }
 
