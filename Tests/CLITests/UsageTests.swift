@@ -5,9 +5,31 @@ import Testing
 @Suite("The command line's usage and exit codes")
 struct UsageTests {
     static let commands = [
-        "serve", "run", "submit", "status", "wait", "logs", "result", "cancel", "list", "pool", "tenants",
-        "keys", "doctor", "config", "version",
+        "serve", "run", "submit", "status", "wait", "logs", "result", "artifacts", "cancel", "list", "pool", "env",
+        "tenants", "keys", "doctor", "config", "bench", "version",
     ]
+
+    /// Commands that hold others, and those that they hold.
+    static let groups = [
+        "pool": ["status"], "env": ["list", "show", "build", "lock", "prune"], "config": ["check", "show"],
+        "tenants": ["list", "add", "suspend", "resume", "remove"], "keys": ["list", "add", "revoke"],
+    ]
+
+    /// Every command that does something.
+    static let leaves: [[String]] = commands.flatMap { name -> [[String]] in
+        guard let parts = groups[name] else { return [[name]] }
+        return parts.map { [name, $0] }
+    }
+
+    @Test("every command takes a configuration and gives JSON", arguments: leaves)
+    func commonOptions(words: [String]) async throws {
+        let output = try await CommandLineTool().run(words + ["--help"])
+        #expect(output.code == 0, "\(output.err)")
+        #expect(output.out.contains("USAGE: slipway \(words.joined(separator: " "))"), "\(output.out)")
+        for option in ["--config <file>", "--json", "-h, --help"] {
+            #expect(output.out.contains("\n  \(option) "), "\(option): \(output.out)")
+        }
+    }
 
     @Test("every command has help on standard output", arguments: commands)
     func help(command: String) async throws {
