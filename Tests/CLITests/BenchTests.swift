@@ -1,0 +1,67 @@
+import Foundation
+import SlipwayCore
+import TestSupport
+import Testing
+
+@Suite("slipway bench")
+struct BenchTests {
+    private static let rows = [
+        "floor, source", "engine, source", "floor, function by value", "engine, function by value",
+        "floor, function by name", "engine, function by name", "REST with Prefer: wait, source",
+    ]
+
+    @Test(
+        "a benchmark of the fewest calls has every row, and leaves neither container nor folder",
+        .enabled(if: CommandLineTool.hasEngine))
+    func smallest() async throws {
+        let tool = try CommandLineTool(.docker)
+        let process = try tool.start(
+            ["bench", "--json", "--count", "1", "--jobs", "1", "--callers", "1", "--cold", "1"])
+        // What is looked for at the end can be found.
+        _ = try await eventually("the benchmark has a container", within: .seconds(60)) {
+            try await containers(below: tool.folder.path).first
+        }
+        let output = try await process.end()
+        #expect(output.code == 0, "\(output.err)")
+        let report = try output.json()
+        for pace in ["paced", "back_to_back"] {
+            let rows = elements(report[pace])
+            #expect(rows.map { $0["name"]?.text } == Self.rows, "\(output.out)")
+            for row in rows {
+                let name = row["name"]?.text ?? ""
+                for figure in ["min_ms", "p50_ms", "p99_ms"] {
+                    #expect(isNumber(row[figure]), "\(pace), \(name): \(figure)")
+                }
+                #expect(isNumber(row["floor_ratio"]) != name.hasPrefix("floor"), "\(pace), \(name)")
+            }
+        }
+        for name in ["REST, 1 callers, 2 sandboxes", "embedded, 1 callers, 2 sandboxes"] {
+            #expect(isNumber(report["throughput"]?[name]), "\(name)")
+        }
+        for figure in ["batch_ms", "cold_ms", "raw_cold_ms"] { #expect(isNumber(report[figure]), "\(figure)") }
+        #expect(try await containers(below: tool.folder.path) == [])
+        let left = try FileManager.default.contentsOfDirectory(atPath: tool.folder.path)
+        #expect(left.filter { $0.hasPrefix("slipway-bench") } == [])
+        #expect(!FileManager.default.fileExists(atPath: "/tmp/slipway-floor-\(process.pid)"))
+    }
+
+    /// The containers, running or not, that see something below a folder, as all of an engine see its runner.
+    private func containers(below folder: String) async throws -> [String] {
+        let client = HTTPClient(.unix(try #require(ContainerEngine.socketPath)))
+        let answer = try await client.send("GET", "/containers/json?all=1")
+        return elements(try JSONValue(parsing: answer.body)).filter { container in
+            elements(container["Mounts"]).contains { $0["Source"]?.text?.hasPrefix(folder + "/") == true }
+        }.map { $0["Id"]?.text ?? "a container" }
+    }
+
+    private func elements(_ value: JSONValue?) -> [JSONValue] {
+        if case .array(let elements)? = value { elements } else { [] }
+    }
+
+    private func isNumber(_ value: JSONValue?) -> Bool {
+        switch value {
+        case .integer?, .number?: true
+        case .null?, .bool?, .string?, .array?, .object?, nil: false
+        }
+    }
+}
