@@ -19,6 +19,17 @@ struct OpenAPITests {
         #expect(described.sorted() == GatewayService.routeList.sorted())
     }
 
+    @Test("every route of jobs tells that a request without sense is 400, and one without a key 401")
+    func refusals() throws {
+        let description = try JSONValue(parsing: OpenAPI.bytes)
+        for route in GatewayService.routeList where route.contains(" /v1/jobs") {
+            let words = route.split(separator: " ").map(String.init)
+            let answers = description["paths"]?[words[1]]?[words[0].lowercased()]?["responses"]
+            #expect(answers?["400"] != nil, "\(route)")
+            #expect(answers?["401"] != nil, "\(route)")
+        }
+    }
+
     @Test("every reference leads somewhere, and every schema is used")
     func references() throws {
         let description = try JSONValue(parsing: OpenAPI.bytes)

@@ -51,10 +51,11 @@ extension OpenAPI {
             "responses":{
               "200":{"description":"The job.","headers":{"ETag":{"schema":{"type":"string"}}},
                 "content":{"application/json":{"schema":{"$ref":"#/components/schemas/Job"}}}},
-              "304":{"description":"The job is as it was."},
+              "304":{"description":"The job is as it was."},"400":{"$ref":"#/components/responses/Problem"},
               "401":{"$ref":"#/components/responses/Unauthorized"},"404":{"$ref":"#/components/responses/Problem"}}},
           "delete":{"operationId":"deleteJob","tags":["jobs"],"summary":"Remove a job that has ended; scope submit.",
-            "responses":{"204":{"description":"Gone."},"401":{"$ref":"#/components/responses/Unauthorized"},
+            "responses":{"204":{"description":"Gone."},
+              "400":{"$ref":"#/components/responses/Problem"},"401":{"$ref":"#/components/responses/Unauthorized"},
               "404":{"$ref":"#/components/responses/Problem"},"409":{"$ref":"#/components/responses/Problem"}}}},
         "/v1/jobs/{id}/cancel":{
           "parameters":[{"$ref":"#/components/parameters/id"}],
@@ -64,8 +65,8 @@ extension OpenAPI {
             "responses":{
               "200":{"description":"It was cancelled before.","content":{"application/json":{"schema":{"$ref":"#/components/schemas/Job"}}}},
               "202":{"description":"It is being cancelled.","content":{"application/json":{"schema":{"$ref":"#/components/schemas/Job"}}}},
-              "401":{"$ref":"#/components/responses/Unauthorized"},"404":{"$ref":"#/components/responses/Problem"},
-              "409":{"$ref":"#/components/responses/Problem"}}}},
+              "400":{"$ref":"#/components/responses/Problem"},"401":{"$ref":"#/components/responses/Unauthorized"},
+              "404":{"$ref":"#/components/responses/Problem"},"409":{"$ref":"#/components/responses/Problem"}}}},
         "/v1/jobs/{id}/result":{
           "parameters":[{"$ref":"#/components/parameters/id"}],
           "get":{"operationId":"getResult","tags":["jobs"],"summary":"The result of a job that has ended; scope read.",
@@ -73,15 +74,15 @@ extension OpenAPI {
               "200":{"description":"The result, or the error of a job that failed.","content":{
                 "application/json":{"schema":{"$ref":"#/components/schemas/JobResult"}},
                 "application/octet-stream":{"schema":{"type":"string","contentMediaType":"application/octet-stream"}}}},
-              "401":{"$ref":"#/components/responses/Unauthorized"},"404":{"$ref":"#/components/responses/Problem"},
-              "409":{"$ref":"#/components/responses/Problem"}}}},
+              "400":{"$ref":"#/components/responses/Problem"},"401":{"$ref":"#/components/responses/Unauthorized"},
+              "404":{"$ref":"#/components/responses/Problem"},"409":{"$ref":"#/components/responses/Problem"}}}},
         "/v1/jobs/{id}/artifacts":{
           "parameters":[{"$ref":"#/components/parameters/id"}],
           "get":{"operationId":"listArtifacts","tags":["jobs"],"summary":"The files that a task left in $SLIPWAY_OUTPUT; scope read.",
             "responses":{
               "200":{"description":"The files, by name.","content":{"application/json":{"schema":{"$ref":"#/components/schemas/ArtifactList"}}}},
-              "401":{"$ref":"#/components/responses/Unauthorized"},"404":{"$ref":"#/components/responses/Problem"},
-              "409":{"$ref":"#/components/responses/Problem"}}}},
+              "400":{"$ref":"#/components/responses/Problem"},"401":{"$ref":"#/components/responses/Unauthorized"},
+              "404":{"$ref":"#/components/responses/Problem"},"409":{"$ref":"#/components/responses/Problem"}}}},
         "/v1/jobs/{id}/artifacts/{name}":{
           "parameters":[{"$ref":"#/components/parameters/id"},
             {"name":"name","in":"path","required":true,"description":"The file's name; its slashes are not encoded.",
@@ -96,9 +97,9 @@ extension OpenAPI {
               "200":{"description":"All bytes. The ETag is their SHA-256.","content":{"*/*":{"schema":{"type":"string","contentMediaType":"application/octet-stream"}}}},
               "206":{"description":"The range.","content":{"*/*":{"schema":{"type":"string","contentMediaType":"application/octet-stream"}}}},
               "304":{"description":"It is known already."},
-              "401":{"$ref":"#/components/responses/Unauthorized"},"404":{"$ref":"#/components/responses/Problem"},
-              "409":{"$ref":"#/components/responses/Problem"},"416":{"$ref":"#/components/responses/Problem"},
-              "422":{"$ref":"#/components/responses/Problem"}}}},
+              "400":{"$ref":"#/components/responses/Problem"},"401":{"$ref":"#/components/responses/Unauthorized"},
+              "404":{"$ref":"#/components/responses/Problem"},"409":{"$ref":"#/components/responses/Problem"},
+              "416":{"$ref":"#/components/responses/Problem"},"422":{"$ref":"#/components/responses/Problem"}}}},
         "/v1/jobs/{id}/logs":{
           "parameters":[{"$ref":"#/components/parameters/id"}],
           "get":{"operationId":"getLogs","tags":["jobs"],"summary":"The output of a task; scope read.",
