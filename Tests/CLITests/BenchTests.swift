@@ -26,7 +26,7 @@ struct BenchTests {
         let report = try output.json()
         for pace in ["paced", "back_to_back"] {
             let rows = elements(report[pace])
-            #expect(rows.map { $0["name"]?.text } == Self.rows, "\(output.out)")
+            #expect(rows.compactMap { $0["name"]?.text } == Self.rows, "\(output.out)")
             for row in rows {
                 let name = row["name"]?.text ?? ""
                 for figure in ["min_ms", "p50_ms", "p99_ms"] {

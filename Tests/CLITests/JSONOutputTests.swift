@@ -27,8 +27,8 @@ struct JSONOutputTests {
             let waited = try await tool.run("wait", "--json", good, bad)
             #expect(waited.code == 5, "\(waited.err)")
             let jobs = try lines(waited)
-            #expect(jobs.map { $0["id"]?.text } == [good, bad], "\(waited.out)")
-            #expect(jobs.map { $0["state"]?.text } == ["completed", "error"], "\(waited.out)")
+            #expect(jobs.compactMap { $0["id"]?.text } == [good, bad], "\(waited.out)")
+            #expect(jobs.compactMap { $0["state"]?.text } == ["completed", "error"], "\(waited.out)")
 
             let result = try await tool.run("result", "--json", good)
             #expect(result.code == 0, "\(result.err)")

@@ -40,7 +40,7 @@ import Testing
     private static let helloDigits = hello.map { String(format: "%02x", $0) }.joined()
 
     @Test("another process is cut off and nothing of it is taken; the right one is admitted after it")
-    func stranger() async throws {
+    func refused() async throws {
         let folder = try TemporaryFolder()
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let owner = LinkOwner(loop: group.next())

@@ -16,7 +16,8 @@ extension Live {
             let path = server.folder.path + "/config.yaml"
             let lines = try String(contentsOfFile: path, encoding: .utf8).components(separatedBy: "\n")
             let others = lines.filter { !$0.hasPrefix("  min_free:") }
-            let text = others.flatMap { $0 == "data:" ? [$0, "  min_free: \(size)"] : [$0] }.joined(separator: "\n")
+            let all = others.flatMap { line -> [String] in line == "data:" ? [line, "  min_free: \(size)"] : [line] }
+            let text = all.joined(separator: "\n")
             try server.folder.write("config.yaml", text)
             #expect(text.contains("  min_free: \(size)\n"))
         }
@@ -85,8 +86,8 @@ extension Live {
 private enum DiskRoom {
     /// Whether it is less than a terabyte, the most that `data.min_free` takes.
     static let isLessThanCanBeAskedFor: Bool = {
-        let attributes = try? FileManager.default.attributesOfFileSystem(forPath: "/tmp")
-        guard let free = attributes?[.systemFreeSize] as? Int else { return false }
-        return free < 1 << 40
+        var status = statvfs()
+        guard statvfs("/tmp", &status) == 0 else { return false }
+        return Int(status.f_bavail) * Int(status.f_frsize) < 1 << 40
     }()
 }
