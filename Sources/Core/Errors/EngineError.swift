@@ -12,6 +12,8 @@ public struct EngineError: Error, Sendable {
         case alreadyTerminal = "already-terminal"
         /// The job has started already, so what was asked for queued jobs only is refused.
         case alreadyStarted = "already-started"
+        /// The job ended without a result.
+        case jobFailed = "job-failed"
         /// The job has not ended yet.
         case notFinished = "not-finished"
         /// More was asked for than the tenant or the engine allows.

@@ -20,7 +20,7 @@ extension Problem {
             self.init(.unprocessableContent, error.code.rawValue, detail, errors: error.faults)
         case .payloadTooLarge:
             self.init(.contentTooLarge, error.code.rawValue, error.message, errors: error.faults)
-        case .alreadyTerminal, .alreadyStarted, .notFinished, .keyInFlight, .alreadyExists, .tenantBusy:
+        case .alreadyTerminal, .alreadyStarted, .notFinished, .jobFailed, .keyInFlight, .alreadyExists, .tenantBusy:
             self.init(.conflict, error.code.rawValue, error.message)
         case .queueFull, .rateExceeded:
             self.init(.tooManyRequests, error.code.rawValue, error.message)
