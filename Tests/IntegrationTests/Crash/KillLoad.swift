@@ -12,6 +12,8 @@ final class KillLoad: Sendable {
 
     private struct State {
         var accepted: [String: Accepted] = [:]
+        /// What large jobs are to return.
+        var fillers: [String: String] = [:]
         /// The ids that each idempotency key got.
         var keys: [String: Set<String>] = [:]
         /// The first end that was seen of each job.
@@ -20,6 +22,15 @@ final class KillLoad: Sendable {
         var isOver = false
     }
 
+    /// What one request is about, besides a job.
+    private enum Kind: Int {
+        case plain, large, batch, awaited, cancelled
+    }
+
+    /// Too large for the row of a job, as it comes and as it goes.
+    private static let fillerBytes = 60_000
+    /// The jobs of a batch.
+    private static let batchSize = 3
     /// How many jobs may be without a known end before callers wait.
     private static let unfinishedMax = 100
 
@@ -35,6 +46,7 @@ final class KillLoad: Sendable {
     var accepted: [String: Accepted] { state.withLock { $0.accepted } }
     var keys: [String: Set<String>] { state.withLock { $0.keys } }
     var contradictions: [String] { state.withLock { $0.contradictions } }
+    var fillers: [String: String] { state.withLock { $0.fillers } }
 
     /// Submits until `finish` is called.
     func run(callers: Int) async {
@@ -50,7 +62,8 @@ final class KillLoad: Sendable {
         while !state.withLock({ $0.isOver }) {
             round += 1
             let attempts = round % 4 == 0 ? 3 : 1
-            let body = ledger.body(milliseconds: round % 7 * 20, attempts: attempts)
+            let kind = Kind(rawValue: round % 9) ?? .plain
+            let milliseconds = round % 7 * 20
             let key = round % 3 == 0 ? "key-\(caller)-\(round)" : nil
             // A server that is hardly ever up cannot be asked to do what piled up meanwhile.
             while !state.withLock({ $0.isOver }), unfinished().count > Self.unfinishedMax {
@@ -58,23 +71,60 @@ final class KillLoad: Sendable {
             }
             // A caller with a key asks until it has an answer; one without cannot.
             while !state.withLock({ $0.isOver }) {
-                if await submit(body, attempts, key) || key == nil { break }
+                if await submit(kind, milliseconds, attempts, key) || key == nil { break }
                 try? await Task.sleep(for: .milliseconds(50))
             }
             try? await Task.sleep(for: .milliseconds(40))
         }
     }
 
-    private func submit(_ body: String, _ attempts: Int, _ key: String?) async -> Bool {
-        let headers = key.map { [("Idempotency-Key", $0)] } ?? []
-        guard let response = try? await server.client.send("POST", "/v1/jobs", headers: headers, body: body),
-            response.status == 202, let id = try? JSONValue(parsing: response.body)["id"]?.text
-        else { return false }
-        state.withLock {
-            $0.accepted[id] = Accepted(maxAttempts: attempts)
-            if let key { $0.keys[key, default: []].insert(id) }
+    /// Sends one request; false when it was not answered that it is accepted.
+    private func submit(_ kind: Kind, _ milliseconds: Int, _ attempts: Int, _ key: String?) async -> Bool {
+        // The same bytes whenever it is repeated.
+        let filler = kind == .large ? Self.filler(seed: key ?? "") : nil
+        var body = ledger.body(milliseconds: milliseconds, attempts: attempts, filler: filler)
+        var headers = key.map { [("Idempotency-Key", $0)] } ?? []
+        var path = "/v1/jobs"
+        if kind == .batch {
+            path += "/batch"
+            body = "{\"jobs\":[\(Array(repeating: body, count: Self.batchSize).joined(separator: ","))]}"
         }
+        if kind == .awaited { headers.append(("Prefer", "wait=1")) }
+        guard let response = try? await server.client.send("POST", path, headers: headers, body: body),
+            response.status == 202 || response.status == 200,
+            let answer = try? JSONValue(parsing: response.body)
+        else { return false }
+        let ids = Self.ids(in: answer)
+        guard let first = ids.first else { return false }
+        state.withLock { state in
+            for id in ids {
+                state.accepted[id] = Accepted(maxAttempts: attempts)
+                if let filler { state.fillers[id] = filler }
+            }
+            if let key { state.keys[key, default: []].insert(ids.joined(separator: " ")) }
+        }
+        // Whether that comes in time is nobody's promise.
+        if kind == .cancelled { _ = try? await server.client.send("POST", "/v1/jobs/\(first)/cancel") }
         return true
+    }
+
+    private static func ids(in answer: JSONValue) -> [String] {
+        guard case .array(let jobs)? = answer["jobs"] else { return [answer["id"]?.text].compactMap { $0 } }
+        return jobs.compactMap { $0["id"]?.text }
+    }
+
+    /// Text that hardly compresses, the same for the same seed unless that is empty.
+    private static func filler(seed: String) -> String {
+        var state = seed.utf8.reduce(UInt64(14_695_981_039_346_656_037)) { ($0 ^ UInt64($1)) &* 1_099_511_628_211 }
+        if seed.isEmpty { state = .random(in: 1 ... .max) }
+        var text = ""
+        while text.utf8.count < fillerBytes {
+            state ^= state << 13
+            state ^= state >> 7
+            state ^= state << 17
+            text += String(state, radix: 36)
+        }
+        return text
     }
 
     /// Notes the ends that the server tells now, and what contradicts earlier ones.

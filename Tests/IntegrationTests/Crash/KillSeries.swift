@@ -54,8 +54,13 @@ enum KillSeries {
         try await server.start()
         let load = KillLoad(server, ledger)
         let callers = Task { await load.run(callers: 4) }
-        for _ in 0..<kills {
+        for kill in 0..<kills {
             try await Task.sleep(for: .milliseconds(Int64.random(in: 50...1200)))
+            if kill % 4 == 3 {
+                // In the midst of its orderly end.
+                server.signal(SIGTERM)
+                try await Task.sleep(for: .milliseconds(Int64.random(in: 0...400)))
+            }
             try await server.kill()
             try await server.start()
             try await load.look()
@@ -69,12 +74,27 @@ enum KillSeries {
         #expect(load.contradictions == [])
         #expect(load.accepted.count > kills, "there was hardly any load")
         #expect(load.keys.values.allSatisfy { $0.count == 1 }, "a key got two jobs")
+        try await checkResults(load, server)
         return try judge(load, ledger)
+    }
+
+    /// Large results are there in full.
+    private static func checkResults(_ load: KillLoad, _ server: RunningServer) async throws {
+        var completed = 0
+        for (id, filler) in load.fillers where load.end(of: id).hasPrefix("completed") {
+            completed += 1
+            let result = try await server.client.send("GET", "/v1/jobs/\(id)/result")
+            #expect(result.status == 200, "\(id): \(result.text.prefix(200))")
+            let value = try JSONValue(parsing: result.body)["value"]?.text
+            #expect(value == filler, "the result of \(id) is another")
+        }
+        #expect(completed > 0, "no large job completed")
     }
 
     private static func judge(_ load: KillLoad, _ ledger: Ledger) throws -> String {
         var (completed, lost) = (0, 0)
         let starts = try ledger.starts()
+        #expect(starts.values.allSatisfy { $0.values.allSatisfy { $0 == 1 } }, "an attempt began twice: \(starts)")
         for (id, promise) in load.accepted {
             let began = starts[id] ?? [:]
             #expect(began.values.allSatisfy { $0 == 1 }, "an attempt of \(id) began twice: \(began)")

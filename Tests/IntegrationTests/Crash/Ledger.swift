@@ -13,10 +13,10 @@ struct Ledger {
         try FileManager.default.setAttributes([.posixPermissions: 0o666], ofItemAtPath: file)
     }
 
-    /// Python that writes the line, sleeps `ms` milliseconds while it prints, and returns `ms`.
+    /// Python that writes the line, sleeps `ms` milliseconds while it prints, and returns `ms`, or the filler.
     static let code = """
         import os, time
-        def main(ms):
+        def main(ms, filler=None):
             line = "%s %s\\n" % (os.environ["SLIPWAY_JOB_ID"], os.environ["SLIPWAY_ATTEMPT"])
             fd = os.open("/ledger/starts", os.O_WRONLY | os.O_APPEND)
             os.write(fd, line.encode())
@@ -24,16 +24,22 @@ struct Ledger {
             for step in range(10):
                 print("step", step, flush=True)
                 time.sleep(ms / 10000)
-            return ms
+            return ms if filler is None else filler
         """
 
     /// The output of a run that was not cut.
     static let output = (0..<10).map { "step \($0)\n" }.joined()
 
     /// The body of a submission.
-    func body(milliseconds: Int, attempts: Int = 1, timeout: String = "20s") -> String {
+    ///
+    /// - Parameter filler: What comes along and back, in place of the milliseconds.
+    func body(
+        milliseconds: Int, attempts: Int = 1, timeout: String = "20s", filler: String? = nil
+    ) -> String {
+        var args: [JSONValue] = [.integer(Int64(milliseconds))]
+        if let filler { args.append(.string(filler)) }
         let value: JSONValue = [
-            "task": ["type": "source", "code": .string(Self.code), "args": [.integer(Int64(milliseconds))]],
+            "task": ["type": "source", "code": .string(Self.code), "args": .array(args)],
             "mounts": [["source": .string(folder), "target": "/ledger", "mode": "rw"]],
             "timeout": .string(timeout), "retry": ["max_attempts": .integer(Int64(attempts)), "backoff": "100ms"],
         ]
