@@ -10,7 +10,8 @@ extension Live {
             // One sandbox: the next task runs where the hostile one ran, if that is still there.
             $0.pools.defaults.max = 1
             $0.sandbox.tmpBytes = 32 << 20
-            $0.sandbox.memoryBytes = 192 << 20
+            // Room for as many small processes as there may be.
+            $0.sandbox.memoryBytes = 320 << 20
         })
     struct HostileTests {
         private func run(_ task: HostileTask) async throws -> (TestEngine, JobOutcome) {
