@@ -7,6 +7,7 @@
 """
 
 from ._calls import CommandResult
+from ._collect import gather
 from ._emit import emit, progress
 from ._session import Call
 from ._task import Task, default_client, set_default_client, task
@@ -80,6 +81,7 @@ __all__ = [
     "__version__",
     "default_client",
     "emit",
+    "gather",
     "progress",
     "set_default_client",
     "task",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import queue
-from collections.abc import AsyncGenerator, Callable, Sequence
+import threading
+from collections.abc import Callable, Sequence
 
+from ._board import Callback
 from ._credentials import Credentials
 from ._description import Description
 from ._session import Session
-from ._steps import Json
+from ._steps import Json, Steps
 from ._transport import AsyncTransport, Verify
 
 
@@ -41,75 +42,87 @@ class AsyncSession:
         self._session = session
 
     async def watch(
-        self, jobs: Sequence[Description], callback: Callable[[Description], object]
+        self,
+        jobs: Sequence[Description],
+        relay: Callback,
+        deadline: float | None = None,
     ) -> None:
-        """Call back in the event loop once for each job when it has ended.
+        """Have a relay called once for each job when it has ended.
 
         Parameters
         ----------
         jobs
             The jobs.
-        callback
-            What to call.
+        relay
+            Of `relay`.
+        deadline
+            As for `Watcher.watch`.
         """
-        relay = self._relay(callback)
         # It may have to ask for jobs that ended before.
-        await asyncio.to_thread(self.watcher.watch, jobs, relay)
+        watch = self.watcher.watch
+        await asyncio.to_thread(watch, jobs, relay, deadline=deadline)
 
     async def submit_watched(
         self,
-        batch: Sequence[bytes],
+        batch: Steps[list[Json]],
         made: Callable[[Json], Description],
         add: Callable[[list[Description]], object],
-        callback: Callable[[Description], object],
+        relay: Callback,
     ) -> None:
-        """Submit a batch; call back in the event loop once for each job that has ended.
+        """Submit a batch; have a relay called once for each job that has ended.
 
         Parameters
         ----------
         batch
-            The encoded submissions.
+            The steps of the submission.
         made
             Makes a job of its description.
         add
-            Is given the jobs before any callback.
-        callback
-            Is given each job.
+            Is given the jobs before the relay is.
+        relay
+            Of `relay`; is given each job.
         """
         expecting = self.watcher.expecting()
         await asyncio.to_thread(expecting.__enter__)
         try:
-            infos = await self.transport.run(self.calls.batch(batch))
+            infos = await self.transport.run(batch)
             jobs = [made(info) for info in infos]
             add(jobs)
-            relay = self._relay(callback)
             await asyncio.to_thread(self.watcher.watch, jobs, relay, True)
         finally:
             expecting.__exit__(None, None, None)
 
-    def _relay(
-        self, callback: Callable[[Description], object]
-    ) -> Callable[[Description], object]:
-        """Return a callback for any thread.
+    def relay(self, callback: Callable[[Description], object]) -> Callback:
+        """Return a callback for any thread, which calls another one in the event loop.
 
         What comes while the loop is busy is handed over at once, since each hand-over wakes
         the loop up.
+
+        Parameters
+        ----------
+        callback
+            What to call in the loop.
         """
         loop = asyncio.get_running_loop()
-        heard: queue.SimpleQueue[Description] = queue.SimpleQueue()
+        lock = threading.Lock()
+        heard: list[Description] = []
 
         def drain() -> None:
-            while not heard.empty():
-                callback(heard.get())
+            with lock:
+                jobs = heard.copy()
+                heard.clear()
+            for job in jobs:
+                callback(job)
 
         def relay(job: Description) -> None:
-            first = heard.empty()
-            heard.put(job)
-            if first:
-                try:
-                    loop.call_soon_threadsafe(drain)
-                except RuntimeError:
-                    return  # The loop is closed: nobody waits any more.
+            with lock:
+                heard.append(job)
+                if len(heard) > 1:
+                    return
+            try:
+                loop.call_soon_threadsafe(drain)
+            except RuntimeError:
+                return  # The loop is closed: nobody waits any more.
 
         return relay
 
@@ -117,27 +130,3 @@ class AsyncSession:
         """Close all connections."""
         await self.transport.close()
         self._session.close()
-
-
-async def each_ended(
-    session: AsyncSession, jobs: Sequence[Description]
-) -> AsyncGenerator[Description, None]:
-    """Yield jobs as they end, or when nothing will be heard of them.
-
-    Parameters
-    ----------
-    session
-        Where the jobs are.
-    jobs
-        The jobs.
-    """
-    ended: asyncio.Queue[Description] = asyncio.Queue()
-    left = {id(job): job for job in jobs}
-    await session.watch(list(left.values()), ended.put_nowait)
-    try:
-        while left:
-            job = await ended.get()
-            left.pop(id(job), None)
-            yield job
-    finally:
-        session.watcher.forget(left.values())

@@ -11,6 +11,7 @@ from ._feed import is_end, is_vouched
 from ._steps import Json
 
 Callback = Callable[[Description], object]
+Watch = tuple[Description, Callback]
 
 
 class Board:
@@ -22,7 +23,8 @@ class Board:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._watched: dict[str, tuple[Description, list[Callback]]] = {}
+        # Two objects may stand for one job, and several may wait for either.
+        self._watched: dict[str, list[Watch]] = {}
         self._early: dict[str, Json] = {}
         self._expected = 0
         self._doubted: list[Description] = []
@@ -67,26 +69,30 @@ class Board:
                     ended.append(job)
                     continue
                 left.append(job)
-                # Two objects may stand for one job: each learns of its end.
-                known, callbacks = self._watched.setdefault(job.id, (job, []))
-                if known is job:
-                    callbacks.append(callback)
-                else:
-                    callbacks.append(_told(job, callback))
+                self._watched.setdefault(job.id, []).append((job, callback))
         for job in ended:
             callback(job)
         return left
 
-    def discard(self, jobs: Iterable[Description]) -> None:
-        """Stop watching jobs."""
+    def discard(self, jobs: Iterable[Description], callback: Callback) -> None:
+        """Undo `add`; whoever else waits for the same jobs goes on waiting.
+
+        Parameters
+        ----------
+        jobs, callback
+            As they were added.
+        """
         with self._lock:
             for job in jobs:
-                self._watched.pop(job.id, None)
+                watches = self._watched.pop(job.id, [])
+                left = [w for w in watches if w[0] is not job or w[1] != callback]
+                if left:
+                    self._watched[job.id] = left
 
     def watched(self) -> list[Description]:
         """Return the jobs that are waited for, the oldest first."""
         with self._lock:
-            return [job for job, _ in self._watched.values()]
+            return [watches[0][0] for watches in self._watched.values()]
 
     def doubted(self) -> list[Description]:
         """Return the watched jobs whose end was told without the job, once each time it was."""
@@ -108,24 +114,21 @@ class Board:
                     self._early[job_id] = event
                 return
             if not vouched:
-                self._doubted.append(self._watched[job_id][0])
+                self._doubted.append(self._watched[job_id][0][0])
                 return
-            job, callbacks = self._watched.pop(job_id)
-            job._hear(event)
-        for callback in callbacks:
-            callback(job)
+            watches = self._watched.pop(job_id)
+            watches[0][0]._hear(event)
+        _tell(watches)
 
     def learn(self, info: Json) -> bool:
         """Take a description of a job; tell whether the job has ended."""
         if info["state"] not in TERMINAL:
             return False
         with self._lock:
-            found = self._watched.pop(str(info["id"]), None)
-            if found is not None:
-                found[0]._learn(info)
-        if found is not None:
-            for callback in found[1]:
-                callback(found[0])
+            watches = self._watched.pop(str(info["id"]), [])
+            if watches:
+                watches[0][0]._learn(info)
+        _tell(watches)
         return True
 
     def move_to(self, other: Board) -> None:
@@ -134,32 +137,29 @@ class Board:
             left = list(self._watched.values())
             self._watched.clear()
             self._early.clear()
-        for job, callbacks in left:
-            for callback in callbacks:
+        for watches in left:
+            for job, callback in watches:
                 other.add([job], callback)
 
     def give_up(self, job: Description) -> None:
         """Call back for a job of which nothing will be heard any more."""
         with self._lock:
-            found = self._watched.pop(job.id, None)
-        if found is not None:
-            for callback in found[1]:
-                callback(found[0])
+            watches = self._watched.pop(job.id, [])
+        _tell(watches)
 
     def release(self) -> None:
         """Call all callbacks although the jobs have not ended: nobody can be asked any more."""
         with self._lock:
             left = list(self._watched.values())
             self._watched.clear()
-        for job, callbacks in left:
-            for callback in callbacks:
-                callback(job)
+        for watches in left:
+            _tell(watches)
 
 
-def _told(other: Description, callback: Callback) -> Callback:
-    def tell(job: Description) -> None:
-        if job.ended:
-            other._learn_from(job)
-        callback(other)
-
-    return tell
+def _tell(watches: list[Watch]) -> None:
+    """Call back for a job of which the first object knows the most."""
+    for job, callback in watches:
+        first = watches[0][0]
+        if job is not first and first.ended:
+            job._learn_from(first)
+        callback(job)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _results
 from ._steps import Json, Patience, Request, Steps, answered
-from .errors import Unavailable
+from .errors import APIError, ArtifactCorrupt, WaitTimeout
 
 if TYPE_CHECKING:
     from ._description import Description
@@ -20,6 +20,8 @@ TERMINAL = frozenset(("completed", "error", "cancelled"))
 NDJSON = "application/x-ndjson"
 _WAIT_SECONDS = 30.0  # The gateway's own limit is 60; proxies cut silent answers.
 _SPARE_SECONDS = 30.0
+_GET_SECONDS = 15.0
+_CANCEL_SECONDS = 5.0  # Somebody may stand still for it, such as an event loop.
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,12 @@ class Calls:
     def __init__(self, patience: Patience) -> None:
         self.patience = patience
 
-    def submit(self, body: Json, wait: float = 0) -> Steps[Json]:
+    def submit(
+        self, body: Json, wait: float = 0, key: str | None = None
+    ) -> Steps[Json]:
         """``POST /v1/jobs``; return the job, with its result if it ended meanwhile."""
-        headers = _idempotent()
+        key = key or uuid.uuid4().hex
+        headers = {"idempotency-key": key}
         if wait > 0:
             headers["prefer"] = f"wait={int(min(wait, _WAIT_SECONDS))}"
         request = Request(
@@ -62,55 +67,70 @@ class Calls:
             headers=headers,
             body=_encoded(body),
             patience=wait + _SPARE_SECONDS,
+            key=key,
         )
         reply = yield from answered(request, self.patience)
         return reply.json()
 
-    def batch(self, bodies: Sequence[bytes]) -> Steps[list[Json]]:
-        """``POST /v1/jobs/batch`` of encoded jobs; return them in the same order."""
+    def batch(
+        self, bodies: Sequence[bytes], key: str | None = None, number: int = 0
+    ) -> Steps[list[Json]]:
+        """``POST /v1/jobs/batch`` of encoded jobs; return them in the same order.
+
+        Parameters
+        ----------
+        bodies
+            The jobs.
+        key
+            By which they can be sent again.
+        number
+            Which of the batches with this key it is, from 0 on.
+        """
+        key = key or uuid.uuid4().hex
         request = Request(
             "POST",
             "/v1/jobs/batch",
-            headers=_idempotent(),
+            headers={"idempotency-key": f"{key}/{number}" if number else key},
             body=b'{"jobs":[' + b",".join(bodies) + b"]}",
             patience=120,
+            key=key,
         )
         reply = yield from answered(request, self.patience)
         jobs: list[Json] = reply.json()["jobs"]
         return jobs
 
-    def get(self, job_id: str, wait: float = 0) -> Steps[Json]:
+    def get(
+        self, job_id: str, wait: float = 0, deadline: float | None = None
+    ) -> Steps[Json]:
         """``GET /v1/jobs/{id}``; return the job, with its result if it ended while waiting."""
         query = {"wait": f"{wait:.3f}"} if wait > 0 else {}
-        request = Request("GET", _path(job_id), query, patience=wait + _SPARE_SECONDS)
-        reply = yield from answered(request, self.patience)
+        # Who does not wait for a gateway that is away does not wait for a late answer.
+        spare = min(_GET_SECONDS, max(self.patience.seconds, _CANCEL_SECONDS))
+        request = Request(
+            "GET", _path(job_id), query, patience=wait + spare, deadline=deadline
+        )
+        reply = yield from answered(request, self.patience, late=1)
         return reply.json()
 
     def ended(self, job_id: str, timeout: float | None) -> Steps[Json | None]:
         """Wait for a job; return it when it ended, or nothing when the time is over."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = deadline_of(timeout)
         while True:
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            wait = _WAIT_SECONDS if left is None else min(left, _WAIT_SECONDS)
-            # A wait of the gateway's of nothing at all would leave out the result.
-            wait = max(wait, 0.001)
+            wait = _WAIT_SECONDS
+            if deadline is not None:
+                # A wait of the gateway's of nothing at all would leave out the result.
+                wait = max(0.001, min(wait, deadline - time.monotonic()))
             request = Request(
                 "GET",
                 _path(job_id),
                 {"wait": f"{wait:.3f}"},
                 patience=wait + _SPARE_SECONDS,
+                deadline=deadline,
             )
-            patience = self.patience
-            if left is not None and left < patience.seconds:
-                patience = Patience(left, patience.first, patience.longest)
             try:
-                reply = yield from answered(request, patience)
-            except Unavailable:
-                if deadline is not None and time.monotonic() >= deadline - 0.001:
-                    return None
-                if patience is not self.patience:
-                    return None
-                raise
+                reply = yield from answered(request, self.patience)
+            except WaitTimeout:
+                return None
             info = reply.json()
             if info["state"] in TERMINAL:
                 return info
@@ -118,7 +138,7 @@ class Calls:
                 return None
 
     def cancel(
-        self, job_id: str, queued: bool = False
+        self, job_id: str, queued: bool = False, deadline: float | None = None
     ) -> Steps[tuple[bool, Json | None]]:
         """``POST /v1/jobs/{id}/cancel``; tell whether it was in time, and the job.
 
@@ -128,10 +148,17 @@ class Calls:
             Which job.
         queued
             Only if it has not started: one that has is left alone, and the answer is no.
+        deadline
+            When to stop trying.
         """
-        query = {"only": "queued"} if queued else {}
-        request = Request("POST", _path(job_id, "/cancel"), query)
-        reply = yield from answered(request, self.patience, accept=(409,))
+        request = Request(
+            "POST",
+            _path(job_id, "/cancel"),
+            {"only": "queued"} if queued else {},
+            patience=_CANCEL_SECONDS,
+            deadline=deadline,
+        )
+        reply = yield from answered(request, self.patience, accept=(409,), late=1)
         return (False, None) if reply.status == 409 else (True, reply.json())
 
     def delete(self, job_id: str) -> Steps[None]:
@@ -139,18 +166,20 @@ class Calls:
         request = Request("DELETE", _path(job_id))
         yield from answered(request, self.patience, accept=(404,))
 
-    def page(self, query: Mapping[str, str]) -> Steps[Json]:
+    def page(
+        self, query: Mapping[str, str], deadline: float | None = None
+    ) -> Steps[Json]:
         """``GET /v1/jobs``; return one page."""
-        request = Request("GET", "/v1/jobs", query)
+        request = Request("GET", "/v1/jobs", query, deadline=deadline)
         reply = yield from answered(request, self.patience)
         return reply.json()
 
-    def logs(self, job_id: str, stream: str, tail: int | None = None) -> Steps[str]:
+    def logs(
+        self, job_id: str, stream: str, deadline: float | None = None
+    ) -> Steps[str]:
         """``GET /v1/jobs/{id}/logs``; return what is there."""
         query = {"stream": stream}
-        if tail is not None:
-            query["tail"] = str(tail)
-        request = Request("GET", _path(job_id, "/logs"), query)
+        request = Request("GET", _path(job_id, "/logs"), query, deadline=deadline)
         reply = yield from answered(request, self.patience)
         return reply.body.decode(errors="replace")
 
@@ -161,21 +190,29 @@ class Calls:
         found: list[Json] = reply.json()["artifacts"]
         return found
 
-    def past_events(self, job_id: str) -> Steps[list[Json]]:
+    def past_events(
+        self, job_id: str, deadline: float | None = None
+    ) -> Steps[list[Json]]:
         """``GET /v1/jobs/{id}/events`` of a job that has ended."""
         headers = {"accept": NDJSON}
-        request = Request("GET", _path(job_id, "/events"), headers=headers)
+        path = _path(job_id, "/events")
+        request = Request("GET", path, headers=headers, deadline=deadline)
         reply = yield from answered(request, self.patience)
         return [json.loads(line) for line in reply.body.splitlines() if line.strip()]
 
-    def result(self, job_id: str) -> Steps[Json]:
+    def result(self, job_id: str, deadline: float | None = None) -> Steps[Json]:
         """``GET /v1/jobs/{id}/result`` of a job that has ended."""
-        request = Request("GET", _path(job_id, "/result"), patience=120)
+        path = _path(job_id, "/result")
+        request = Request("GET", path, patience=120, deadline=deadline)
         reply = yield from answered(request, self.patience)
         return reply.json()
 
     def outcome(
-        self, info: Json, job: Description, trusted: bool
+        self,
+        info: Json,
+        job: Description,
+        trusted: bool,
+        deadline: float | None = None,
     ) -> Steps[tuple[Any, BaseException | None]]:
         """Return the value of a job that has ended, or its exception.
 
@@ -187,13 +224,27 @@ class Calls:
             The same for the caller.
         trusted
             Whether pickles may be loaded.
+        deadline
+            When the caller's time is over, if it is limited.
         """
+        try:
+            return (yield from self._outcome(info, job, trusted, deadline))
+        except APIError as error:
+            if error.slug != "artifact-corrupt":
+                raise
+            failure = ArtifactCorrupt(str(error), job=job, kind="artifact_corrupt")
+            failure.__cause__ = error
+            return None, failure
+
+    def _outcome(
+        self, info: Json, job: Description, trusted: bool, deadline: float | None
+    ) -> Steps[tuple[Any, BaseException | None]]:
         if info["state"] == "completed":
             if info.get("kind") == "command":
-                return (yield from self._command(info)), None
+                return (yield from self._command(info, deadline)), None
             result = info.get("result")
             if result is None:
-                result = yield from self.result(info["id"])
+                result = yield from self.result(info["id"], deadline)
             try:
                 return _results.value_of(result, trusted, job), None
             except Exception as error:
@@ -201,21 +252,22 @@ class Calls:
         failure = _results.failure_of(info, job)
         if not trusted or failure.kind != "exception" or info.get("kind") != "callable":
             return None, failure
-        events = yield from self.past_events(info["id"])
+        events = yield from self.past_events(info["id"], deadline)
         return None, _results.exception_of(events, info, failure)
 
-    def _command(self, info: Json) -> Steps[CommandResult]:
-        out = yield from self.logs(info["id"], "stdout")
-        err = yield from self.logs(info["id"], "stderr")
+    def _command(self, info: Json, deadline: float | None) -> Steps[CommandResult]:
+        out = yield from self.logs(info["id"], "stdout", deadline)
+        err = yield from self.logs(info["id"], "stderr", deadline)
         return CommandResult(int(info.get("exit_code") or 0), out, err)
+
+
+def deadline_of(timeout: float | None) -> float | None:
+    """Return when so many seconds are over, on the clock of `time.monotonic`."""
+    return None if timeout is None else time.monotonic() + max(0.0, timeout)
 
 
 def _encoded(body: Json) -> bytes:
     return json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
-
-
-def _idempotent() -> dict[str, str]:
-    return {"idempotency-key": uuid.uuid4().hex}
 
 
 def _path(job_id: str, more: str = "") -> str:

@@ -1,173 +1,137 @@
-"""Waits for many jobs at a time, and maps functions over many items."""
+"""Waits for many jobs at a time, of one client or of several."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import queue
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from ._description import Description
-from ._ledger import FIRST_BATCH, Ledger
+from ._calls import deadline_of
 from ._progress import Bar, Progress
-from ._session import Session, batches
-from ._steps import Json
+from ._session import Session
 from .errors import SlipwayError, WaitTimeout
 from .job import Job
 
+_log = logging.getLogger("slipway")
+_CANCELS_AT_A_TIME = 8
+_CANCELS_SECONDS = 30.0
 
-def as_completed(
-    session: Session, jobs: Sequence[Job], timeout: float | None
-) -> Iterator[Job]:
+
+def as_completed(jobs: Sequence[Job], timeout: float | None) -> Iterator[Job]:
     """Yield jobs as they end; `WaitTimeout` when the time is over.
 
     Parameters
     ----------
-    session
-        Where the jobs are.
     jobs
         The jobs.
     timeout
         Seconds in all.
     """
-    deadline = None if timeout is None else time.monotonic() + timeout
+    deadline = deadline_of(timeout)
     ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    tell = ended.put
     left = {id(job): job for job in jobs}
-    session.watcher.watch(left.values(), ended.put)
+    sessions = by_session(left.values())
     try:
+        for session, theirs in sessions:
+            session.watcher.watch(theirs, tell, deadline=deadline)
         while left:
             job = _next(ended, deadline, len(left))
-            if not job.ended:
-                # The watcher gave up: asking here says why.
-                job.wait(None if deadline is None else deadline - time.monotonic())
+            # The watcher may have given up: asking here says why.
+            if not job.ended and not job.wait(_seconds_until(deadline)):
+                raise WaitTimeout(f"{len(left)} jobs have not ended")
             left.pop(id(job))
             yield job
     finally:
-        session.watcher.forget(left.values())
+        for session, theirs in sessions:
+            session.watcher.forget(theirs, tell)
+
+
+def by_session(jobs: Iterable[Job]) -> list[tuple[Session, list[Job]]]:
+    """Return the jobs of each client.
+
+    Parameters
+    ----------
+    jobs
+        The jobs.
+    """
+    found: dict[int, tuple[Session, list[Job]]] = {}
+    for job in jobs:
+        session = job._session
+        found.setdefault(id(session), (session, []))[1].append(job)
+    return list(found.values())
+
+
+def _seconds_until(deadline: float | None) -> float | None:
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
 
 
 def _next(ended: queue.SimpleQueue[Any], deadline: float | None, left: int) -> Job:
     try:
-        if deadline is None:
-            job: Job = ended.get()
-        else:
-            job = ended.get(timeout=max(0.0, deadline - time.monotonic()))
+        job: Job = ended.get(timeout=_seconds_until(deadline))
     except queue.Empty:
         raise WaitTimeout(f"{left} jobs have not ended") from None
     return job
 
 
-def gather(session: Session, jobs: Sequence[Job], progress: Progress) -> list[Any]:
-    """Return the results of jobs in their order; raise the first failure that is seen.
+def gather(jobs: Iterable[Job], progress: Progress = False) -> list[Any]:
+    """Return the results of jobs in their order; the first failure is raised at once.
 
     Parameters
     ----------
-    session
-        Where the jobs are.
     jobs
-        The jobs.
+        Jobs, also of several clients.
     progress
-        Whether to draw a bar.
+        Draw a bar; a text stands before it. Needs tqdm.
     """
+    jobs = list(jobs)
+    for job in jobs:
+        if not isinstance(job, Job):
+            kind = type(job).__name__
+            raise TypeError(
+                f"gather takes jobs of a Client, not {kind}; "
+                "in an event loop, await AsyncClient.gather or asyncio.gather"
+            )
     with Bar(progress, len(jobs)) as bar:
-        for job in as_completed(session, jobs, None):
+        for job in as_completed(jobs, None):
             job.result()
             bar.advance()
     return [job.result() for job in jobs]
 
 
-class Mapping:
-    """The jobs of a map: submitted ahead in batches, and handed out as they end.
+def cancel_all(jobs: Sequence[Job]) -> None:
+    """Cancel jobs that nobody will ask for any more, as far as that goes.
 
     Parameters
     ----------
-    session
-        Where they go.
-    bodies
-        The submissions; read no further than needed.
-    ordered
-        Whether the results come in the order of the submissions.
-    """
-
-    def __init__(self, session: Session, bodies: Iterable[Json], ordered: bool) -> None:
-        self._session = session
-        self._batches = batches(bodies, FIRST_BATCH)
-        self._condition = threading.Condition()
-        self._ledger = Ledger(ordered)
-        self._submit()
-
-    def _submit(self) -> None:
-        """Submit one more batch, if there is one."""
-        session = self._session
-        batch = next(self._batches, None)
-        if batch is None:
-            self._ledger.complete = True
-            return
-        with session.watcher.expecting():
-            infos = session.transport.run(session.calls.batch(batch))
-            jobs = [Job(session, info) for info in infos]
-            with self._condition:
-                self._ledger.add(jobs)
-            session.watcher.watch(jobs, self._note, fresh=True)
-
-    def _note(self, job: Description) -> None:
-        with self._condition:
-            self._ledger.note(job)
-            self._condition.notify_all()
-
-    def jobs(self) -> Generator[Job, None, None]:
-        """Yield the jobs when they have ended."""
-        ledger = self._ledger
-        try:
-            while True:
-                # Once something is there the caller works on it, and more goes out later.
-                while ledger.wants_more and not ledger.ready:
-                    self._submit()
-                if ledger.wants_more:
-                    self._submit()
-                if not ledger.pending:
-                    return
-                with self._condition:
-                    self._condition.wait_for(lambda: ledger.ready)
-                    job = ledger.take()
-                assert isinstance(job, Job)
-                if not job.ended:
-                    job.wait()
-                yield job
-        finally:
-            self._cancel()
-
-    def _cancel(self) -> None:
-        """Cancel what nobody will ask for any more."""
-        left = self._ledger.left()
-        self._session.watcher.forget(left)
-        for job in left:
-            try:
-                if isinstance(job, Job):
-                    job.cancel()
-            except (SlipwayError, RuntimeError):
-                return  # The gateway is away, or the client closed.
-
-
-def results(mapping: Mapping, chunked: bool, bar: Bar) -> Iterator[Any]:
-    """Yield the results of a map; the first failure ends it.
-
-    Parameters
-    ----------
-    mapping
+    jobs
         The jobs.
-    chunked
-        Whether each job has the results of many items.
-    bar
-        Counts the items.
     """
-    with bar, contextlib.closing(mapping.jobs()) as jobs:
-        for job in jobs:
-            value = job.result()
-            bar.advance(len(value) if chunked else 1)
-            if chunked:
-                yield from value
-            else:
-                yield value
+    deadline = time.monotonic() + _CANCELS_SECONDS
+    waiting = iter(jobs)
+
+    def work() -> None:
+        for job in waiting:
+            if time.monotonic() >= deadline:
+                _log.info("%s was not cancelled: no time is left", job.id)
+                continue
+            try:
+                job._cancel(deadline)
+            except (SlipwayError, RuntimeError) as error:
+                # It is gone, the gateway is away, or the client closed: the others count, too.
+                _log.info("%s was not cancelled: %s", job.id, error)
+
+    helpers: list[threading.Thread] = []
+    # At the end of the interpreter there are no more threads.
+    with contextlib.suppress(RuntimeError):
+        for _ in range(min(_CANCELS_AT_A_TIME, len(jobs)) - 1):
+            helper = threading.Thread(target=work, name="slipway-cancel")
+            helper.start()
+            helpers.append(helper)
+    work()
+    for helper in helpers:
+        helper.join()

@@ -6,6 +6,7 @@ processor time as all the rest of it.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import ssl
 import urllib.request
@@ -14,6 +15,7 @@ import urllib.request
 import httpcore
 import httpx
 
+from ._deadline import in_time
 from ._steps import Fault, Reply, Request
 from .errors import ClientClosed
 
@@ -70,6 +72,36 @@ class Direct:
         """Send a request and read its answer to the end."""
         if self._closed:
             raise ClientClosed("the client is closed")
+        seconds = request.seconds()
+        timeouts: dict[str, float | None] = {
+            "connect": min(self._connect_seconds, seconds),
+            "read": seconds,
+            "write": seconds,
+            "pool": None,
+        }
+        try:
+            response = self._pool.handle_request(self._made(request, timeouts))
+            answered = httpx.Headers(response.headers)
+            size = answered.get("content-length")
+            with (
+                contextlib.closing(response),
+                in_time(request, response, timeouts, size),
+            ):
+                body = response.read()
+        except Exception as error:
+            # Both packages have one name for each thing that goes wrong.
+            kind = getattr(httpx, type(error).__name__, None)
+            if not (isinstance(kind, type) and issubclass(kind, httpx.TransportError)):
+                raise
+            fault = kind(str(error))
+            fault.__cause__ = error
+            return Fault(fault)
+        return Reply(response.status, answered, body)
+
+    def _made(
+        self, request: Request, timeouts: dict[str, float | None]
+    ) -> httpcore.Request:
+        """Return a request as httpcore takes it."""
         headers = [
             *self._headers,
             *(
@@ -82,36 +114,13 @@ class Direct:
             headers.append((b"content-length", b"%d" % len(request.body)))
         elif request.method in ("POST", "PUT", "PATCH"):
             headers.append((b"content-length", b"0"))
-        patience = request.patience
-        made = httpcore.Request(
+        return httpcore.Request(
             request.method,
             self._target(request.path, tuple(request.query.items())),
             headers=headers,
             content=request.body,
-            extensions={
-                "timeout": {
-                    "connect": self._connect_seconds,
-                    "read": patience,
-                    "write": patience,
-                    "pool": None,
-                }
-            },
+            extensions={"timeout": timeouts},
         )
-        try:
-            response = self._pool.handle_request(made)
-            try:
-                body = response.read()
-            finally:
-                response.close()
-        except Exception as error:
-            # Both packages have one name for each thing that goes wrong.
-            kind = getattr(httpx, type(error).__name__, None)
-            if not (isinstance(kind, type) and issubclass(kind, httpx.TransportError)):
-                raise
-            fault = kind(str(error))
-            fault.__cause__ = error
-            return Fault(fault)
-        return Reply(response.status, httpx.Headers(response.headers), body)
 
     def close(self) -> None:
         """Close all connections."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ._description import Description
+from ._steps import Json
 
 FIRST_BATCH = 100
 """Jobs in the first batch of a map, so that work begins while the next is pickled."""
@@ -14,6 +15,32 @@ HELD_BYTES = 64 << 20
 
 _AHEAD = 10000
 _BUSY = 2000
+
+
+class Source:
+    """The submissions of a map up to the first that cannot be made.
+
+    Parameters
+    ----------
+    bodies
+        The submissions.
+    """
+
+    def __init__(self, bodies: Iterable[Json]) -> None:
+        self._bodies = bodies
+        self._failure: Exception | None = None
+
+    def __iter__(self) -> Iterator[Json]:
+        try:
+            yield from self._bodies
+        except Exception as error:  # noqa: BLE001
+            # Of the caller's iterable, or of pickling: it stands where its result would.
+            self._failure = error
+
+    def check(self) -> None:
+        """Raise why no more submissions could be made, if that is so."""
+        if self._failure is not None:
+            raise self._failure
 
 
 class Ledger:

@@ -49,6 +49,11 @@ class Bar:
         if self._bar is not None:
             self._bar.update(items)
 
+    def close(self) -> None:
+        """Draw no more."""
+        if self._bar is not None:
+            self._bar.close()
+
     def __enter__(self) -> Self:
         return self
 
@@ -58,8 +63,7 @@ class Bar:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        self.close()
 
 
 def total_of(iterables: Iterable[Any]) -> int | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from ._calls import Calls
 from ._credentials import Credentials
@@ -18,7 +18,9 @@ from ._transport import Transport, Verify
 from ._watch import LABEL, Watcher
 from .options import Options
 
+T = TypeVar("T")
 Trust = Literal["pickle", "json"]
+_MADE_KEY = re.compile("([0-9a-f]{12})-[0-9a-f]{32}")
 _BATCH_JOBS = 1000
 _BATCH_BYTES = 1 << 20
 
@@ -59,6 +61,10 @@ class Drafts:
         # By this label one stream follows all the jobs of a client.
         self.label = uuid.uuid4().hex[:12]
 
+    def new_key(self) -> str:
+        """Return an idempotency key for a submission, which tells the label as well."""
+        return f"{self.label}-{uuid.uuid4().hex}"
+
     def body(self, options: Options, task: Json, name: str | None = None) -> Json:
         """Return the body of a submission.
 
@@ -74,7 +80,13 @@ class Drafts:
         body = options.body()
         if name and "name" not in body:
             body["name"] = name[:255]
-        body["labels"] = {LABEL: self.label, **body.get("labels", {})}
+        labels = body.pop("labels", {})
+        key = options.idempotency_key
+        # What is sent again must be the same: with a key of the caller's own, whichever
+        # client sends it, and with a key that an error told, as the first time.
+        made = _MADE_KEY.fullmatch(key) if key else None
+        label = made[1] if made else None if key else self.label
+        body["labels"] = {LABEL: label, **labels} if label else labels
         body["task"] = task
         return body
 
@@ -109,9 +121,8 @@ class Drafts:
         if chunksize == 1:
             tasks = self.pickler.tasks(fn, arguments)
         else:
-            items = iter(arguments)
-            chunks = iter(lambda: list(islice(items, chunksize)), [])
-            tasks = self.pickler.tasks(fn, ((c,) for c in chunks), chunked=True)
+            chunks = ((chunk,) for chunk in chunks_of(arguments, chunksize))
+            tasks = self.pickler.tasks(fn, chunks, chunked=True)
         return ({**frame, "task": task} for task in tasks)
 
     def source(
@@ -157,6 +168,31 @@ def name_of(function: Any) -> str | None:
         function = function.func
     name = getattr(function, "__qualname__", None)
     return name.replace("\0", "") or None if isinstance(name, str) else None
+
+
+def chunks_of(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield lists of so many items; where the next item fails, those before it come first.
+
+    Parameters
+    ----------
+    items
+        The items.
+    size
+        How many.
+    """
+    chunk: list[T] = []
+    try:
+        for item in items:
+            chunk.append(item)
+            if len(chunk) == size:
+                yield chunk
+                chunk = []
+    except Exception:
+        if chunk:
+            yield chunk
+        raise
+    if chunk:
+        yield chunk
 
 
 def batches(bodies: Iterable[Json], first: int = _BATCH_JOBS) -> Iterator[list[bytes]]:

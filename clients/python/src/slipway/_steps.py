@@ -16,7 +16,14 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ._faults import remedy_of
-from .errors import APIError, AuthenticationError, NotFound, SlipwayError, Unavailable
+from .errors import (
+    APIError,
+    AuthenticationError,
+    NotFound,
+    SlipwayError,
+    Unavailable,
+    WaitTimeout,
+)
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -24,6 +31,8 @@ Json = dict[str, Any]
 _log = logging.getLogger("slipway")
 # A kept connection that the gateway has closed meanwhile is nothing to tell.
 _TELL_AFTER = 3
+# What an answer may come late that was asked for right before the caller's time was over.
+_GRACE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,10 @@ class Request:
         As they go out.
     patience
         Seconds to wait for the answer.
+    deadline
+        When the caller's own time is over, on the clock of `time.monotonic`, if it is limited.
+    key
+        By which the caller can send the same submission again.
     """
 
     method: str
@@ -44,6 +57,15 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
     patience: float = 60
+    deadline: float | None = None
+    key: str | None = None
+
+    def seconds(self) -> float:
+        """Return how long its answer may take from now on."""
+        if self.deadline is None:
+            return self.patience
+        left = max(0.0, self.deadline - time.monotonic())
+        return min(self.patience, left + _GRACE_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -116,7 +138,10 @@ class Patience:
 
 
 def answered(
-    request: Request, patience: Patience, accept: tuple[int, ...] = ()
+    request: Request,
+    patience: Patience,
+    accept: tuple[int, ...] = (),
+    late: float = 0.5,
 ) -> Steps[Reply]:
     """Send a request until it is answered, within the patience.
 
@@ -128,24 +153,33 @@ def answered(
         How long to try again.
     accept
         Codes of 400 and more that are no error here.
+    late
+        The part of the patience that one try may use up. An answer is waited for much longer
+        than the patience lasts; one that does not come must leave room for another try.
 
     Raises
     ------
     APIError
         When it was refused, or nobody answered.
+    WaitTimeout
+        When the request has a deadline and nobody answered until then.
     """
-    began = time.monotonic()
+    spent = 0.0
     number = 0
     while True:
+        began = time.monotonic()
         reply = yield request
         assert reply is not None
         if isinstance(reply, Reply) and (reply.status < 400 or reply.status in accept):
             return reply
-        pause = patience.pause(number, reply)
         number += 1
-        over = time.monotonic() - began + pause > patience.seconds
-        if over or not _passes(reply):
+        if not _passes(reply):
             raise refusal(request, reply, number)
+        spent += min(time.monotonic() - began, late * patience.seconds)
+        pause = _in_time(request, patience.pause(number - 1, reply))
+        if spent + pause > patience.seconds:
+            raise refusal(request, reply, number)
+        spent += pause
         if isinstance(reply, Fault) and number == _TELL_AFTER:
             _log.warning(
                 "%s %s: no answer (%s); trying for up to %.0f s",
@@ -155,6 +189,17 @@ def answered(
                 patience.seconds,
             )
         yield Pause(pause)
+
+
+def _in_time(request: Request, pause: float) -> float:
+    """Return a pause that ends before the caller's time does."""
+    if request.deadline is None:
+        return pause
+    left = request.deadline - time.monotonic()
+    if left <= 0:
+        what = f"{request.method} {request.path}"
+        raise WaitTimeout(f"{what}: no answer before the caller's time was over")
+    return min(pause, left)
 
 
 def _passes(reply: Reply | Fault) -> bool:
@@ -194,8 +239,9 @@ def refusal(request: Request, reply: Reply | Fault, tries: int = 1) -> APIError:
         if remedy := remedy_of(reply.error):
             text += f"; {remedy}"
         after = f" after {tries} tries" if tries > 1 else ""
-        error = Unavailable(f"{what}: no answer{after}: {text}")
+        error: APIError = Unavailable(f"{what}: no answer{after}: {text}")
         error.__cause__ = reply.error
+        error.idempotency_key = request.key
         return error
     problem = _problem(reply)
     detail = (
@@ -215,4 +261,6 @@ def refusal(request: Request, reply: Reply | Fault, tries: int = 1) -> APIError:
         kind = NotFound
     elif reply.status in (502, 503, 504):
         kind = Unavailable
-    return kind(f"{what}: {reply.status}: {detail}{faults}", reply.status, problem)
+    error = kind(f"{what}: {reply.status}: {detail}{faults}", reply.status, problem)
+    error.idempotency_key = request.key
+    return error

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import ipaddress
 import os
-import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from ._credentials import Credentials
+from ._deadline import in_time
 from ._direct import Direct
 from ._steps import Fault, Pause, Reply, Request, Steps
 from ._version import __version__
@@ -77,32 +77,16 @@ def _build(client: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.
         params=dict(request.query) or None,
         headers=headers,
         content=request.body,
-        timeout=_timeout(request.patience),
+        timeout=_timeout(request.seconds()),
     )
 
 
 def _timeout(read: float) -> httpx.Timeout:
-    return httpx.Timeout(read, connect=_CONNECT_SECONDS, pool=None)
+    return httpx.Timeout(read, connect=min(_CONNECT_SECONDS, read), pool=None)
 
 
 def _reply(response: httpx.Response) -> Reply:
     return Reply(response.status_code, response.headers, response.content)
-
-
-def abort(response: httpx.Response) -> None:
-    """End a stream that another thread reads; its reader gets an error.
-
-    Parameters
-    ----------
-    response
-        What `Transport.stream` gave.
-    """
-    stream = response.extensions.get("network_stream")
-    own = stream.get_extra_info("socket") if stream is not None else None
-    if own is not None:
-        # Closing it would not wake the reader up.
-        with contextlib.suppress(OSError):
-            own.shutdown(socket.SHUT_RDWR)
 
 
 class Transport:
@@ -149,7 +133,15 @@ class Transport:
         if self._direct is not None:
             return self._direct.send(request)
         try:
-            return _reply(self._client.send(_build(self._client, request)))
+            built = _build(self._client, request)
+            response = self._client.send(built, stream=True)
+            size = response.headers.get("content-length")
+            with (
+                contextlib.closing(response),
+                in_time(request, response, built.extensions["timeout"], size),
+            ):
+                response.read()
+            return _reply(response)
         except httpx.TransportError as error:
             return Fault(error)
 
@@ -209,10 +201,15 @@ class AsyncTransport:
 
     async def _send(self, request: Request) -> Reply | Fault:
         try:
-            return _reply(await self._client.send(_build(self._client, request)))
+            sending = self._client.send(_build(self._client, request))
+            if request.deadline is None:
+                return _reply(await sending)
+            return _reply(await asyncio.wait_for(sending, request.seconds()))
         except (httpx.TransportError, ssl.SSLError) as error:
             # httpx leaves the latter as it is when it comes after the handshake.
             return Fault(error)
+        except asyncio.TimeoutError:
+            return Fault(httpx.ReadTimeout("the answer did not come in time"))
 
     @contextlib.asynccontextmanager
     async def stream(self, request: Request) -> AsyncIterator[httpx.Response]:

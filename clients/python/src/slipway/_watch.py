@@ -12,11 +12,12 @@ import httpx
 
 from ._board import Board, Callback
 from ._calls import Calls
+from ._deadline import abort
 from ._description import Description
 from ._faults import remedy_of
 from ._feed import RECONNECT_SECONDS, Feed
 from ._streams import refuse
-from ._transport import Transport, abort
+from ._transport import Transport
 from .errors import NotFound, SlipwayError
 
 _log = logging.getLogger("slipway")
@@ -80,7 +81,11 @@ class Watcher:
             self._own.expect_no_more()
 
     def watch(
-        self, jobs: Iterable[Description], callback: Callback, fresh: bool = False
+        self,
+        jobs: Iterable[Description],
+        callback: Callback,
+        fresh: bool = False,
+        deadline: float | None = None,
     ) -> None:
         """Call back once for each job when it has ended, in some thread.
 
@@ -94,6 +99,13 @@ class Watcher:
             What to call; it must not block.
         fresh
             They were submitted within `expecting`, so that the stream has all about them.
+        deadline
+            When to stop asking for jobs that ended before, on the clock of `time.monotonic`.
+
+        Raises
+        ------
+        WaitTimeout
+            When the deadline passed meanwhile; the jobs are watched all the same.
         """
         if self._closed:
             for job in jobs:
@@ -114,13 +126,22 @@ class Watcher:
                 # What ended before the stream began is not in it; a stream that only
                 # begins now is followed by a look at all jobs.
                 if live and not fresh:
-                    self._look(self._own, left)
+                    self._look(self._own, left, deadline)
+        if self._closed:
+            # Meanwhile, perhaps before these jobs were there to be released.
+            self._release()
 
-    def forget(self, jobs: Iterable[Description]) -> None:
-        """Stop watching jobs."""
+    def forget(self, jobs: Iterable[Description], callback: Callback) -> None:
+        """Undo `watch`; whoever else waits for the same jobs goes on waiting.
+
+        Parameters
+        ----------
+        jobs, callback
+            As they were watched.
+        """
         left = list(jobs)
-        self._own.discard(left)
-        self._others.discard(left)
+        self._own.discard(left, callback)
+        self._others.discard(left, callback)
 
     def close(self) -> None:
         """End both threads soon; what is waited for is given up."""
@@ -129,6 +150,9 @@ class Watcher:
             response = self._open
         if response is not None:
             abort(response)
+        self._release()
+
+    def _release(self) -> None:
         self._own.release()
         self._others.release()
 
@@ -253,33 +277,42 @@ class Watcher:
                 self._poller = None
             self._others.release()
 
-    def _look(self, board: Board, jobs: list[Description]) -> None:
+    def _look(
+        self, board: Board, jobs: list[Description], deadline: float | None = None
+    ) -> None:
         """Ask for jobs which may have ended unnoticed."""
         if len(jobs) > _FEW:
-            active = self._active()
+            active = self._active(deadline)
             jobs = [job for job in jobs if job.id not in active]
         for job in jobs:
-            self._ask(board, job, 0.001)
+            self._ask(board, job, 0.001, deadline)
 
     def _look_at_doubted(self) -> None:
         """Ask for jobs of which an event said that they ended, and did not show it."""
         for job in self._own.doubted():
             self._ask(self._own, job, 0.001)
 
-    def _ask(self, board: Board, job: Description, wait: float) -> bool:
+    def _ask(
+        self,
+        board: Board,
+        job: Description,
+        wait: float,
+        deadline: float | None = None,
+    ) -> bool:
         """Ask for one job; tell whether it need not be waited for any more."""
         try:
-            return board.learn(self._transport.run(self._calls.get(job.id, wait)))
+            steps = self._calls.get(job.id, wait, deadline)
+            return board.learn(self._transport.run(steps))
         except NotFound:
             # Deleted: nothing will ever be heard of it.
             board.give_up(job)
             return True
 
-    def _active(self) -> set[str]:
+    def _active(self, deadline: float | None) -> set[str]:
         query = {"state": "queued,starting,running", "limit": _PAGE}
         found: set[str] = set()
         while True:
-            page = self._transport.run(self._calls.page(query))
+            page = self._transport.run(self._calls.page(query, deadline))
             found.update(info["id"] for info in page["jobs"])
             if not page["next_cursor"]:
                 return found

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from . import _async_collect, _async_streams, _credentials
+from ._async_mapping import AsyncMapping, results
 from ._async_session import AsyncSession
 from ._payload import ByValue
 from ._progress import Bar, Progress, total_of
@@ -135,15 +136,18 @@ class AsyncClient:
             The calls.
         """
         session = self._session
+        key = self._options.idempotency_key or session.drafts.new_key()
+        bodies = (session.drafts.call(self._options, call) for call in calls)
         jobs: list[AsyncJob] = []
-        for batch in batches(session.drafts.call(self._options, c) for c in calls):
-            infos = await session.transport.run(session.calls.batch(batch))
+        for number, batch in enumerate(batches(bodies)):
+            infos = await session.transport.run(session.calls.batch(batch, key, number))
             jobs.extend(AsyncJob(session, info) for info in infos)
         return jobs
 
     async def _submit(self, body: Json, wait: float = 0) -> AsyncJob:
         session = self._session
-        info = await session.transport.run(session.calls.submit(body, wait))
+        key = self._options.idempotency_key or session.drafts.new_key()
+        info = await session.transport.run(session.calls.submit(body, wait, key))
         return AsyncJob(session, info)
 
     def map(
@@ -201,8 +205,9 @@ class AsyncClient:
         session = self._session
         bodies = session.drafts.map(self._options, fn, items, chunksize)
         bar = Bar(progress, total)
-        mapping = _async_collect.AsyncMapping(session, bodies, ordered)
-        return _async_collect.results(mapping, chunksize > 1, bar)
+        key = self._options.idempotency_key
+        mapping = AsyncMapping(session, bodies, ordered, key)
+        return results(mapping, chunksize > 1, bar)
 
     async def gather(
         self, jobs: Iterable[AsyncJob], progress: Progress = False
@@ -214,7 +219,7 @@ class AsyncClient:
         jobs, progress
             As for `Client.gather`.
         """
-        return await _async_collect.gather(self._session, list(jobs), progress)
+        return await _async_collect.gather(list(jobs), progress)
 
     def as_completed(
         self, jobs: Iterable[AsyncJob], timeout: float | None = None
@@ -226,7 +231,7 @@ class AsyncClient:
         jobs, timeout
             As for `Client.as_completed`.
         """
-        return _async_collect.as_completed(self._session, list(jobs), timeout)
+        return _async_collect.as_completed(list(jobs), timeout)
 
     async def job(self, job_id: str) -> AsyncJob:
         """Return a job by its id, whoever of the tenant submitted it.

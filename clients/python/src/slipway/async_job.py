@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Generator
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from . import _async_streams
+from ._calls import deadline_of
 from ._description import Description
 from ._steps import Json
 from .artifact import info_of
@@ -15,6 +17,8 @@ from .job import Stream
 
 if TYPE_CHECKING:
     from ._async_session import AsyncSession
+
+_log = logging.getLogger("slipway")
 
 
 class AsyncJob(Description):
@@ -66,10 +70,11 @@ class AsyncJob(Description):
 
     async def _outcome(self, timeout: float | None) -> tuple[Any, BaseException | None]:
         if self._settled is None:
+            deadline = deadline_of(timeout)
             if not await self.wait(timeout):
                 raise WaitTimeout(f"{self.id} is {self.status} after {timeout} s")
             session = self._session
-            steps = session.calls.outcome(self._info, self, session.trusted)
+            steps = session.calls.outcome(self._info, self, session.trusted, deadline)
             self._settle(await session.transport.run(steps))
         assert self._settled is not None
         return self._settled
@@ -102,13 +107,38 @@ class AsyncJob(Description):
 
     async def cancel(self) -> bool:
         """Cancel the job; tell whether it will end, or ended, as cancelled."""
+        return await self._cancel(None)
+
+    async def _cancel(self, deadline: float | None) -> bool:
         if self.ended:
             return self.status == "cancelled"
         session = self._session
-        accepted, info = await session.transport.run(session.calls.cancel(self.id))
+        steps = session.calls.cancel(self.id, deadline=deadline)
+        accepted, info = await session.transport.run(steps)
         if info is not None:
             self._learn(info)
         return accepted
+
+    async def add_done_callback(self, callback: Callable[[AsyncJob], object]) -> None:
+        """Call back once when the job has ended, in the event loop.
+
+        It is also called when the client is closed, or the gateway is away for too long; the
+        job's status tells.
+
+        Parameters
+        ----------
+        callback
+            A function, which is given the job.
+        """
+
+        def call(_: Description) -> None:
+            try:
+                callback(self)
+            except Exception:  # noqa: BLE001
+                # It must not keep the end of other jobs from being told.
+                _log.exception("a callback of %s failed", self.id)
+
+        await self._session.watch([self], self._session.relay(call))
 
     async def delete(self) -> None:
         """Remove the ended job from the gateway, with its results and logs."""

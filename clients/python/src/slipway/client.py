@@ -7,6 +7,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from . import _collect, _credentials, _streams
+from ._mapping import Mapping as JobMapping
+from ._mapping import Results
 from ._payload import ByValue
 from ._progress import Bar, Progress, total_of
 from ._query import Several, events_feed, jobs_query
@@ -161,18 +163,20 @@ class Client:
         calls
             The calls.
         """
-        drafts = self._session.drafts
-        return list(self._submit_all(drafts.call(self._options, c) for c in calls))
+        session = self._session
+        key = self._options.idempotency_key or session.drafts.new_key()
+        bodies = (session.drafts.call(self._options, call) for call in calls)
+        jobs: list[Job] = []
+        for number, batch in enumerate(batches(bodies)):
+            steps = session.calls.batch(batch, key, number)
+            jobs.extend(Job(session, info) for info in session.transport.run(steps))
+        return jobs
 
     def _submit(self, body: Json, wait: float = 0) -> Job:
         session = self._session
-        return Job(session, session.transport.run(session.calls.submit(body, wait)))
-
-    def _submit_all(self, bodies: Iterable[Json]) -> Iterator[Job]:
-        session = self._session
-        for batch in batches(bodies):
-            for info in session.transport.run(session.calls.batch(batch)):
-                yield Job(session, info)
+        key = self._options.idempotency_key or session.drafts.new_key()
+        steps = session.calls.submit(body, wait, key)
+        return Job(session, session.transport.run(steps))
 
     def map(
         self,
@@ -182,7 +186,7 @@ class Client:
         progress: Progress = False,
         chunksize: int = 1,
         ordered: bool = True,
-    ) -> Iterator[Any]:
+    ) -> Results[Any]:
         """Call a function once for each item, many at a time; return an iterator of results.
 
         Jobs go out in batches from this call on, up to 10,000 or 64 MiB of results ahead of
@@ -215,7 +219,7 @@ class Client:
         progress: Progress = False,
         chunksize: int = 1,
         ordered: bool = True,
-    ) -> Iterator[Any]:
+    ) -> Results[Any]:
         """Call a function once for each tuple of arguments, otherwise as `map` does.
 
         Parameters
@@ -239,12 +243,17 @@ class Client:
         progress: Progress,
         chunksize: int,
         ordered: bool,
-    ) -> Iterator[Any]:
+    ) -> Results[Any]:
         session = self._session
         bodies = session.drafts.map(self._options, fn, items, chunksize)
         bar = Bar(progress, total)
-        mapping = _collect.Mapping(session, bodies, ordered)
-        return _collect.results(mapping, chunksize > 1, bar)
+        key = self._options.idempotency_key
+        try:
+            mapping = JobMapping(session, bodies, ordered, key)
+        except BaseException:
+            bar.close()
+            raise
+        return Results(mapping, chunksize > 1, bar)
 
     def gather(self, jobs: Iterable[Job], progress: Progress = False) -> list[Any]:
         """Return the results of jobs in their order; the first failure is raised at once.
@@ -256,7 +265,7 @@ class Client:
         progress
             Draw a bar; a text stands before it. Needs tqdm.
         """
-        return _collect.gather(self._session, list(jobs), progress)
+        return _collect.gather(jobs, progress)
 
     def as_completed(
         self, jobs: Iterable[Job], timeout: float | None = None
@@ -270,7 +279,7 @@ class Client:
         timeout
             Seconds until `WaitTimeout`.
         """
-        return _collect.as_completed(self._session, list(jobs), timeout)
+        return _collect.as_completed(list(jobs), timeout)
 
     def job(self, job_id: str) -> Job:
         """Return a job by its id, whoever of the tenant submitted it.

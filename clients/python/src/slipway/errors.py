@@ -31,7 +31,12 @@ class APIError(SlipwayError):
         The status code; 0 when no answer came.
     problem
         The problem document (RFC 9457) as a dict; empty when there was none.
+    idempotency_key
+        Of a submission: sent again with it (`Options.idempotency_key`), the same submission
+        still makes no second job.
     """
+
+    idempotency_key: str | None = None
 
     def __init__(
         self, message: str, status: int = 0, problem: dict[str, Any] | None = None
@@ -39,6 +44,11 @@ class APIError(SlipwayError):
         super().__init__(message, status, problem or {})
         self.status = status
         self.problem = problem or {}
+
+    @property
+    def slug(self) -> str:
+        """The last part of the problem's type, such as ``key-reused``; else nothing."""
+        return str(self.problem.get("type", "")).rsplit("/", 1)[-1]
 
     def __str__(self) -> str:
         return str(self.args[0])

@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from . import _streams
+from ._calls import deadline_of
 from ._description import Description
 from ._steps import Json
 from .artifact import Artifact, info_of
@@ -70,10 +71,11 @@ class Job(Description):
 
     def _outcome(self, timeout: float | None) -> tuple[Any, BaseException | None]:
         if self._settled is None:
+            deadline = deadline_of(timeout)
             if not self.wait(timeout):
                 raise WaitTimeout(f"{self.id} is {self.status} after {timeout} s")
             session = self._session
-            steps = session.calls.outcome(self._info, self, session.trusted)
+            steps = session.calls.outcome(self._info, self, session.trusted, deadline)
             self._settle(session.transport.run(steps))
         assert self._settled is not None
         return self._settled
@@ -106,11 +108,13 @@ class Job(Description):
 
     def cancel(self) -> bool:
         """Cancel the job; tell whether it will end, or ended, as cancelled."""
+        return self._cancel(None)
+
+    def _cancel(self, deadline: float | None) -> bool:
         if self.ended:
             return self.status == "cancelled"
-        accepted, info = self._session.transport.run(
-            self._session.calls.cancel(self.id)
-        )
+        steps = self._session.calls.cancel(self.id, deadline=deadline)
+        accepted, info = self._session.transport.run(steps)
         if info is not None:
             self._learn(info)
         return accepted

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+
+_KEY = re.compile("[!-~]{1,240}")
 
 Duration = float | str | timedelta
 """Seconds as a number, a text such as ``"30s"`` or ``"5m"``, or a timedelta."""
@@ -42,6 +45,8 @@ class Options:
         Processes and threads.
     tmp, shm
         Sizes of ``/tmp`` and ``/dev/shm``.
+    open_files
+        Files that each process may have open.
     gpus
         How many GPUs.
     gpu_memory
@@ -68,6 +73,11 @@ class Options:
         A name for people; the function's by default.
     handler
         The runtime, ``docker`` or ``process``.
+    idempotency_key
+        The submission's name for itself: sent again with it within 24 hours, the same
+        submission is answered with the first job. The same means the same bytes, which
+        source and commands always are; functions are pickled alike as a rule by one process.
+        1 to 240 visible ASCII characters. Executors make keys of their own.
     """
 
     image: str | None = None
@@ -81,6 +91,7 @@ class Options:
     pids: int | None = None
     tmp: Size | None = None
     shm: Size | None = None
+    open_files: int | None = None
     gpus: int | None = None
     gpu_memory: Size | None = None
     network: str | None = None
@@ -94,6 +105,12 @@ class Options:
     preload: Sequence[str] | None = None
     name: str | None = None
     handler: str | None = None
+    idempotency_key: str | None = None
+
+    def __post_init__(self) -> None:
+        key = self.idempotency_key
+        if key is not None and not _KEY.fullmatch(key):
+            raise ValueError(f"{key!r} is no idempotency key: visible ASCII, up to 240")
 
     def merge(self, **changes: Any) -> Options:
         """Return these options with some replaced; ``None`` goes back to the default.
@@ -140,6 +157,7 @@ class Options:
             "pids": self.pids,
             "tmp": self.tmp,
             "shm": self.shm,
+            "open_files": self.open_files,
         }
         if self.gpus is not None or self.gpu_memory is not None:
             values["gpus"] = {"count": 1 if self.gpus is None else self.gpus}

@@ -1,0 +1,113 @@
+"""Maps functions over many items in an event loop: submits ahead, and hands results out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from typing import Any
+
+from ._async_collect import cancel_all
+from ._async_session import AsyncSession
+from ._board import Callback
+from ._description import Description
+from ._ledger import FIRST_BATCH, Ledger, Source
+from ._progress import Bar
+from ._session import batches
+from ._steps import Json
+from .async_job import AsyncJob
+
+
+class AsyncMapping:
+    """The jobs of a map: submitted ahead in batches, and handed out as they end.
+
+    Parameters
+    ----------
+    session
+        Where they go.
+    bodies
+        The submissions; read no further than needed. A failure to make one is raised after
+        the jobs before it.
+    ordered
+        Whether the results come in the order of the submissions.
+    key
+        By which the submissions can be sent again.
+    """
+
+    def __init__(
+        self,
+        session: AsyncSession,
+        bodies: Iterable[Json],
+        ordered: bool,
+        key: str | None = None,
+    ) -> None:
+        self._session = session
+        self._source = Source(bodies)
+        self._batches = enumerate(batches(self._source, FIRST_BATCH))
+        self._key = key or session.drafts.new_key()
+        self._ledger = Ledger(ordered)
+        self._news = asyncio.Event()
+
+    async def _submit(self, relay: Callback) -> None:
+        number, batch = next(self._batches, (0, None))
+        if batch is None:
+            self._ledger.complete = True
+            return
+        session = self._session
+        await session.submit_watched(
+            session.calls.batch(batch, self._key, number),
+            lambda info: AsyncJob(session, info),
+            self._ledger.add,
+            relay,
+        )
+
+    def _note(self, job: Description) -> None:
+        self._ledger.note(job)
+        self._news.set()
+
+    async def jobs(self) -> AsyncGenerator[AsyncJob, None]:
+        """Yield the jobs when they have ended."""
+        ledger = self._ledger
+        relay = self._session.relay(self._note)
+        try:
+            while True:
+                while ledger.wants_more and not ledger.ready:
+                    await self._submit(relay)
+                if ledger.wants_more:
+                    await self._submit(relay)
+                if not ledger.pending:
+                    self._source.check()
+                    return
+                while not ledger.ready:
+                    self._news.clear()
+                    await self._news.wait()
+                job = ledger.take()
+                assert isinstance(job, AsyncJob)
+                if not job.ended:
+                    await job.wait()
+                yield job
+        finally:
+            left = [job for job in ledger.left() if isinstance(job, AsyncJob)]
+            self._session.watcher.forget(left, relay)
+            await cancel_all(left)
+
+
+async def results(mapping: AsyncMapping, chunked: bool, bar: Bar) -> AsyncIterator[Any]:
+    """Yield the results of a map; the first failure ends it.
+
+    Parameters
+    ----------
+    mapping
+        The jobs.
+    chunked
+        Whether each job has the results of many items.
+    bar
+        Counts the items.
+    """
+    with bar:
+        async with contextlib.aclosing(mapping.jobs()) as jobs:
+            async for job in jobs:
+                value = await job.result()
+                bar.advance(len(value) if chunked else 1)
+                for item in value if chunked else (value,):
+                    yield item

@@ -1,0 +1,179 @@
+"""Maps functions over many items: submits ahead, and hands results out as they come."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Generator, Iterable, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, TypeVar
+
+from ._collect import cancel_all
+from ._description import Description
+from ._ledger import FIRST_BATCH, Ledger, Source
+from ._progress import Bar
+from ._session import Session, batches
+from ._steps import Json
+from .job import Job
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+T = TypeVar("T")
+
+
+class Mapping:
+    """The jobs of a map: submitted ahead in batches, and handed out as they end.
+
+    Parameters
+    ----------
+    session
+        Where they go.
+    bodies
+        The submissions; read no further than needed. A failure to make one is raised after
+        the jobs before it, or at once where there are none.
+    ordered
+        Whether the results come in the order of the submissions.
+    key
+        By which the submissions can be sent again.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        bodies: Iterable[Json],
+        ordered: bool,
+        key: str | None = None,
+    ) -> None:
+        self._session = session
+        self._source = Source(bodies)
+        self._batches = enumerate(batches(self._source, FIRST_BATCH))
+        self._key = key or session.drafts.new_key()
+        self._condition = threading.Condition()
+        self._ledger = Ledger(ordered)
+        self._closed = False
+        self._process = os.getpid()
+        self._submit()
+        if not self._ledger.pending:
+            self._source.check()
+
+    def _submit(self) -> None:
+        """Submit one more batch, if there is one."""
+        session = self._session
+        number, batch = next(self._batches, (0, None))
+        if batch is None:
+            self._ledger.complete = True
+            return
+        steps = session.calls.batch(batch, self._key, number)
+        with session.watcher.expecting():
+            infos = session.transport.run(steps)
+            jobs = [Job(session, info) for info in infos]
+            with self._condition:
+                self._ledger.add(jobs)
+            session.watcher.watch(jobs, self._note, fresh=True)
+
+    def _note(self, job: Description) -> None:
+        with self._condition:
+            self._ledger.note(job)
+            self._condition.notify_all()
+
+    def jobs(self) -> Generator[Job, None, None]:
+        """Yield the jobs when they have ended."""
+        ledger = self._ledger
+        while True:
+            # Once something is there the caller works on it, and more goes out later.
+            while ledger.wants_more and not ledger.ready:
+                self._submit()
+            if ledger.wants_more:
+                self._submit()
+            if not ledger.pending:
+                self._source.check()
+                return
+            with self._condition:
+                self._condition.wait_for(lambda: ledger.ready)
+                job = ledger.take()
+            assert isinstance(job, Job)
+            if not job.ended:
+                job.wait()
+            yield job
+
+    def close(self) -> None:
+        """Cancel what nobody will ask for any more."""
+        # A forked process has a copy, but the jobs are its parent's.
+        if self._closed or os.getpid() != self._process:
+            return
+        self._closed = True
+        left = [job for job in self._ledger.left() if isinstance(job, Job)]
+        self._session.watcher.forget(left, self._note)
+        cancel_all(left)
+
+
+class Results(Iterator[T]):
+    """The results of a map, one after the other.
+
+    Its end, the first failure, `close`, and dropping it cancel the jobs that have not ended.
+
+    Parameters
+    ----------
+    mapping
+        The jobs.
+    chunked
+        Whether each job has the results of many items.
+    bar
+        Counts the items.
+    """
+
+    def __init__(self, mapping: Mapping, chunked: bool, bar: Bar) -> None:
+        self._mapping = mapping
+        self._bar = bar
+        self._items: Generator[T, None, None] = _items(mapping, chunked, bar)
+        self._dropped = weakref.finalize(self, _drop, mapping)
+
+    def __next__(self) -> T:
+        try:
+            return next(self._items)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Cancel the jobs that have not ended; nothing more comes."""
+        self._dropped.detach()
+        self._items.close()
+        self._bar.close()
+        self._mapping.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _items(mapping: Mapping, chunked: bool, bar: Bar) -> Generator[T, None, None]:
+    for job in mapping.jobs():
+        value = job.result()
+        bar.advance(len(value) if chunked else 1)
+        if chunked:
+            yield from value
+        else:
+            yield value
+
+
+def _drop(mapping: Mapping) -> None:
+    """Cancel the jobs of a map whose iterator is gone."""
+    if threading.main_thread().is_alive():
+        # Objects are dropped in any thread, also in one that holds a lock needed for this.
+        # The thread is waited for at the end of the program.
+        try:
+            threading.Thread(target=mapping.close, name="slipway-drop").start()
+            return
+        except RuntimeError:
+            pass  # The interpreter ends and starts no more threads.
+    mapping.close()
