@@ -161,3 +161,29 @@ def test_no_job_that_has_not_ended_is_handed_out(
                     pass
 
     asyncio.run(main())
+
+
+def test_a_handler_of_the_service(serve: Serve, connect: Connect) -> None:
+    value = {"media_type": "application/json", "value": [6, 7]}
+    server = serve(
+        lambda _: Answer(202, job(1, "completed", kind="handler", result=value))
+    )
+    submitted = connect(server).submit_handler("resize", {"width": 6})
+    assert submitted.result() == [6, 7]
+    body = server.asked[0].json()
+    assert body["task"] == {"type": "handler", "name": "resize", "input": {"width": 6}}
+    assert body["name"] == "resize"
+
+
+def test_the_protocol_of_a_command(serve: Serve, connect: Connect) -> None:
+    server = serve(lambda _: Answer(202, job(1)))
+
+    async def main() -> None:
+        async with slipway.AsyncClient(server.url, KEY) as client:
+            await client.submit_command(["make"], protocol="jsonl")
+
+    connect(server).submit_command(["make"], protocol="jsonl")
+    connect(server).submit_command(["make"])
+    asyncio.run(main())
+    said = [asked.json()["task"].get("protocol") for asked in server.asked]
+    assert said == ["jsonl", None, "jsonl"]

@@ -1,4 +1,4 @@
-"""Every example of the documentation runs, and prints what the page says."""
+"""Every example of the documentation runs, and prints what its page says."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from gateway import Gateway
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "python.md"
+ROOT = Path(__file__).resolve().parents[3]
+PAGE = ROOT / "docs" / "python.md"
+README = ROOT / "README.md"
 _BLOCK = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -20,14 +22,15 @@ _BLOCK = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 class Example:
     """A block of Python, and what a block of text right behind it says of its output."""
 
+    page: str
     line: int
     code: str
     output: str | None
 
 
-def examples() -> list[Example]:
-    """Return the examples of the page."""
-    text = PAGE.read_text(encoding="utf-8")
+def examples(page: Path) -> list[Example]:
+    """Return the examples of a page."""
+    text = page.read_text(encoding="utf-8")
     found: list[Example] = []
     blocks = list(_BLOCK.finditer(text))
     for number, block in enumerate(blocks):
@@ -39,18 +42,23 @@ def examples() -> list[Example]:
             if after[1] == "text" and not text[block.end() : after.start()].strip():
                 output = after[2]
         line = text.count("\n", 0, block.start()) + 1
-        found.append(Example(line, block[2], output))
+        found.append(Example(page.name, line, block[2], output))
     return found
 
 
-def test_the_page_has_examples() -> None:
-    assert len(examples()) >= 10
-    assert sum(example.output is not None for example in examples()) >= 8
+def test_the_pages_have_examples() -> None:
+    found = examples(PAGE)
+    assert len(found) >= 10
+    assert sum(example.output is not None for example in found) >= 8
+    (readme,) = examples(README)
+    assert readme.output is not None
 
 
 @pytest.mark.live
 @pytest.mark.parametrize(
-    "example", examples(), ids=lambda example: f"line-{example.line}"
+    "example",
+    examples(PAGE) + examples(README),
+    ids=lambda example: f"{example.page}-{example.line}",
 )
 def test_an_example(example: Example, gateway: Gateway, tmp_path: Path) -> None:
     script = tmp_path / "example.py"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pickle
 import signal
@@ -216,6 +217,38 @@ def test_source_and_commands(client: slipway.Client) -> None:
     with pytest.raises(slipway.TaskExit) as caught:
         client.submit_command(["sh", "-c", "exit 9"]).result()
     assert caught.value.exit_code == 9
+
+
+def test_lines_of_a_command_that_are_events(client: slipway.Client) -> None:
+    script = """echo '{"type": "made", "parts": 3}'; echo no JSON"""
+    job = client.submit_command(["sh", "-c", script], protocol="jsonl")
+    assert "no JSON" in job.result().stdout
+    assert [e["parts"] for e in job.events() if e["type"] == "made"] == [3]
+    with pytest.raises(slipway.APIError, match="/task/protocol"):
+        client.submit_command(["true"], protocol="xml")  # type: ignore[arg-type]
+
+
+def test_a_handler_that_the_service_does_not_have(gateway: Gateway) -> None:
+    with slipway.Client(gateway.url, gateway.key) as client:
+        with pytest.raises(slipway.APIError, match="handler") as caught:
+            client.submit_handler("resize", {"width": 10})
+        assert caught.value.status == 422
+
+    async def main() -> None:
+        async with slipway.AsyncClient(gateway.url, gateway.key) as client:
+            with pytest.raises(slipway.APIError, match="handler"):
+                await client.submit_handler("resize")
+
+    asyncio.run(main())
+
+
+def test_limits_of_files(client: slipway.Client) -> None:
+    def limit() -> int:
+        import resource
+
+        return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+    assert client.options(open_files=123).run(limit) == 123
 
 
 def test_logs_and_events(client: slipway.Client) -> None:

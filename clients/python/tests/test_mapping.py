@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from scripted import KEY, Answer, Asked, Scripted, problem
+from scripted import KEY, Answer, Asked, Executions, Scripted, problem
 from test_watch import Fleet
 
 import slipway
@@ -181,3 +181,57 @@ def test_cancelling_for_a_gateway_that_does_not_answer_ends(
     began = time.monotonic()
     results.close()
     assert time.monotonic() - began < 10
+
+
+def test_a_task_maps_in_an_event_loop(serve: Serve, connect: Connect) -> None:
+    server = serve(Fleet())
+    double = slipway.task(memory="64m")(lambda x: 2 * x)
+    power = slipway.task(pow)
+
+    async def main(client: slipway.Client | slipway.AsyncClient) -> None:
+        mapped = double.options(client=client).amap(range(30))
+        assert [x async for x in mapped] == list(range(0, 60, 2))
+        mapped = power.options(client=client).astarmap([(2, 3), (3, 2)], chunksize=2)
+        assert [x async for x in mapped] == [8, 9]
+        with pytest.raises(slipway.TaskError, match="ZeroDivisionError"):
+            await anext(power.options(client=client).amap([0], [-1]))
+
+    async def asynchronous() -> None:
+        async with slipway.AsyncClient(server.url, KEY) as client:
+            await main(client)
+            with pytest.raises(TypeError, match="amap"):
+                double.options(client=client).submit(1)
+
+    asyncio.run(main(connect(server)))
+    asyncio.run(asynchronous())
+    batches = [a.json() for a in server.asked if a.path == "/v1/jobs/batch"]
+    assert batches[0]["jobs"][0]["resources"] == {"memory": "64m"}
+
+
+def test_a_task_that_stops_mapping_in_an_event_loop_cancels(
+    serve: Serve, connect: Connect
+) -> None:
+    fleet = Fleet(hold=True)
+    mapped = slipway.task(client=connect(serve(fleet)))(int).amap(range(40))
+
+    async def main() -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(anext(mapped), 1)
+
+    began = time.monotonic()
+    asyncio.run(main())
+    assert sorted(fleet.cancelled) == ALL
+    assert time.monotonic() - began < 20
+
+
+def test_a_task_awaits_a_call_by_either_client(serve: Serve, connect: Connect) -> None:
+    executions = Executions()
+    server = serve(lambda asked: Answer(200, executions.submit(asked)))
+    task = slipway.task(int)
+
+    async def main() -> None:
+        assert await task.options(client=connect(server)).aio("3") == 3
+        async with slipway.AsyncClient(server.url, KEY) as client:
+            assert await task.options(client=client).aio("4") == 4
+
+    asyncio.run(main())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import weakref
@@ -52,7 +53,7 @@ class Mapping:
         self._key = key or session.drafts.new_key()
         self._condition = threading.Condition()
         self._ledger = Ledger(ordered)
-        self._closed = False
+        self._closed = self._stopped = False
         self._process = os.getpid()
         self._submit()
         if not self._ledger.pending:
@@ -72,6 +73,9 @@ class Mapping:
             with self._condition:
                 self._ledger.add(jobs)
             session.watcher.watch(jobs, self._note, fresh=True)
+        if self._stopped:
+            # By another thread, meanwhile.
+            self._cancel(jobs)
 
     def _note(self, job: Description) -> None:
         with self._condition:
@@ -81,7 +85,7 @@ class Mapping:
     def jobs(self) -> Generator[Job, None, None]:
         """Yield the jobs when they have ended."""
         ledger = self._ledger
-        while True:
+        while not self._stopped:
             # Once something is there the caller works on it, and more goes out later.
             while ledger.wants_more and not ledger.ready:
                 self._submit()
@@ -91,12 +95,20 @@ class Mapping:
                 self._source.check()
                 return
             with self._condition:
-                self._condition.wait_for(lambda: ledger.ready)
+                self._condition.wait_for(lambda: ledger.ready or self._stopped)
+                if self._stopped:
+                    return
                 job = ledger.take()
             assert isinstance(job, Job)
             if not job.ended:
                 job.wait()
             yield job
+
+    def stop(self) -> None:
+        """End `jobs`, in whichever thread that is; nothing blocks."""
+        with self._condition:
+            self._stopped = True
+            self._condition.notify_all()
 
     def close(self) -> None:
         """Cancel what nobody will ask for any more."""
@@ -104,9 +116,12 @@ class Mapping:
         if self._closed or os.getpid() != self._process:
             return
         self._closed = True
-        left = [job for job in self._ledger.left() if isinstance(job, Job)]
-        self._session.watcher.forget(left, self._note)
-        cancel_all(left)
+        self.stop()
+        self._cancel([job for job in self._ledger.left() if isinstance(job, Job)])
+
+    def _cancel(self, jobs: list[Job]) -> None:
+        self._session.watcher.forget(jobs, self._note)
+        cancel_all(jobs)
 
 
 class Results(Iterator[T]):
@@ -137,12 +152,19 @@ class Results(Iterator[T]):
             self.close()
             raise
 
+    def stop(self) -> None:
+        """End a wait for the next result in another thread, before `close`."""
+        self._mapping.stop()
+
     def close(self) -> None:
-        """Cancel the jobs that have not ended; nothing more comes."""
+        """Cancel the jobs that have not ended; nothing more comes, in no thread."""
         self._dropped.detach()
-        self._items.close()
-        self._bar.close()
         self._mapping.close()
+        with contextlib.suppress(
+            ValueError
+        ):  # Another thread is in it, and finds its end.
+            self._items.close()
+        self._bar.close()
 
     def __enter__(self) -> Self:
         return self

@@ -20,6 +20,7 @@ from .options import Options
 
 T = TypeVar("T")
 Trust = Literal["pickle", "json"]
+Protocol = Literal["none", "jsonl"]
 _MADE_KEY = re.compile("([0-9a-f]{12})-[0-9a-f]{32}")
 _BATCH_JOBS = 1000
 _BATCH_BYTES = 1 << 20
@@ -144,6 +145,7 @@ class Drafts:
         argv: Iterable[str],
         stdin: str | bytes | None,
         files: Mapping[str, str | bytes] | None,
+        protocol: Protocol | None,
     ) -> Json:
         """Return the body of a submission of a command."""
         if isinstance(argv, str):
@@ -153,7 +155,14 @@ class Drafts:
             task["stdin"] = _content(stdin)
         if files:
             task["files"] = {name: _content(data) for name, data in files.items()}
+        if protocol is not None:
+            task["protocol"] = protocol
         return self.body(options, task, task["argv"][0] if task["argv"] else None)
+
+    def handler(self, options: Options, name: str, value: Any) -> Json:
+        """Return the body of a submission to a handler of the service."""
+        task = {"type": "handler", "name": name, "input": value}
+        return self.body(options, task, name)
 
 
 def _content(data: str | bytes) -> str | Json:

@@ -6,16 +6,19 @@ import asyncio
 import functools
 import operator
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
+from ._mapping import Results
 from ._progress import Progress
+from .async_client import AsyncClient
 from .client import Client
 from .job import Job
 from .options import Options
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 _lock = threading.Lock()
 _default: Client | None = None
@@ -55,14 +58,15 @@ class Task(Generic[P, R]):
     options
         What its jobs ask for; what they leave out is the client's to say.
     client
-        Where to submit; the client of the environment by default.
+        Where to submit; the client of the environment by default. With an `AsyncClient`, `aio`,
+        `amap` and `astarmap` submit, and nothing else does.
     """
 
     def __init__(
         self,
         function: Callable[P, R],
         options: dict[str, Any] | None = None,
-        client: Client | None = None,
+        client: Client | AsyncClient | None = None,
     ) -> None:
         functools.update_wrapper(self, function)
         self.function = function
@@ -77,7 +81,17 @@ class Task(Generic[P, R]):
     @property
     def client(self) -> Client:
         """A view of the client with the task's options."""
-        return (self._client or default_client()).options(**self._changes)
+        client = self._client or default_client()
+        if isinstance(client, AsyncClient):
+            raise TypeError(f"{self!r} has an AsyncClient: use aio, amap and astarmap")
+        return client.options(**self._changes)
+
+    @property
+    def _async_client(self) -> AsyncClient | None:
+        client = self._client
+        if not isinstance(client, AsyncClient):
+            return None
+        return client.options(**self._changes)
 
     def options(self, **changes: Any) -> Task[P, R]:
         """Return the same task with some options replaced.
@@ -100,6 +114,8 @@ class Task(Generic[P, R]):
 
     async def aio(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Submit a call, and return what it returns without blocking the event loop."""
+        if client := self._async_client:
+            return await client.run(self.function, *args, **kwargs)
         submit = functools.partial(self.client.submit, self.function, *args, **kwargs)
         return await (await asyncio.to_thread(submit))
 
@@ -109,7 +125,7 @@ class Task(Generic[P, R]):
         progress: Progress = False,
         chunksize: int = 1,
         ordered: bool = True,
-    ) -> Iterator[Any]:
+    ) -> Results[Any]:
         """Submit a call for each item; return an iterator of results.
 
         Parameters
@@ -132,7 +148,7 @@ class Task(Generic[P, R]):
         progress: Progress = False,
         chunksize: int = 1,
         ordered: bool = True,
-    ) -> Iterator[Any]:
+    ) -> Results[Any]:
         """Submit a call for each tuple of arguments; return an iterator of results.
 
         Parameters
@@ -148,6 +164,61 @@ class Task(Generic[P, R]):
             ordered=ordered,
         )
 
+    def amap(
+        self,
+        *iterables: Iterable[Any],
+        progress: Progress = False,
+        chunksize: int = 1,
+        ordered: bool = True,
+    ) -> AsyncIterator[Any]:
+        """Submit a call for each item; return an asynchronous iterator of results.
+
+        Jobs go out when the first result is asked for.
+
+        Parameters
+        ----------
+        iterables, progress, chunksize, ordered
+            As for `Client.map`.
+        """
+        return self._amap("map", iterables, progress, chunksize, ordered)
+
+    def astarmap(
+        self,
+        arguments: Iterable[Iterable[Any]],
+        *,
+        progress: Progress = False,
+        chunksize: int = 1,
+        ordered: bool = True,
+    ) -> AsyncIterator[Any]:
+        """Submit a call for each tuple of arguments, otherwise as `amap` does.
+
+        Parameters
+        ----------
+        arguments, progress, chunksize, ordered
+            As for `Client.starmap`.
+        """
+        return self._amap("starmap", (arguments,), progress, chunksize, ordered)
+
+    def _amap(
+        self,
+        how: str,
+        items: tuple[Iterable[Any], ...],
+        progress: Progress,
+        chunksize: int,
+        ordered: bool,
+    ) -> AsyncIterator[Any]:
+        client = self._async_client
+        mapping = functools.partial(
+            getattr(client or self.client, how),
+            self.function,
+            *items,
+            progress=progress,
+            chunksize=chunksize,
+            ordered=ordered,
+        )
+        results: AsyncIterator[Any] = mapping() if client else _in_threads(mapping)
+        return results
+
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         # As a method it is what a plain function would be.
         return self if instance is None else functools.partial(self, instance)
@@ -161,13 +232,33 @@ class Task(Generic[P, R]):
         return f"<slipway.Task {name}>"
 
 
+async def _in_threads(mapping: Callable[[], Results[T]]) -> AsyncIterator[T]:
+    """Yield the results of a map of a blocking client."""
+    over = object()
+    results = await asyncio.to_thread(mapping)
+    try:
+        while True:
+            value: Any = await asyncio.to_thread(next, results, over)
+            if value is over:
+                return
+            yield value
+    finally:
+        # A thread may still wait for the next one.
+        results.stop()
+        await asyncio.to_thread(results.close)
+
+
 @overload
 def task(function: Callable[P, R], /) -> Task[P, R]: ...
 
 
 @overload
 def task(
-    function: None = None, /, *, client: Client | None = None, **options: Any
+    function: None = None,
+    /,
+    *,
+    client: Client | AsyncClient | None = None,
+    **options: Any,
 ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 
 
@@ -175,7 +266,7 @@ def task(
     function: Callable[P, R] | None = None,
     /,
     *,
-    client: Client | None = None,
+    client: Client | AsyncClient | None = None,
     **options: Any,
 ) -> Any:
     """Make a function a `Task`: ``@slipway.task`` or ``@slipway.task(memory="1g")``.

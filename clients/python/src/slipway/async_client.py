@@ -12,7 +12,7 @@ from ._async_session import AsyncSession
 from ._payload import ByValue
 from ._progress import Bar, Progress, total_of
 from ._query import Several, events_feed, jobs_query
-from ._session import Call, Session, Trust, batches
+from ._session import Call, Protocol, Session, Trust, batches
 from ._steps import Json, Patience
 from ._transport import Verify
 from .async_job import AsyncJob
@@ -116,16 +116,32 @@ class AsyncClient:
         argv: Sequence[str],
         stdin: str | bytes | None = None,
         files: Mapping[str, str | bytes] | None = None,
+        protocol: Protocol | None = None,
     ) -> AsyncJob:
         """Submit a command; its result is a `CommandResult`.
 
         Parameters
         ----------
-        argv, stdin, files
+        argv, stdin, files, protocol
             As for `Client.submit_command`.
         """
         drafts = self._session.drafts
-        return await self._submit(drafts.command(self._options, argv, stdin, files))
+        body = drafts.command(self._options, argv, stdin, files, protocol)
+        return await self._submit(body)
+
+    async def submit_handler(self, name: str, value: Any = None) -> AsyncJob:
+        """Submit a call of a handler that the service has which the gateway is part of.
+
+        Parameters
+        ----------
+        name
+            The handler's name.
+        value
+            Its input: JSON.
+        """
+        return await self._submit(
+            self._session.drafts.handler(self._options, name, value)
+        )
 
     async def submit_many(self, calls: Iterable[Call]) -> list[AsyncJob]:
         """Submit many calls, up to 1000 in a request; return their jobs in order.

@@ -12,7 +12,7 @@ from ._mapping import Results
 from ._payload import ByValue
 from ._progress import Bar, Progress, total_of
 from ._query import Several, events_feed, jobs_query
-from ._session import Call, Session, Trust, batches
+from ._session import Call, Protocol, Session, Trust, batches
 from ._steps import Json, Patience
 from ._transport import Verify
 from .job import Job
@@ -140,6 +140,7 @@ class Client:
         argv: Sequence[str],
         stdin: str | bytes | None = None,
         files: Mapping[str, str | bytes] | None = None,
+        protocol: Protocol | None = None,
     ) -> Job:
         """Submit a command; its result is a `CommandResult`.
 
@@ -151,9 +152,24 @@ class Client:
             What it reads.
         files
             What lies in its working folder, by relative name.
+        protocol
+            ``"jsonl"``: lines of its output that are JSON objects become events.
         """
         drafts = self._session.drafts
-        return self._submit(drafts.command(self._options, argv, stdin, files))
+        body = drafts.command(self._options, argv, stdin, files, protocol)
+        return self._submit(body)
+
+    def submit_handler(self, name: str, value: Any = None) -> Job:
+        """Submit a call of a handler that the service has which the gateway is part of.
+
+        Parameters
+        ----------
+        name
+            The handler's name.
+        value
+            Its input: JSON.
+        """
+        return self._submit(self._session.drafts.handler(self._options, name, value))
 
     def submit_many(self, calls: Iterable[Call]) -> list[Job]:
         """Submit many calls, up to 1000 in a request; return their jobs in order.
