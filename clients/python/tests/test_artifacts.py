@@ -106,8 +106,9 @@ def test_a_refusal_is_the_gateways(serve: Serve, connect: Connect) -> None:
         return gateway(asked)
 
     artifact = connect(serve(script)).job("job_0001").artifact("a/b.txt")
-    with pytest.raises(slipway.APIError, match="differ"):
+    with pytest.raises(slipway.ArtifactCorrupt, match="differ") as caught:
         artifact.read()
+    assert caught.value.job_id == "job_0001"
 
 
 def test_asynchronous(serve: Serve, tmp_path: Path) -> None:

@@ -283,12 +283,17 @@ def test_a_cancel_waits_five_seconds_for_its_answer(
 
 def test_a_stored_result_that_is_damaged(serve: Serve, connect: Connect) -> None:
     def script(asked: Asked) -> Answer:
-        if asked.path.endswith("/result"):
+        if asked.path.endswith(("/result", "/logs")):
             return problem(500, "artifact-corrupt", "They do not match.")
         return Answer(200, job(1, "completed"))
 
     server = serve(script)
     found = connect(server).job("job_0001")
+    with pytest.raises(slipway.ArtifactCorrupt, match="do not match") as caught:
+        found.logs()
+    assert caught.value.job_id == found.id
+    with pytest.raises(slipway.ArtifactCorrupt, match="do not match") as caught:
+        next(found.logs(follow=True))
     with pytest.raises(slipway.ArtifactCorrupt, match="do not match") as caught:
         found.result()
     assert caught.value.job is found

@@ -12,6 +12,7 @@ from ._async_session import AsyncSession
 from ._calls import deadline_of
 from ._description import Description
 from ._progress import Bar, Progress
+from ._types import T
 from .async_job import AsyncJob
 from .errors import SlipwayError, WaitTimeout
 
@@ -21,8 +22,8 @@ _CANCELS_SECONDS = 30.0
 
 
 async def as_completed(
-    jobs: Sequence[AsyncJob], timeout: float | None
-) -> AsyncIterator[AsyncJob]:
+    jobs: Sequence[AsyncJob[T]], timeout: float | None
+) -> AsyncIterator[AsyncJob[T]]:
     """Yield jobs as they end; `WaitTimeout` when the time is over.
 
     Parameters
@@ -55,9 +56,9 @@ async def as_completed(
 
 
 def _by_session(
-    jobs: Iterable[AsyncJob],
-) -> list[tuple[AsyncSession, list[AsyncJob]]]:
-    found: dict[int, tuple[AsyncSession, list[AsyncJob]]] = {}
+    jobs: Iterable[AsyncJob[T]],
+) -> list[tuple[AsyncSession, list[AsyncJob[T]]]]:
+    found: dict[int, tuple[AsyncSession, list[AsyncJob[T]]]] = {}
     for job in jobs:
         session = job._session
         found.setdefault(id(session), (session, []))[1].append(job)
@@ -66,7 +67,7 @@ def _by_session(
 
 async def _next(
     ended: asyncio.Queue[Description], deadline: float | None, left: int
-) -> AsyncJob:
+) -> AsyncJob[Any]:
     try:
         job = await asyncio.wait_for(ended.get(), _seconds_until(deadline))
     except asyncio.TimeoutError:
@@ -79,7 +80,7 @@ def _seconds_until(deadline: float | None) -> float | None:
     return None if deadline is None else max(0.0, deadline - time.monotonic())
 
 
-async def gather(jobs: Sequence[AsyncJob], progress: Progress) -> list[Any]:
+async def gather(jobs: Sequence[AsyncJob[T]], progress: Progress) -> list[T]:
     """Return the results of jobs in their order; raise the first failure that is seen.
 
     Parameters

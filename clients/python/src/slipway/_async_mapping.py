@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
-from typing import Any
 
 from ._async_collect import cancel_all
 from ._async_session import AsyncSession
@@ -15,6 +14,7 @@ from ._ledger import FIRST_BATCH, Ledger, Source
 from ._progress import Bar
 from ._session import batches
 from ._steps import Json
+from ._types import T
 from .async_job import AsyncJob
 
 
@@ -92,7 +92,7 @@ class AsyncMapping:
             await cancel_all(left)
 
 
-async def results(mapping: AsyncMapping, chunked: bool, bar: Bar) -> AsyncIterator[Any]:
+async def results(mapping: AsyncMapping, chunked: bool, bar: Bar) -> AsyncIterator[T]:
     """Yield the results of a map; the first failure ends it.
 
     Parameters

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _results
 from ._steps import Json, Patience, Request, Steps, answered
-from .errors import APIError, ArtifactCorrupt, WaitTimeout
+from .errors import ArtifactCorrupt, WaitTimeout
 
 if TYPE_CHECKING:
     from ._description import Description
@@ -229,12 +229,9 @@ class Calls:
         """
         try:
             return (yield from self._outcome(info, job, trusted, deadline))
-        except APIError as error:
-            if error.slug != "artifact-corrupt":
-                raise
-            failure = ArtifactCorrupt(str(error), job=job, kind="artifact_corrupt")
-            failure.__cause__ = error
-            return None, failure
+        except ArtifactCorrupt as error:
+            error.job = job
+            return None, error
 
     def _outcome(
         self, info: Json, job: Description, trusted: bool, deadline: float | None

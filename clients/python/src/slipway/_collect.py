@@ -13,6 +13,7 @@ from typing import Any
 from ._calls import deadline_of
 from ._progress import Bar, Progress
 from ._session import Session
+from ._types import T
 from .errors import SlipwayError, WaitTimeout
 from .job import Job
 
@@ -21,7 +22,7 @@ _CANCELS_AT_A_TIME = 8
 _CANCELS_SECONDS = 30.0
 
 
-def as_completed(jobs: Sequence[Job], timeout: float | None) -> Iterator[Job]:
+def as_completed(jobs: Sequence[Job[T]], timeout: float | None) -> Iterator[Job[T]]:
     """Yield jobs as they end; `WaitTimeout` when the time is over.
 
     Parameters
@@ -51,7 +52,7 @@ def as_completed(jobs: Sequence[Job], timeout: float | None) -> Iterator[Job]:
             session.watcher.forget(theirs, tell)
 
 
-def by_session(jobs: Iterable[Job]) -> list[tuple[Session, list[Job]]]:
+def by_session(jobs: Iterable[Job[T]]) -> list[tuple[Session, list[Job[T]]]]:
     """Return the jobs of each client.
 
     Parameters
@@ -59,7 +60,7 @@ def by_session(jobs: Iterable[Job]) -> list[tuple[Session, list[Job]]]:
     jobs
         The jobs.
     """
-    found: dict[int, tuple[Session, list[Job]]] = {}
+    found: dict[int, tuple[Session, list[Job[T]]]] = {}
     for job in jobs:
         session = job._session
         found.setdefault(id(session), (session, []))[1].append(job)
@@ -70,15 +71,15 @@ def _seconds_until(deadline: float | None) -> float | None:
     return None if deadline is None else max(0.0, deadline - time.monotonic())
 
 
-def _next(ended: queue.SimpleQueue[Any], deadline: float | None, left: int) -> Job:
+def _next(ended: queue.SimpleQueue[Any], deadline: float | None, left: int) -> Job[Any]:
     try:
-        job: Job = ended.get(timeout=_seconds_until(deadline))
+        job: Job[Any] = ended.get(timeout=_seconds_until(deadline))
     except queue.Empty:
         raise WaitTimeout(f"{left} jobs have not ended") from None
     return job
 
 
-def gather(jobs: Iterable[Job], progress: Progress = False) -> list[Any]:
+def gather(jobs: Iterable[Job[T]], progress: Progress = False) -> list[T]:
     """Return the results of jobs in their order; the first failure is raised at once.
 
     Parameters

@@ -8,7 +8,7 @@ import threading
 import weakref
 from collections.abc import Generator, Iterable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from ._collect import cancel_all
 from ._description import Description
@@ -16,12 +16,11 @@ from ._ledger import FIRST_BATCH, Ledger, Source
 from ._progress import Bar
 from ._session import Session, batches
 from ._steps import Json
+from ._types import T
 from .job import Job
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-T = TypeVar("T")
 
 
 class Mapping:

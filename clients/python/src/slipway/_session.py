@@ -6,19 +6,19 @@ import base64
 import json
 import re
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, Generic, Literal
 
 from ._calls import Calls
 from ._credentials import Credentials
 from ._payload import ByValue, Pickler
 from ._steps import Json, Patience
 from ._transport import Transport, Verify
+from ._types import T, T_co
 from ._watch import LABEL, Watcher
 from .options import Options
 
-T = TypeVar("T")
 Trust = Literal["pickle", "json"]
 Protocol = Literal["none", "jsonl"]
 _MADE_KEY = re.compile("([0-9a-f]{12})-[0-9a-f]{32}")
@@ -27,7 +27,7 @@ _BATCH_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
-class Call:
+class Call(Generic[T_co]):
     """A function and its arguments.
 
     Attributes
@@ -38,7 +38,7 @@ class Call:
         With what.
     """
 
-    fn: Any
+    fn: Callable[..., Coroutine[Any, Any, T_co]] | Callable[..., T_co]
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
 

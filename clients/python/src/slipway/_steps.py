@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+import re
 import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from typing import Any, TypeVar
 from ._faults import remedy_of
 from .errors import (
     APIError,
+    ArtifactCorrupt,
     AuthenticationError,
     NotFound,
     SlipwayError,
@@ -223,7 +225,7 @@ def _slug(problem: Json) -> str:
     return str(problem.get("type", "")).rsplit("/", 1)[-1]
 
 
-def refusal(request: Request, reply: Reply | Fault, tries: int = 1) -> APIError:
+def refusal(request: Request, reply: Reply | Fault, tries: int = 1) -> SlipwayError:
     """Return the exception for a request that was refused, or not answered.
 
     Parameters
@@ -254,6 +256,12 @@ def refusal(request: Request, reply: Reply | Fault, tries: int = 1) -> APIError:
         for fault in problem.get("errors") or ()
         if isinstance(fault, dict)
     )
+    message = f"{what}: {reply.status}: {detail}{faults}"
+    if _slug(problem) == "artifact-corrupt":
+        job_id = re.match("/v1/jobs/([^/]+)/", request.path)
+        return ArtifactCorrupt(
+            message, job_id=job_id and job_id[1], kind="artifact_corrupt"
+        )
     kind: type[APIError] = APIError
     if reply.status in (401, 403):
         kind = AuthenticationError
@@ -261,6 +269,6 @@ def refusal(request: Request, reply: Reply | Fault, tries: int = 1) -> APIError:
         kind = NotFound
     elif reply.status in (502, 503, 504):
         kind = Unavailable
-    error = kind(f"{what}: {reply.status}: {detail}{faults}", reply.status, problem)
+    error = kind(message, reply.status, problem)
     error.idempotency_key = request.key
     return error

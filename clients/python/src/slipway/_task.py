@@ -6,19 +6,21 @@ import asyncio
 import functools
 import operator
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from ._mapping import Results
 from ._progress import Progress
+from ._types import MapOptions, P, T
 from .async_client import AsyncClient
 from .client import Client
 from .job import Job
-from .options import Options
+from .options import OptionFields, Options
 
-P = ParamSpec("P")
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 R = TypeVar("R")
-T = TypeVar("T")
 
 _lock = threading.Lock()
 _default: Client | None = None
@@ -46,6 +48,12 @@ def set_default_client(client: Client | None) -> None:
         _default = client
 
 
+class TaskOptions(OptionFields, total=False):
+    """The keywords of `Task.options`."""
+
+    client: Client | AsyncClient | None
+
+
 class Task(Generic[P, R]):
     """A function that can be called here, and submitted with options of its own.
 
@@ -65,12 +73,12 @@ class Task(Generic[P, R]):
     def __init__(
         self,
         function: Callable[P, R],
-        options: dict[str, Any] | None = None,
+        options: OptionFields | None = None,
         client: Client | AsyncClient | None = None,
     ) -> None:
         functools.update_wrapper(self, function)
         self.function = function
-        self._changes = dict(options or {})
+        self._changes: OptionFields = {**(options or {})}
         self._client = client
         Options(**self._changes)  # So that a wrong name is found here.
 
@@ -93,7 +101,7 @@ class Task(Generic[P, R]):
             return None
         return client.options(**self._changes)
 
-    def options(self, **changes: Any) -> Task[P, R]:
+    def options(self, **changes: Unpack[TaskOptions]) -> Task[P, R]:
         """Return the same task with some options replaced.
 
         Parameters
@@ -102,22 +110,59 @@ class Task(Generic[P, R]):
             Fields of `Options`, or ``client``.
         """
         client = changes.pop("client", self._client)
-        return Task(self.function, {**self._changes, **changes}, client)
+        merged = cast("OptionFields", {**self._changes, **changes})
+        return Task(self.function, merged, client)
 
-    def submit(self, *args: P.args, **kwargs: P.kwargs) -> Job:
+    @overload
+    def submit(
+        self: Task[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
+    ) -> Job[T]: ...
+
+    @overload
+    def submit(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]: ...
+
+    def submit(self, *args: Any, **kwargs: Any) -> Job[Any]:
         """Submit a call; return its job."""
         return self.client.submit(self.function, *args, **kwargs)
 
-    def run(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+    @overload
+    def run(
+        self: Task[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T: ...
+
+    @overload
+    def run(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+
+    def run(self, *args: Any, **kwargs: Any) -> Any:
         """Submit a call, wait, and return what it returns."""
         return self.client.run(self.function, *args, **kwargs)
 
-    async def aio(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+    @overload
+    async def aio(
+        self: Task[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T: ...
+
+    @overload
+    async def aio(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+
+    async def aio(self, *args: Any, **kwargs: Any) -> Any:
         """Submit a call, and return what it returns without blocking the event loop."""
         if client := self._async_client:
             return await client.run(self.function, *args, **kwargs)
         submit = functools.partial(self.client.submit, self.function, *args, **kwargs)
         return await (await asyncio.to_thread(submit))
+
+    @overload
+    def map(
+        self: Task[..., Coroutine[Any, Any, T]],
+        *iterables: Iterable[Any],
+        **how: Unpack[MapOptions],
+    ) -> Results[T]: ...
+
+    @overload
+    def map(
+        self, *iterables: Iterable[Any], **how: Unpack[MapOptions]
+    ) -> Results[R]: ...
 
     def map(
         self,
@@ -140,6 +185,18 @@ class Task(Generic[P, R]):
             chunksize=chunksize,
             ordered=ordered,
         )
+
+    @overload
+    def starmap(
+        self: Task[..., Coroutine[Any, Any, T]],
+        arguments: Iterable[Iterable[Any]],
+        **how: Unpack[MapOptions],
+    ) -> Results[T]: ...
+
+    @overload
+    def starmap(
+        self, arguments: Iterable[Iterable[Any]], **how: Unpack[MapOptions]
+    ) -> Results[R]: ...
 
     def starmap(
         self,
@@ -164,6 +221,18 @@ class Task(Generic[P, R]):
             ordered=ordered,
         )
 
+    @overload
+    def amap(
+        self: Task[..., Coroutine[Any, Any, T]],
+        *iterables: Iterable[Any],
+        **how: Unpack[MapOptions],
+    ) -> AsyncIterator[T]: ...
+
+    @overload
+    def amap(
+        self, *iterables: Iterable[Any], **how: Unpack[MapOptions]
+    ) -> AsyncIterator[R]: ...
+
     def amap(
         self,
         *iterables: Iterable[Any],
@@ -181,6 +250,18 @@ class Task(Generic[P, R]):
             As for `Client.map`.
         """
         return self._amap("map", iterables, progress, chunksize, ordered)
+
+    @overload
+    def astarmap(
+        self: Task[..., Coroutine[Any, Any, T]],
+        arguments: Iterable[Iterable[Any]],
+        **how: Unpack[MapOptions],
+    ) -> AsyncIterator[T]: ...
+
+    @overload
+    def astarmap(
+        self, arguments: Iterable[Iterable[Any]], **how: Unpack[MapOptions]
+    ) -> AsyncIterator[R]: ...
 
     def astarmap(
         self,
@@ -258,7 +339,7 @@ def task(
     /,
     *,
     client: Client | AsyncClient | None = None,
-    **options: Any,
+    **options: Unpack[OptionFields],
 ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 
 
@@ -282,4 +363,5 @@ def task(
     """
     if function is not None:
         return Task(function)
-    return lambda function: Task(function, options, client)
+    fields = cast("OptionFields", options)
+    return lambda function: Task(function, fields, client)

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from . import _async_collect, _async_streams, _credentials
 from ._async_mapping import AsyncMapping, results
 from ._async_session import AsyncSession
+from ._calls import CommandResult
 from ._payload import ByValue
 from ._progress import Bar, Progress, total_of
 from ._query import Several, events_feed, jobs_query
 from ._session import Call, Protocol, Session, Trust, batches
 from ._steps import Json, Patience
 from ._transport import Verify
+from ._types import MapOptions, P, T
 from .async_job import AsyncJob
-from .options import Options
+from .options import OptionFields, Options
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
 
 class AsyncClient:
@@ -60,7 +69,7 @@ class AsyncClient:
         """What jobs of this client ask for."""
         return self._options
 
-    def options(self, **changes: Any) -> AsyncClient:
+    def options(self, **changes: Unpack[OptionFields]) -> AsyncClient:
         """Return a view of this client whose jobs ask for something else.
 
         It shares the connections; closing one closes both.
@@ -75,7 +84,25 @@ class AsyncClient:
         view._options = self._options.merge(**changes)
         return view
 
-    async def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> AsyncJob:
+    @overload
+    async def submit(
+        self,
+        fn: Callable[P, Coroutine[Any, Any, T]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> AsyncJob[T]: ...
+
+    @overload
+    async def submit(
+        self,
+        fn: Callable[P, T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> AsyncJob[T]: ...
+
+    async def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> AsyncJob[Any]:
         """Submit a call; return its job as soon as the gateway has it on disk.
 
         Parameters
@@ -85,6 +112,24 @@ class AsyncClient:
         """
         body = self._session.drafts.call(self._options, Call(fn, args, kwargs))
         return await self._submit(body)
+
+    @overload
+    async def run(
+        self,
+        fn: Callable[P, Coroutine[Any, Any, T]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T: ...
+
+    @overload
+    async def run(
+        self,
+        fn: Callable[P, T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T: ...
 
     async def run(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Submit a call, wait, and return what it returns, in one request where it is short.
@@ -117,7 +162,7 @@ class AsyncClient:
         stdin: str | bytes | None = None,
         files: Mapping[str, str | bytes] | None = None,
         protocol: Protocol | None = None,
-    ) -> AsyncJob:
+    ) -> AsyncJob[CommandResult]:
         """Submit a command; its result is a `CommandResult`.
 
         Parameters
@@ -143,7 +188,7 @@ class AsyncClient:
             self._session.drafts.handler(self._options, name, value)
         )
 
-    async def submit_many(self, calls: Iterable[Call]) -> list[AsyncJob]:
+    async def submit_many(self, calls: Iterable[Call[T]]) -> list[AsyncJob[T]]:
         """Submit many calls, up to 1000 in a request; return their jobs in order.
 
         Parameters
@@ -154,7 +199,7 @@ class AsyncClient:
         session = self._session
         key = self._options.idempotency_key or session.drafts.new_key()
         bodies = (session.drafts.call(self._options, call) for call in calls)
-        jobs: list[AsyncJob] = []
+        jobs: list[AsyncJob[T]] = []
         for number, batch in enumerate(batches(bodies)):
             infos = await session.transport.run(session.calls.batch(batch, key, number))
             jobs.extend(AsyncJob(session, info) for info in infos)
@@ -165,6 +210,24 @@ class AsyncClient:
         key = self._options.idempotency_key or session.drafts.new_key()
         info = await session.transport.run(session.calls.submit(body, wait, key))
         return AsyncJob(session, info)
+
+    @overload
+    def map(
+        self,
+        fn: Callable[..., Coroutine[Any, Any, T]],
+        /,
+        *iterables: Iterable[Any],
+        **how: Unpack[MapOptions],
+    ) -> AsyncIterator[T]: ...
+
+    @overload
+    def map(
+        self,
+        fn: Callable[..., T],
+        /,
+        *iterables: Iterable[Any],
+        **how: Unpack[MapOptions],
+    ) -> AsyncIterator[T]: ...
 
     def map(
         self,
@@ -187,6 +250,24 @@ class AsyncClient:
         total = total_of(iterables)
         items = zip(*iterables)
         return self._map(fn, items, total, progress, chunksize, ordered)
+
+    @overload
+    def starmap(
+        self,
+        fn: Callable[..., Coroutine[Any, Any, T]],
+        arguments: Iterable[Iterable[Any]],
+        /,
+        **how: Unpack[MapOptions],
+    ) -> AsyncIterator[T]: ...
+
+    @overload
+    def starmap(
+        self,
+        fn: Callable[..., T],
+        arguments: Iterable[Iterable[Any]],
+        /,
+        **how: Unpack[MapOptions],
+    ) -> AsyncIterator[T]: ...
 
     def starmap(
         self,
@@ -226,8 +307,8 @@ class AsyncClient:
         return results(mapping, chunksize > 1, bar)
 
     async def gather(
-        self, jobs: Iterable[AsyncJob], progress: Progress = False
-    ) -> list[Any]:
+        self, jobs: Iterable[AsyncJob[T]], progress: Progress = False
+    ) -> list[T]:
         """Return the results of jobs in their order; the first failure is raised at once.
 
         Parameters
@@ -238,8 +319,8 @@ class AsyncClient:
         return await _async_collect.gather(list(jobs), progress)
 
     def as_completed(
-        self, jobs: Iterable[AsyncJob], timeout: float | None = None
-    ) -> AsyncIterator[AsyncJob]:
+        self, jobs: Iterable[AsyncJob[T]], timeout: float | None = None
+    ) -> AsyncIterator[AsyncJob[T]]:
         """Yield jobs as they end.
 
         Parameters

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, cast, overload
 
 from . import _async_streams
 from ._calls import deadline_of
 from ._description import Description
 from ._steps import Json
+from ._types import T_co
 from .artifact import info_of
 from .async_artifact import AsyncArtifact
 from .errors import NotFound, WaitTimeout
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("slipway")
 
 
-class AsyncJob(Description):
+class AsyncJob(Description, Generic[T_co]):
     """A submitted job; `Job` with awaitables.
 
     Parameters
@@ -36,7 +37,7 @@ class AsyncJob(Description):
         super().__init__(info)
         self._session = session
 
-    async def result(self, timeout: float | None = None) -> Any:
+    async def result(self, timeout: float | None = None) -> T_co:
         """Return what the task returned, or raise what it raised.
 
         Cancelling the waiting does not cancel the job.
@@ -56,7 +57,7 @@ class AsyncJob(Description):
         value, error = await self._outcome(timeout)
         if error is not None:
             raise error
-        return value
+        return cast(T_co, value)
 
     async def exception(self, timeout: float | None = None) -> BaseException | None:
         """Return what `result` would raise for the task, or nothing.
@@ -99,7 +100,7 @@ class AsyncJob(Description):
         """Ask whether the job has ended, however it did."""
         return self.ended or (await self.refresh()).ended
 
-    async def refresh(self) -> AsyncJob:
+    async def refresh(self) -> AsyncJob[T_co]:
         """Ask for the job's present state; return the job."""
         session = self._session
         self._learn(await session.transport.run(session.calls.get(self.id)))
@@ -119,7 +120,9 @@ class AsyncJob(Description):
             self._learn(info)
         return accepted
 
-    async def add_done_callback(self, callback: Callable[[AsyncJob], object]) -> None:
+    async def add_done_callback(
+        self, callback: Callable[[AsyncJob[T_co]], object]
+    ) -> None:
         """Call back once when the job has ended, in the event loop.
 
         It is also called when the client is closed, or the gateway is away for too long; the
@@ -203,6 +206,6 @@ class AsyncJob(Description):
                 return artifact
         raise NotFound(f"{self.id} left no file {name!r}", 404)
 
-    def __await__(self) -> Generator[Any, None, Any]:
+    def __await__(self) -> Generator[Any, None, T_co]:
         """Await the result."""
         return self.result().__await__()

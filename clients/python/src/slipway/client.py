@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from . import _collect, _credentials, _streams
+from ._calls import CommandResult
 from ._mapping import Mapping as JobMapping
 from ._mapping import Results
 from ._payload import ByValue
@@ -15,11 +16,12 @@ from ._query import Several, events_feed, jobs_query
 from ._session import Call, Protocol, Session, Trust, batches
 from ._steps import Json, Patience
 from ._transport import Verify
+from ._types import MapOptions, P, T
 from .job import Job
-from .options import Options
+from .options import OptionFields, Options
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
 
 class Client:
@@ -77,7 +79,7 @@ class Client:
         """What jobs of this client ask for."""
         return self._options
 
-    def options(self, **changes: Any) -> Client:
+    def options(self, **changes: Unpack[OptionFields]) -> Client:
         """Return a view of this client whose jobs ask for something else.
 
         It shares the connections; closing one closes both.
@@ -92,7 +94,25 @@ class Client:
         view._options = self._options.merge(**changes)
         return view
 
-    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Job:
+    @overload
+    def submit(
+        self,
+        fn: Callable[P, Coroutine[Any, Any, T]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Job[T]: ...
+
+    @overload
+    def submit(
+        self,
+        fn: Callable[P, T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Job[T]: ...
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Job[Any]:
         """Submit a call; return its job as soon as the gateway has it on disk.
 
         Parameters
@@ -104,6 +124,24 @@ class Client:
         """
         body = self._session.drafts.call(self._options, Call(fn, args, kwargs))
         return self._submit(body)
+
+    @overload
+    def run(
+        self,
+        fn: Callable[P, Coroutine[Any, Any, T]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T: ...
+
+    @overload
+    def run(
+        self,
+        fn: Callable[P, T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T: ...
 
     def run(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Submit a call, wait, and return what it returns, in one request where it is short.
@@ -141,7 +179,7 @@ class Client:
         stdin: str | bytes | None = None,
         files: Mapping[str, str | bytes] | None = None,
         protocol: Protocol | None = None,
-    ) -> Job:
+    ) -> Job[CommandResult]:
         """Submit a command; its result is a `CommandResult`.
 
         Parameters
@@ -171,7 +209,7 @@ class Client:
         """
         return self._submit(self._session.drafts.handler(self._options, name, value))
 
-    def submit_many(self, calls: Iterable[Call]) -> list[Job]:
+    def submit_many(self, calls: Iterable[Call[T]]) -> list[Job[T]]:
         """Submit many calls, up to 1000 in a request; return their jobs in order.
 
         Parameters
@@ -182,7 +220,7 @@ class Client:
         session = self._session
         key = self._options.idempotency_key or session.drafts.new_key()
         bodies = (session.drafts.call(self._options, call) for call in calls)
-        jobs: list[Job] = []
+        jobs: list[Job[T]] = []
         for number, batch in enumerate(batches(bodies)):
             steps = session.calls.batch(batch, key, number)
             jobs.extend(Job(session, info) for info in session.transport.run(steps))
@@ -193,6 +231,24 @@ class Client:
         key = self._options.idempotency_key or session.drafts.new_key()
         steps = session.calls.submit(body, wait, key)
         return Job(session, session.transport.run(steps))
+
+    @overload
+    def map(
+        self,
+        fn: Callable[..., Coroutine[Any, Any, T]],
+        /,
+        *iterables: Iterable[Any],
+        **how: Unpack[MapOptions],
+    ) -> Results[T]: ...
+
+    @overload
+    def map(
+        self,
+        fn: Callable[..., T],
+        /,
+        *iterables: Iterable[Any],
+        **how: Unpack[MapOptions],
+    ) -> Results[T]: ...
 
     def map(
         self,
@@ -225,6 +281,24 @@ class Client:
         total = total_of(iterables)
         items = zip(*iterables)
         return self._map(fn, items, total, progress, chunksize, ordered)
+
+    @overload
+    def starmap(
+        self,
+        fn: Callable[..., Coroutine[Any, Any, T]],
+        arguments: Iterable[Iterable[Any]],
+        /,
+        **how: Unpack[MapOptions],
+    ) -> Results[T]: ...
+
+    @overload
+    def starmap(
+        self,
+        fn: Callable[..., T],
+        arguments: Iterable[Iterable[Any]],
+        /,
+        **how: Unpack[MapOptions],
+    ) -> Results[T]: ...
 
     def starmap(
         self,
@@ -271,7 +345,7 @@ class Client:
             raise
         return Results(mapping, chunksize > 1, bar)
 
-    def gather(self, jobs: Iterable[Job], progress: Progress = False) -> list[Any]:
+    def gather(self, jobs: Iterable[Job[T]], progress: Progress = False) -> list[T]:
         """Return the results of jobs in their order; the first failure is raised at once.
 
         Parameters
@@ -284,8 +358,8 @@ class Client:
         return _collect.gather(jobs, progress)
 
     def as_completed(
-        self, jobs: Iterable[Job], timeout: float | None = None
-    ) -> Iterator[Job]:
+        self, jobs: Iterable[Job[T]], timeout: float | None = None
+    ) -> Iterator[Job[T]]:
         """Yield jobs as they end.
 
         Parameters

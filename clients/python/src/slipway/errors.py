@@ -45,11 +45,6 @@ class APIError(SlipwayError):
         self.status = status
         self.problem = problem or {}
 
-    @property
-    def slug(self) -> str:
-        """The last part of the problem's type, such as ``key-reused``; else nothing."""
-        return str(self.problem.get("type", "")).rsplit("/", 1)[-1]
-
     def __str__(self) -> str:
         return str(self.args[0])
 

@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Generator, Iterator
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, cast, overload
 
 from . import _streams
 from ._calls import deadline_of
 from ._description import Description
 from ._steps import Json
+from ._types import T_co
 from .artifact import Artifact, info_of
 from .errors import NotFound, WaitTimeout
 
@@ -22,7 +23,7 @@ _log = logging.getLogger("slipway")
 Stream = Literal["all", "stdout", "stderr"]
 
 
-class Job(Description):
+class Job(Description, Generic[T_co]):
     """A submitted job.
 
     It may be used from many threads. Dropping it does not end the job.
@@ -39,7 +40,7 @@ class Job(Description):
         super().__init__(info)
         self._session = session
 
-    def result(self, timeout: float | None = None) -> Any:
+    def result(self, timeout: float | None = None) -> T_co:
         """Return what the task returned, or raise what it raised.
 
         Parameters
@@ -57,7 +58,7 @@ class Job(Description):
         value, error = self._outcome(timeout)
         if error is not None:
             raise error
-        return value
+        return cast(T_co, value)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Return what `result` would raise for the task, or nothing.
@@ -101,7 +102,7 @@ class Job(Description):
         """Ask whether the job has ended, however it did."""
         return self.ended or self.refresh().ended
 
-    def refresh(self) -> Job:
+    def refresh(self) -> Job[T_co]:
         """Ask for the job's present state; return the job."""
         self._learn(self._session.transport.run(self._session.calls.get(self.id)))
         return self
@@ -177,7 +178,7 @@ class Job(Description):
                 return artifact
         raise NotFound(f"{self.id} left no file {name!r}", 404)
 
-    def add_done_callback(self, callback: Callable[[Job], object]) -> None:
+    def add_done_callback(self, callback: Callable[[Job[T_co]], object]) -> None:
         """Call back once when the job has ended, in a thread of the client.
 
         It is also called when the client is closed, or the gateway is away for too long; the
@@ -198,11 +199,11 @@ class Job(Description):
 
         self._session.watcher.watch([self], call)
 
-    def __await__(self) -> Generator[Any, None, Any]:
+    def __await__(self) -> Generator[Any, None, T_co]:
         """Await the result without blocking the event loop."""
         return self._awaited().__await__()
 
-    async def _awaited(self) -> Any:
+    async def _awaited(self) -> T_co:
         # However many are awaited, one thread of the client waits for them all.
         loop = asyncio.get_running_loop()
         ended = asyncio.Event()

@@ -7,7 +7,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _KEY = re.compile("[!-~]{1,240}")
 
@@ -16,6 +19,37 @@ Duration = float | str | timedelta
 
 Size = int | str
 """Bytes as a number, or a text such as ``"512m"`` or ``"2g"`` in powers of 1024."""
+
+
+class OptionFields(TypedDict, total=False):
+    """The fields of `Options`, as keywords."""
+
+    image: str | None
+    requirements: Sequence[str] | None
+    index_url: str | None
+    project: str | None
+    env: Mapping[str, str] | None
+    secrets: Sequence[str] | None
+    cpus: float | None
+    memory: Size | None
+    pids: int | None
+    tmp: Size | None
+    shm: Size | None
+    open_files: int | None
+    gpus: int | None
+    gpu_memory: Size | None
+    network: str | None
+    mounts: Sequence[Mapping[str, str]] | None
+    timeout: Duration | None
+    queue_timeout: Duration | None
+    retries: int | None
+    retry_backoff: Duration | None
+    priority: int | None
+    labels: Mapping[str, str] | None
+    preload: Sequence[str] | None
+    name: str | None
+    handler: str | None
+    idempotency_key: str | None
 
 
 @dataclass(frozen=True)
@@ -112,7 +146,7 @@ class Options:
         if key is not None and not _KEY.fullmatch(key):
             raise ValueError(f"{key!r} is no idempotency key: visible ASCII, up to 240")
 
-    def merge(self, **changes: Any) -> Options:
+    def merge(self, **changes: Unpack[OptionFields]) -> Options:
         """Return these options with some replaced; ``None`` goes back to the default.
 
         Parameters
