@@ -242,6 +242,20 @@ def test_a_handler_that_the_service_does_not_have(gateway: Gateway) -> None:
     asyncio.run(main())
 
 
+def test_a_submission_that_is_repeated_by_hand(client: slipway.Client) -> None:
+    def made(step: int) -> list[int]:
+        return [step] * 3
+
+    keyed = client.options(idempotency_key="by-hand-1")
+    first = keyed.submit(made, 2)
+    assert keyed.run(made, 2) == [2, 2, 2]
+    assert keyed.submit(made, 2).id == first.id
+    with pytest.raises(slipway.APIError) as caught:
+        keyed.submit(made, 3)
+    assert caught.value.status == 422
+    assert caught.value.idempotency_key == "by-hand-1"
+
+
 def test_limits_of_files(client: slipway.Client) -> None:
     def limit() -> int:
         import resource

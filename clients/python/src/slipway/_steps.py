@@ -156,8 +156,8 @@ def answered(
     accept
         Codes of 400 and more that are no error here.
     late
-        The part of the patience that one try may use up. An answer is waited for much longer
-        than the patience lasts; one that does not come must leave room for another try.
+        The part of the patience that one try may use up: an answer may be waited for longer
+        than the patience lasts, and if it does not come there is room for another try.
 
     Raises
     ------
@@ -183,13 +183,8 @@ def answered(
             raise refusal(request, reply, number)
         spent += pause
         if isinstance(reply, Fault) and number == _TELL_AFTER:
-            _log.warning(
-                "%s %s: no answer (%s); trying for up to %.0f s",
-                request.method,
-                request.path,
-                reply.error,
-                patience.seconds,
-            )
+            what = (request.method, request.path, reply.error, patience.seconds)
+            _log.warning("%s %s: no answer (%s); trying for up to %.0f s", *what)
         yield Pause(pause)
 
 
@@ -235,16 +230,8 @@ def refusal(request: Request, reply: Reply | Fault, tries: int = 1) -> SlipwayEr
     tries
         How often it was sent.
     """
-    what = f"{request.method} {request.path}"
     if isinstance(reply, Fault):
-        text = str(reply.error) or type(reply.error).__name__
-        if remedy := remedy_of(reply.error):
-            text += f"; {remedy}"
-        after = f" after {tries} tries" if tries > 1 else ""
-        error: APIError = Unavailable(f"{what}: no answer{after}: {text}")
-        error.__cause__ = reply.error
-        error.idempotency_key = request.key
-        return error
+        return _unanswered(request, reply, tries)
     problem = _problem(reply)
     detail = (
         problem.get("detail")
@@ -256,6 +243,7 @@ def refusal(request: Request, reply: Reply | Fault, tries: int = 1) -> SlipwayEr
         for fault in problem.get("errors") or ()
         if isinstance(fault, dict)
     )
+    what = f"{request.method} {request.path}"
     message = f"{what}: {reply.status}: {detail}{faults}"
     if _slug(problem) == "artifact-corrupt":
         job_id = re.match("/v1/jobs/([^/]+)/", request.path)
@@ -270,5 +258,17 @@ def refusal(request: Request, reply: Reply | Fault, tries: int = 1) -> SlipwayEr
     elif reply.status in (502, 503, 504):
         kind = Unavailable
     error = kind(message, reply.status, problem)
+    error.idempotency_key = request.key
+    return error
+
+
+def _unanswered(request: Request, fault: Fault, tries: int) -> Unavailable:
+    text = str(fault.error) or type(fault.error).__name__
+    if remedy := remedy_of(fault.error):
+        text += f"; {remedy}"
+    after = f" after {tries} tries" if tries > 1 else ""
+    what = f"{request.method} {request.path}"
+    error = Unavailable(f"{what}: no answer{after}: {text}")
+    error.__cause__ = fault.error
     error.idempotency_key = request.key
     return error

@@ -118,15 +118,13 @@ class Watcher:
             (own if mine and not self._missing else others).append(job)
         if others and self._others.add(others, callback):
             self._start_poller()
-        if own:
-            left = self._own.add(own, callback)
-            if left:
-                live = self._start_streamer()
-                self._look_at_doubted()
-                # What ended before the stream began is not in it; a stream that only
-                # begins now is followed by a look at all jobs.
-                if live and not fresh:
-                    self._look(self._own, left, deadline)
+        if own and (left := self._own.add(own, callback)):
+            live = self._start_streamer()
+            self._look_at_doubted()
+            # What ended before the stream began is not in it; a stream that only
+            # begins now is followed by a look at all jobs.
+            if live and not fresh:
+                self._look(self._own, left, deadline)
         if self._closed:
             # Meanwhile, perhaps before these jobs were there to be released.
             self._release()
