@@ -176,3 +176,19 @@ def test_what_the_client_takes_as_json() -> None:
     result = {"media_type": _results.PICKLE, "encoding": "base64", "data": data}
     job = Description({"id": "job_1", "state": "completed"})
     assert _results.value_of(result, False, job)["mismatch"].startswith("the task was")
+
+
+def test_a_checkpoint_is_written_in_graflows_place_only(
+    careful: SlipwayTaskHandler, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = str(tmp_path / "chosen" / "point")
+
+    def chooses(context: Any) -> None:
+        context.checkpoint({"why": "test"}, path=path)
+
+    with pytest.raises(GraflowRuntimeError, match="leave out the path"):
+        run(chooses)
+    assert not (tmp_path / "chosen").exists()
+    context = run(lambda context: context.checkpoint({"why": "test"}))
+    assert context.last_checkpoint_path.startswith("checkpoints")

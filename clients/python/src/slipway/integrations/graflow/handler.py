@@ -25,6 +25,7 @@ from .output import Output, answer_of, print_output
 from .replay import replay
 from .requirements import GRAFLOW_SOURCE, graflow_source, with_graflow
 from .spelling import job_fields, plain_keywords
+from .untrusted import checked
 
 logger = logging.getLogger(__name__)
 
@@ -199,7 +200,11 @@ class SlipwayTaskHandler(TaskHandler):  # type: ignore[misc]
         try:
             outcome = self._run(task, context)
             raise_mismatch(outcome)
-            replay(outcome["operations"], context)
+            operations = outcome["operations"]
+            if self.trust == "json":
+                # All of them before the first is replayed.
+                operations = checked(operations, context, task.task_id)
+            replay(operations, context)
             if outcome["error"] is not None:
                 raise raised(outcome["error"], self.trust)
         except Exception as error:
@@ -254,7 +259,7 @@ class SlipwayTaskHandler(TaskHandler):  # type: ignore[misc]
             job = _submit(
                 client, 0 if self.output == "live" else _WAIT_SECONDS, described
             )
-            answer = answer_of(job, self.output)
+            answer, pickled = answer_of(job, self.output)
         except TaskError:
             raise
         except BaseException:
@@ -264,7 +269,8 @@ class SlipwayTaskHandler(TaskHandler):  # type: ignore[misc]
         finally:
             with self._shared.lock:
                 self._shared.calls.discard(call)
-        outcome = payload.load(answer, task, context)
+        pickled = pickled and self.trust == "pickle"
+        outcome = payload.load(answer, pickled, task, context)
         if self.output == "after":
             print_output(job, outcome.get("printed") or ())
         return outcome

@@ -8,12 +8,20 @@ from collections.abc import Iterable
 from typing import Any, Literal, TextIO
 
 from slipway import Job, SlipwayError, TaskError
+from slipway._results import PICKLE
 
 Output = Literal["after", "live", "none"]
 
 
-def answer_of(job: Job, output: Output) -> Any:
-    """Return the job's result; print its output meanwhile if it is to be ``live``.
+def answer_of(job: Job, output: Output) -> tuple[Any, bool]:
+    """Return the job's result, and whether that is declared as a pickle.
+
+    Parameters
+    ----------
+    job
+        The job, which is waited for.
+    output
+        With ``live`` its output is printed meanwhile.
 
     Raises
     ------
@@ -23,11 +31,24 @@ def answer_of(job: Job, output: Output) -> Any:
     if output == "live":
         return _live(job)
     try:
-        return job.result()
+        return _ended(job)
     except TaskError:
         if output == "after":
             print_output(job, ("stdout", "stderr"))
         raise
+
+
+def _ended(job: Job) -> tuple[Any, bool]:
+    job.wait()
+    pickled = False
+    if job.status == "completed":
+        if "result" not in job.info:
+            session = job._session
+            result = session.transport.run(session.calls.result(job.id))
+            job._learn({**job.info, "result": result})
+        # The job lets go of it once it has made the value.
+        pickled = job.info["result"].get("media_type") == PICKLE
+    return job.result(), pickled
 
 
 def print_output(job: Job, streams: Iterable[str]) -> None:
@@ -54,7 +75,7 @@ def _write(stream: TextIO, text: str) -> None:
     stream.flush()
 
 
-def _live(job: Job) -> Any:
+def _live(job: Job) -> tuple[Any, bool]:
     def follow(name: Literal["stdout", "stderr"], stream: TextIO) -> None:
         try:
             for text in job.logs(stream=name, follow=True):
@@ -72,7 +93,7 @@ def _live(job: Job) -> Any:
     for thread in threads:
         thread.start()
     try:
-        return job.result()
+        return _ended(job)
     finally:
         if job.status in ("completed", "error", "cancelled"):
             for thread in threads:

@@ -237,19 +237,28 @@ class Unpickler(pickle.Unpickler):
         )
 
 
-def load(answer: Any, task: Executable, context: ExecutionContext) -> dict[str, Any]:
+def load(
+    answer: Any, pickled: bool, task: Executable, context: ExecutionContext
+) -> dict[str, Any]:
     """Return the outcome that the sandbox answered with.
 
     Parameters
     ----------
     answer
-        Bytes, a pickle; or what the client read from JSON.
+        Bytes, or what the client read from JSON.
+    pickled
+        Whether bytes are a pickle, by the word of the gateway, and may be loaded.
     task, context
         What references in a pickle stand for.
+
+    Raises
+    ------
+    SlipwayError
+        For anything else, bytes that are not known to be a pickle among it.
     """
-    outcome = (
-        Unpickler(answer, task, context).load() if isinstance(answer, bytes) else answer
-    )
+    outcome = answer
+    if pickled and isinstance(answer, bytes):
+        outcome = Unpickler(answer, task, context).load()
     if not isinstance(outcome, dict):
         raise SlipwayError(
             f"the sandbox answered with {type(answer).__name__}, which no graflow task does"
