@@ -84,6 +84,9 @@ class Executor(BaseExecutor):
     def _broken(self) -> str | None:
         return self._core.broken
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.label} {self._core.described()}>"
+
     def submit(
         self, fn: Callable[..., T], /, *args: Any, **kwargs: Any
     ) -> RemoteFuture[T]:

@@ -12,16 +12,17 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import BrokenExecutor
-from typing import Any
+from typing import Any, TypeVar
 
-from .errors import SlipwayError
+from .errors import NotFound, SlipwayError, TaskError
 from .executor_future import RemoteFuture
-from .executor_link import Link, Outcome, Prepared
+from .executor_link import Link, Outcome, Prepared, concerns_one
 from .executor_remote import INITIALIZER_FAILED
 from .job import Job
 
+T = TypeVar("T")
 logger = logging.getLogger("slipway.executor")
 
 WINDOW = 1000
@@ -83,6 +84,17 @@ class Core:
                 )
             if self.closed:
                 raise RuntimeError("cannot schedule new futures after shutdown")
+
+    def described(self) -> str:
+        """Return for people whether calls are taken, and how many there are of each kind."""
+        with self.changed:
+            if self.broken is not None:
+                state = "broken"
+            else:
+                state = "shut down" if self.closed or self.leaving else "open"
+            sent = [future.running() for future in self.outstanding.values()]
+            waiting = len(self.waiting) + len(self.sending)
+        return f"{state}, {waiting} waiting, {len(sent) - sum(sent)} queued, {sum(sent)} running"
 
     def room(self) -> int:
         """Return how many calls may be sent now; call with the lock held."""
@@ -177,9 +189,10 @@ class Core:
             if outcome.cancelled and not future.running():
                 future._settle_cancelled()
             elif outcome.error is not None:
-                if self._initializer_failed(outcome.error):
-                    self.break_(outcome.error)
-                future._settle_exception(outcome.error)
+                broken = _initializer_error(outcome.error)
+                if broken is not None:
+                    self.break_(broken)
+                future._settle_exception(broken or outcome.error)
             else:
                 future._settle_result(value)
         finally:
@@ -273,27 +286,37 @@ class Core:
         with self.changed:
             self._wait_not_sending(set(self.sending))
             sent = [f for f in self.outstanding.values() if not f.running()]
-        try:
-            # The newest first: the oldest are the ones that start while this goes on.
-            for future in reversed(sent):
-                self._cancel(future)
-        except SlipwayError as error:
-            logger.warning("the jobs of an executor could not be cancelled: %s", error)
+        # The newest first: the oldest are the ones that start while this goes on.
+        self._each(self._cancel, reversed(sent))
 
     def kill(self) -> None:
         """Cancel every job that is outstanding, whether it has started or not."""
         with self.changed:
             ids = list(self.outstanding)
-        try:
-            for job_id in ids:
-                self.link.cancel(job_id)
-        except SlipwayError as error:
-            logger.warning("the jobs of an executor could not be cancelled: %s", error)
+        self._each(self._kill, ids)
 
-    def _initializer_failed(self, error: BaseException) -> bool:
-        return isinstance(error, BrokenExecutor) and error.args[:1] == (
-            INITIALIZER_FAILED,
-        )
+    def _kill(self, job_id: str) -> None:
+        try:
+            self.link.cancel(job_id)
+        except NotFound as error:
+            # Somebody deleted it after its end, so nothing will be heard of it any more.
+            self.settle(job_id, Outcome(error=error))
+
+    @staticmethod
+    def _each(cancel: Callable[[T], object], jobs: Iterable[T]) -> None:
+        """Cancel one after the other; a job that cannot be cancelled keeps none of the others."""
+        for job in jobs:
+            try:
+                cancel(job)
+            except SlipwayError as error:
+                if concerns_one(error):
+                    logger.warning("a job could not be cancelled: %s", error)
+                    continue
+                # A gateway that is away would be waited for once for each of them.
+                logger.warning(
+                    "the jobs of an executor could not be cancelled: %s", error
+                )
+                return
 
     def break_(self, error: BaseException) -> None:
         """Make the executor unusable, since its initializer raised."""
@@ -327,3 +350,22 @@ class Core:
             self.settling += len(failed)
         self._settle_failed(failed, error)
         self.fail_all(error)
+
+
+def _initializer_error(error: BaseException) -> BrokenExecutor | None:
+    """Return what an error says of the initializer, if it is from there.
+
+    An exception that did not come as itself, as with ``trust="json"``, is known by the texts of its job.
+    """
+    if isinstance(error, BrokenExecutor):
+        return error if error.args[:1] == (INITIALIZER_FAILED,) else None
+    if not isinstance(error, TaskError) or error.remote_type is None:
+        return None
+    name = error.remote_type.rpartition(".")[2]
+    # The message begins with the type, then both arguments follow.
+    said = error.message.partition(": ")[2].startswith(f"('{INITIALIZER_FAILED}', ")
+    if name != BrokenExecutor.__name__ or not said:
+        return None
+    made = BrokenExecutor(INITIALIZER_FAILED, error.remote_traceback or error.message)
+    made.__cause__ = error
+    return made

@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from . import _streams
+from . import _results, _streams
 from ._calls import TERMINAL, Calls
 from ._feed import Feed
 from ._steps import Json, Patience
-from .errors import NotFound, SlipwayError, TaskProtocolError
+from .errors import (
+    APIError,
+    AuthenticationError,
+    NotFound,
+    SlipwayError,
+    TaskProtocolError,
+    Unavailable,
+)
 from .job import Job
 
 if TYPE_CHECKING:
     from .client import Client
+
+logger = logging.getLogger("slipway.executor")
 
 LABEL_KEY = "slipway.executor"
 # Long enough for a gateway that restarts. The same request is repeated, so nothing is submitted twice.
@@ -30,6 +40,7 @@ _PATIENCE = Patience(seconds=300)
 _CANCEL_PATIENCE = Patience(seconds=5)
 _PAGE = 500
 _SHORTEST_WAIT = 0.001
+_TOO_BUSY = (408, 429)
 
 
 class StreamMissing(Exception):
@@ -38,6 +49,22 @@ class StreamMissing(Exception):
 
 class StreamBroken(Exception):
     """The event stream ended; what happened since has to be asked for."""
+
+
+def concerns_one(error: SlipwayError) -> bool:
+    """Tell whether an answer is about the job that was asked for, and others may be answered well.
+
+    Parameters
+    ----------
+    error
+        What became of a request about one job, after all tries.
+    """
+    if isinstance(error, (AuthenticationError, Unavailable)):
+        return False
+    if isinstance(error, APIError):
+        return error.status not in _TOO_BUSY
+    # An answer that cannot be read; a client that was closed is one for all.
+    return not isinstance(error, RuntimeError)
 
 
 @dataclass
@@ -131,7 +158,10 @@ class Link:
         return [Job(self._session, info) for info in jobs]
 
     def unfinished(self) -> dict[str, str]:
-        """Return the states of all jobs of the executor that have not ended, by id."""
+        """Return the states of all jobs of the executor that have not ended, by id.
+
+        They are none where the gateway cannot list them, so that whoever asks looks at each by itself.
+        """
         states: dict[str, str] = {}
         query = {
             "label": self.label,
@@ -139,11 +169,23 @@ class Link:
             "limit": str(_PAGE),
         }
         while True:
-            page = self._session.transport.run(self._calls.page(query))
+            page = self._page(query)
+            if page is None:
+                return {}
             states.update((job["id"], job["state"]) for job in page["jobs"])
             if not page.get("next_cursor"):
                 return states
             query["cursor"] = page["next_cursor"]
+
+    def _page(self, query: Mapping[str, str]) -> Json | None:
+        """Ask for some jobs; nothing where a fault of one of them may spoil the answer."""
+        try:
+            return self._session.transport.run(self._calls.page(query))
+        except SlipwayError as error:
+            if not concerns_one(error):
+                raise
+            logger.warning("jobs are asked for one by one: %s", error)
+            return None
 
     def fetch(self, job_id: str, wait: float = 0) -> Outcome | str:
         """Ask for one job; return its outcome, or its state when it has not ended.
@@ -165,7 +207,9 @@ class Link:
     def _asked(self, calls: Calls, job_id: str, wait: float) -> Outcome | str:
         try:
             info = self._session.transport.run(calls.get(job_id, wait))
-        except NotFound as error:
+        except SlipwayError as error:
+            if not concerns_one(error):
+                raise
             return Outcome(error=error)
         if info["state"] not in TERMINAL:
             return str(info["state"])
@@ -190,10 +234,13 @@ class Link:
         steps = self._calls.outcome(info, job, self._session.trusted)
         try:
             value, error = self._session.transport.run(steps)
-        except SlipwayError:
-            raise
-        except Exception as raised:  # noqa: BLE001
+        except Exception as raised:
+            if isinstance(raised, SlipwayError) and not concerns_one(raised):
+                raise
             value, error = None, raised
+            if info["state"] != "completed":
+                # The exception itself cannot be had, so its texts have to do.
+                error = _results.failure_of(info, job)
         except BaseException as raised:  # noqa: BLE001
             # Unpickling runs code of the task's, which may raise SystemExit, too: not in the thread of a caller.
             value = None
@@ -207,7 +254,11 @@ class Link:
 
     def cancel_unstarted(self, job_id: str) -> bool:
         """Cancel a job that waits in the gateway's queue, and no other; tell whether it is cancelled."""
-        return self._session.transport.run(self._cancels.cancel(job_id, queued=True))[0]
+        try:
+            steps = self._cancels.cancel(job_id, queued=True)
+            return self._session.transport.run(steps)[0]
+        except NotFound:
+            return False
 
     def cancel(self, job_id: str) -> None:
         """Cancel a job, whether it has started or not."""
@@ -222,21 +273,29 @@ class Link:
         StreamMissing
             The gateway has none.
         StreamBroken
-            The connection failed or was interrupted. The next stream goes on where this one ended.
+            It could not be opened now, broke, or was interrupted. The next one goes on where this one ended.
         """
         try:
             with self._session.transport.stream(self._feed.request()) as response:
-                try:
-                    _streams.refuse(response)
-                except NotFound as error:
-                    raise StreamMissing from error
+                self._refuse(response)
                 self._watch_socket(response)
                 yield self._events(response)
-        except (httpx.TransportError, OSError, ValueError) as error:
+        except (httpx.HTTPError, OSError, ValueError) as error:
             raise StreamBroken(str(error)) from error
         finally:
             with self._lock:
                 self._socket = None
+
+    @staticmethod
+    def _refuse(response: httpx.Response) -> None:
+        try:
+            _streams.refuse(response)
+        except AuthenticationError:
+            raise
+        except APIError as error:
+            if error.status >= 500 or error.status in _TOO_BUSY:
+                raise StreamBroken(str(error)) from error
+            raise StreamMissing(str(error)) from error
 
     def _watch_socket(self, response: httpx.Response) -> None:
         network = response.extensions.get("network_stream")
