@@ -56,6 +56,9 @@ def gateway() -> Iterator[Gateway]:
         (folder / "mounted").mkdir()
         (folder / "mounted" / "file.txt").write_text("from the host\n")
         (folder / "mounted").chmod(0o755)
+        (folder / "writable").mkdir()
+        # Tasks have a user of their own.
+        (folder / "writable").chmod(0o777)
         folder.chmod(0o755)
         environment = {
             **{
@@ -66,7 +69,8 @@ def gateway() -> Iterator[Gateway]:
             "XDG_CONFIG_HOME": str(folder / "config"),
             "XDG_DATA_HOME": str(folder / "data"),
             "SLIPWAY_GATEWAY_PORT": "0",
-            "SLIPWAY_SANDBOX_MOUNT_ALLOW": str(folder / "mounted"),
+            "SLIPWAY_SANDBOX_MOUNT_ALLOW": f"{folder}/mounted,{folder}/writable",
+            "SLIPWAY_SANDBOX_MOUNT_WRITABLE": str(folder / "writable"),
         }
         if docker_host:
             environment["DOCKER_HOST"] = docker_host

@@ -112,7 +112,7 @@ def test_the_decorator_takes_the_spellings_of_graflows_documents(
         )  # type: ignore[call-overload]
         assert mounted.handler_type == "docker"
         assert on_slipway.fields(mounted)["mounts"] == [
-            {"source": host, "target": "/data", "mode": "ro"}
+            {"source": host, "target": "/data", "mode": "rw"}
         ]
         if gateway.docker_host:
             assert flow.execute("mounted") == "from the host\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 import logging
+import re
 import threading
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ from graflow.core.context import ExecutionContext
 from graflow.core.handler import TaskHandler
 from graflow.core.task import Executable
 
-from slipway import Client, Job, SlipwayError, TaskError
+from slipway import APIError, Client, Job, SlipwayError, TaskError
 
 from . import payload
 from .decorators import asked
@@ -24,7 +25,7 @@ from .outcome import raise_mismatch, raised
 from .output import Output, answer_of, print_output
 from .replay import replay
 from .requirements import GRAFLOW_SOURCE, graflow_source, with_graflow
-from .spelling import job_fields, plain_keywords
+from .spelling import job_fields, plain_keywords, targets_without_mode
 from .untrusted import checked
 
 logger = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ CALL_LABEL = "graflow-call"
 _WAIT_SECONDS = 30
 # Keywords whose values for a task are added to those of the handler; others take their place.
 _ADDED = ("environment", "env", "labels")
+_MOUNT_MODE = re.compile(r"/mounts/(\d+)/mode")
 
 
 class _Shared:
@@ -46,6 +48,8 @@ class _Shared:
         self.lock = threading.Lock()
         self.client = client
         self.calls: set[str] = set()
+        # Folders without a mode that the gateway refused to mount writable.
+        self.read_only: set[str] = set()
 
 
 class SlipwayTaskHandler(TaskHandler):  # type: ignore[misc]
@@ -60,8 +64,8 @@ class SlipwayTaskHandler(TaskHandler):  # type: ignore[misc]
     environment
         Environment variables.
     volumes
-        Folders of the gateway's host that tasks may read, in docker-py's form. The gateway's configuration must
-        allow them; writable ones are refused.
+        Folders of the gateway's host that tasks may use, in docker-py's form. The gateway's configuration must
+        allow them, writable ones as such. Those without a mode are writable where it does, else read-only.
     device_requests
         GPUs in docker-py's form: only their number counts.
     auto_mount_graflow
@@ -224,6 +228,9 @@ class SlipwayTaskHandler(TaskHandler):  # type: ignore[misc]
         """Return the fields of the job that a task becomes."""
         keywords = _merged(self.keywords, plain_keywords(asked(task)))
         fields = job_fields(keywords)
+        for mount in self._mounts_without_mode(keywords, fields):
+            if mount["source"] in self._shared.read_only:
+                mount["mode"] = "ro"
         image = self.images.get(fields.get("image", ""), fields.get("image"))
         fields.pop("image", None)
         if image is not None:
@@ -242,23 +249,27 @@ class SlipwayTaskHandler(TaskHandler):  # type: ignore[misc]
         fields.setdefault("name", task.task_id[:255].replace("\0", "") or "task")
         return fields
 
+    @staticmethod
+    def _mounts_without_mode(
+        keywords: Mapping[str, Any], fields: Mapping[str, Any]
+    ) -> list[dict[str, str]]:
+        targets = targets_without_mode(keywords.get("volumes") or ())
+        return [m for m in fields.get("mounts", ()) if m["target"] in targets]
+
     def _run(self, task: Executable, context: ExecutionContext) -> dict[str, Any]:
         fields = self.fields(task)
         call = uuid.uuid4().hex
-        fields["labels"] = {**fields.get("labels", {}), CALL_LABEL: call}
         source = (
             GRAFLOW_SOURCE
             if any(m["target"] == GRAFLOW_SOURCE for m in fields.get("mounts", ()))
             else ""
         )
-        client = self.client.options(**fields)
+        client = self.client
         described = payload.callable_task(task, context, source, self.trust)
         with self._shared.lock:
             self._shared.calls.add(call)
         try:
-            job = _submit(
-                client, 0 if self.output == "live" else _WAIT_SECONDS, described
-            )
+            job = self._submit(task, fields, call, described)
             answer, pickled = answer_of(job, self.output)
         except TaskError:
             raise
@@ -274,6 +285,45 @@ class SlipwayTaskHandler(TaskHandler):  # type: ignore[misc]
         if self.output == "after":
             print_output(job, outcome.get("printed") or ())
         return outcome
+
+    def _submit(
+        self,
+        task: Executable,
+        fields: dict[str, Any],
+        call: str,
+        described: dict[str, Any],
+    ) -> Job:
+        """Submit a task; once more, where the gateway mounts folders of it read-only and nobody said otherwise."""
+        wait_seconds = 0 if self.output == "live" else _WAIT_SECONDS
+        while True:
+            labels = {**fields.get("labels", {}), CALL_LABEL: call}
+            client = self.client.options(**{**fields, "labels": labels})
+            try:
+                return _submit(client, wait_seconds, described)
+            except APIError as error:
+                if not self._lower(task, fields, error):
+                    raise
+            fields = self.fields(task)
+
+    def _lower(
+        self, task: Executable, fields: Mapping[str, Any], error: APIError
+    ) -> bool:
+        """Note which folders without a mode were refused as writable; tell whether nothing else was refused."""
+        keywords = _merged(self.keywords, plain_keywords(asked(task)))
+        mounts = self._mounts_without_mode(keywords, fields)
+        sources = []
+        for fault in error.problem.get("errors") or ():
+            found = _MOUNT_MODE.fullmatch(str(fault.get("pointer")))
+            mount = fields["mounts"][int(found[1])] if found else None
+            if mount not in mounts:
+                return False
+            sources.append(mount["source"])
+        with self._shared.lock:
+            fresh = set(sources) - self._shared.read_only
+            self._shared.read_only |= fresh
+        for source in sorted(fresh):
+            logger.warning("The gateway mounts %s read-only: %s", source, error)
+        return bool(sources)
 
     def _store(
         self, task: Executable, context: ExecutionContext, error: Exception

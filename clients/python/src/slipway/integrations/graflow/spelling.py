@@ -86,33 +86,38 @@ def mounts_of(volumes: Mapping[str, Any] | Sequence[str]) -> list[dict[str, str]
     Parameters
     ----------
     volumes
-        ``{host: {"bind": target, "mode": "ro"}}``, ``{host: target}``, or a list of ``host:target[:mode]``.
-
-    Raises
-    ------
-    ValueError
-        For a mount that asks to be writable: a task hands data back as its result or through the channel.
+        ``{host: {"bind": target, "mode": "ro"}}``, ``{host: target}``, or a list of ``host:target[:mode]``. Without a
+        mode they are writable, as docker-py has it.
     """
+    return [
+        {"source": source, "target": target, "mode": mode or "rw"}
+        for source, target, mode in _volumes(volumes)
+    ]
+
+
+def targets_without_mode(volumes: Mapping[str, Any] | Sequence[str]) -> set[str]:
+    """Return where volumes are mounted of which nobody said whether they are to be writable."""
+    return {target for _, target, mode in _volumes(volumes) if not mode}
+
+
+def _volumes(
+    volumes: Mapping[str, Any] | Sequence[str],
+) -> list[tuple[str, str, str]]:
+    """Return source, target and mode of each volume: ``ro``, ``rw``, or nothing where that is not said."""
     if not isinstance(volumes, Mapping):
         parts = [line.split(":") for line in volumes]
         volumes = {
-            part[0]: {"bind": part[1], "mode": part[2] if len(part) > 2 else "ro"}
+            part[0]: {"bind": part[1], "mode": part[2] if len(part) > 2 else ""}
             for part in parts
         }
-    mounts = []
+    found = []
     for source, volume in volumes.items():
-        target, mode = (
-            (volume, "ro")
-            if isinstance(volume, str)
-            else (volume["bind"], volume.get("mode", "ro"))
-        )
-        if "rw" in mode.split(","):
-            raise ValueError(
-                f"the volume {source!r} asks for mode 'rw', and Slipway mounts folders read-only: "
-                "use mode 'ro', and return what the task makes"
-            )
-        mounts.append({"source": source, "target": target, "mode": "ro"})
-    return mounts
+        if isinstance(volume, str):
+            volume = {"bind": volume}
+        # Beside it stand words about labels and propagation, which have no meaning here.
+        said = set((volume.get("mode") or "").split(",")) & {"ro", "rw"}
+        found.append((source, volume["bind"], min(said, default="")))
+    return found
 
 
 def gpus_of(requests: Sequence[Mapping[str, Any]]) -> int:
