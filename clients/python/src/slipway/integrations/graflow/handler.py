@@ -47,6 +47,8 @@ class _Shared:
     def __init__(self, client: Client | None) -> None:
         self.lock = threading.Lock()
         self.client = client
+        # Only a client of the handler's own is the handler's to close.
+        self.given = client is not None
         self.calls: set[str] = set()
         # Folders without a mode that the gateway refused to mount writable.
         self.read_only: set[str] = set()
@@ -76,7 +78,8 @@ class SlipwayTaskHandler(TaskHandler):  # type: ignore[misc]
     handler_type
         The name under which :func:`install` registers the handler, and which :meth:`get_name` returns.
     client
-        The connection; by default one with the credentials of the environment, made when the first task runs.
+        The connection, which stays open; by default one with the credentials of the environment, made when the first
+        task runs and closed by :meth:`close`.
     images
         Names of images in workflows, and what to run instead; ``None`` is the gateway's default.
     provide_graflow
@@ -176,6 +179,24 @@ class SlipwayTaskHandler(TaskHandler):  # type: ignore[misc]
             if self._shared.client is None:
                 self._shared.client = Client(trust=self._trust or "pickle")
             return self._shared.client
+
+    def close(self) -> None:
+        """Close the connection, unless it was given to the handler; a task that comes later opens another one.
+
+        Handlers that are derived from this one share it.
+        """
+        with self._shared.lock:
+            client = None if self._shared.given else self._shared.client
+            if client is not None:
+                self._shared.client = None
+        if client is not None:
+            client.close()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a task of this handler, or of one derived from it, runs now."""
+        with self._shared.lock:
+            return bool(self._shared.calls)
 
     @property
     def trust(self) -> str:

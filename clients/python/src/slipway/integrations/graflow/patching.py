@@ -27,6 +27,7 @@ _DELEGATE = "_slipway_delegate"
 _lock = threading.Lock()
 _undo: list[Callable[[], None]] = []
 _installed: SlipwayTaskHandler | None = None
+_made: SlipwayTaskHandler | None = None
 
 # Its functions stand in the globals of workflows' tasks, and sandboxes have no slipway package.
 cloudpickle.register_pickle_by_value(decorators)
@@ -54,16 +55,18 @@ def install(
     SlipwayTaskHandler
         The handler. A second call replaces the first one's.
     """
-    global _installed
-    if handler is None:
-        handler = SlipwayTaskHandler(**keywords)
-    elif keywords:
+    global _installed, _made
+    if handler is not None and keywords:
         raise TypeError(
             "keywords are for the handler that install() makes, and one is given"
         )
+    made = SlipwayTaskHandler(**keywords) if handler is None else None
+    handler = handler or made
+    assert handler is not None
     with _lock:
         _restore()
-        _installed = handler
+        _close()
+        _installed, _made = handler, made
         _patch_engine(handler)
         _patch_docker(handler)
         _patch_decorator()
@@ -72,11 +75,23 @@ def install(
 
 
 def uninstall() -> None:
-    """Undo :func:`install`. Engines that were built meanwhile keep their handlers."""
+    """Undo :func:`install`, and close the connection of the handler that it made.
+
+    Engines that were built meanwhile keep that handler: it opens another connection for a task of theirs, and while
+    such a task runs, the one that there is stays open.
+    """
     global _installed
     with _lock:
         _restore()
+        _close()
         _installed = None
+
+
+def _close() -> None:
+    global _made
+    if _made is not None and not _made.busy:
+        _made.close()
+    _made = None
 
 
 def installed() -> SlipwayTaskHandler | None:
