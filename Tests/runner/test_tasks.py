@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import signal
+from typing import Any, Dict
 
 import pytest
 from harness import Host
@@ -225,6 +226,29 @@ def test_event_flood_is_counted(sandbox: Host) -> None:
     result = sandbox.run(code)
     assert len(result.events) == 10_000
     assert result.header["events_dropped"] == 1_000
+
+
+@pytest.mark.parametrize(
+    ("count", "event", "kept"),
+    [(10_100, {"n": 1}, 10_000), (40, {"text": "x" * 60_000}, 16)],
+)
+def test_one_exception_finds_room_after_a_flood_of_events(
+    sandbox: Host, count: int, event: Dict[str, Any], kept: int
+) -> None:
+    code = (
+        "import slipway\n"
+        "def main(count, event):\n"
+        "    for i in range(count): slipway.emit(event)\n"
+        "    for i in range(3): slipway.emit({'type': 'exception', 'i': i, 'x': 'y' * 65_000})\n"
+    )
+    result = sandbox.run(code, count, event)
+    *others, last = result.events
+    assert (last["type"], last["i"]) == ("exception", 0)
+    assert all(other == event for other in others)
+    assert len(others) == kept
+    size = sum(len(json.dumps(e, separators=(",", ":"))) for e in result.events)
+    assert size <= 1048576
+    assert result.header["events_dropped"] == count - kept + 2
 
 
 def test_command(sandbox: Host) -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 EVENT_BYTES = 65536
 EVENT_COUNT = 10000
 EVENTS_RETAINED = 1048576
+#: So begins the event that carries an exception, as the client's code writes it.
+EXCEPTION = b'{"type":"exception",'
 LOG_CHUNK = 65536
 STREAMS = ("stdout", "stderr")
 UNBORN_SECONDS = 0.25
@@ -40,6 +42,7 @@ class Job:
         self.events: List[bytes] = []
         self.events_bytes = 0
         self.events_dropped = 0
+        self.exception_kept = False
         self.result: Optional[List[frames.Whole]] = None
         self.clean: Optional[bytes] = None
         self.forced: Optional[str] = None
@@ -92,18 +95,23 @@ class Job:
 
     def event(self, body: bytes) -> List[bytes]:
         """Keep an event that is one JSON object; count it where it is not kept."""
-        room = self.events_bytes + len(body) <= EVENTS_RETAINED
-        if (
-            not room
-            or len(self.events) >= EVENT_COUNT
-            or len(body) > EVENT_BYTES
-            or not _is_object(body)
-        ):
+        if len(body) > EVENT_BYTES or not self._has_room(body) or not _is_object(body):
             self.events_dropped += 1
             return []
         self.events_bytes += len(body)
         self.events.append(body)
         return [self._event_frame(len(self.events), body)]
+
+    def _has_room(self, body: bytes) -> bool:
+        # What all others leave free is kept for one that says what the task raised: it
+        # comes last, so a task that tells much would lose it.
+        room = EVENTS_RETAINED - EVENT_BYTES - self.events_bytes
+        if len(body) <= room and len(self.events) < EVENT_COUNT:
+            return True
+        if self.exception_kept or not body.startswith(EXCEPTION):
+            return False
+        self.exception_kept = True
+        return True
 
     def _event_frame(self, sequence: int, body: bytes) -> bytes:
         return frames.encode(frames.EVENT, self.header(seq=sequence), body)

@@ -6,6 +6,7 @@ import base64
 import json
 import math
 import pickle
+import random
 import sys
 import types
 import zlib
@@ -131,18 +132,50 @@ def test_nothing_goes_ahead_where_nothing_is_unpickled(
     assert sent == []
 
 
+NOISE = random.Random(7).randbytes(100000).hex()
+
+
+def with_attribute(error: Exception, value: Any) -> Exception:
+    error.more = value  # type: ignore[attr-defined]
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "args"),
+    [
+        (with_attribute(KeyError("k", 3), NOISE), ("k", 3)),
+        (ValueError(NOISE), (NOISE[:1000],)),
+        (with_attribute(OSError(2, NOISE), NOISE), (f"[Errno 2] {NOISE}"[:1000],)),
+    ],
+    ids=["attribute", "text", "system"],
+)
+def test_what_does_not_fit_is_left_out_and_the_type_stays(
+    sent: list[dict[str, Any]], error: Exception, args: tuple[Any, ...]
+) -> None:
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        _sandbox.run(True, (fail, (), {}))
+    (event,) = sent
+    assert len(json.dumps(event)) <= 65536
+    assert next(iter(event)) == "type"
+    back = pickle.loads(zlib.decompress(base64.b64decode(event["data"])))
+    assert type(back) is type(error)
+    assert back.args == args
+    assert event["notes"] == ["slipway: shortened, as it was too large"]
+
+
 def test_what_cannot_go_ahead_is_raised_all_the_same(
     sent: list[dict[str, Any]],
 ) -> None:
-    def large() -> None:
-        import random
-
-        raise ValueError(random.randbytes(100000))
-
     def odd() -> None:
         raise ValueError(sys._getframe())
 
-    for function in (large, odd):
+    def odd_too() -> None:
+        raise with_attribute(ValueError(1), sys._getframe())
+
+    for function in (odd, odd_too):
         with pytest.raises(ValueError):
             _sandbox.run(True, (function, (), {}))
     assert sent == []

@@ -98,24 +98,32 @@ def _dump(value: Any) -> bytes:
 
 
 def announce(error: Exception) -> None:
-    """Send the exception itself as an event, if it can be pickled and is not too large."""
+    """Send the exception itself as an event, if it can be pickled; of one that is too large, what fits."""
     import base64
     import zlib
 
     try:
-        data = base64.b64encode(zlib.compress(_dump(error), 1)).decode("ascii")
-        notes = [str(note) for note in getattr(error, "__notes__", ())]
+        # By its first member the runner knows the event that it keeps room for.
         event = {
             "type": EVENT_TYPE,
             "attempt": int(os.environ.get("SLIPWAY_ATTEMPT", "1")),
             "encoding": "zlib+base64",
             "media_type": "application/vnd.python.pickle",
-            "notes": notes,
-            "data": data,
+            "notes": [str(note) for note in getattr(error, "__notes__", ())],
         }
-        body = json.dumps(event, separators=(",", ":")).encode("ascii")
-        if len(body) <= _EVENT_BYTES:
-            sys.modules["_slipway_task"].emit(body)
+        # As it is, without attributes, and with a text for its arguments.
+        for cut in range(3):
+            sent = error
+            if cut:
+                args = error.args if cut < 2 else (str(error)[:1000],)
+                sent = type(error).__new__(type(error), *args)
+                event["notes"] = ["slipway: shortened, as it was too large"]
+            data = zlib.compress(_dump(sent), 1)
+            event["data"] = base64.b64encode(data).decode("ascii")
+            body = json.dumps(event, separators=(",", ":")).encode("ascii")
+            if len(body) <= _EVENT_BYTES:
+                sys.modules["_slipway_task"].emit(body)
+                return
     except Exception:
         # The texts that the runner sends have to do then.
         return
