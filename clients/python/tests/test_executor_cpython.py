@@ -1,6 +1,8 @@
 """The cases of CPython's own test.test_concurrent_futures that apply, run with `slipway.Executor`.
 
-They come from the interpreter that runs the tests, where it has them (many distributions leave the test package out).
+They come from the interpreter that runs the tests, where it has them. Many distributions leave the test package out:
+then from the folder that SLIPWAY_TEST_CPYTHON names, as Debian's libpython3.11-testsuite has it in
+``usr/lib/python3.11/test`` (``apt-get download``, ``dpkg-deb -x``; it need not be installed).
 What cannot apply, and why:
 
 ============================================================  =======================================================
@@ -36,12 +38,16 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.util
+import os
 import pickle
 import unittest
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
+import cloudpickle
 import pytest
+import test
 from executor_gateway import BINARY, local_client
 
 import slipway
@@ -49,6 +55,13 @@ import slipway
 if BINARY is None:
     pytest.skip(
         "no gateway: SLIPWAY_TEST_BINARY names no binary", allow_module_level=True
+    )
+APART = os.environ.get("SLIPWAY_TEST_CPYTHON")
+if APART and importlib.util.find_spec("test.test_concurrent_futures") is None:
+    test.__path__.append(APART)
+    # Sandboxes do not have it.
+    cloudpickle.register_pickle_by_value(
+        importlib.import_module("test.test_concurrent_futures")
     )
 pytest.importorskip("test.test_concurrent_futures")
 
@@ -114,7 +127,9 @@ class ShutdownTest(SlipwayMixin, BaseTestCase):
     _cases = case("test_shutdown", "ExecutorShutdownTest")
     test_run_after_shutdown = _cases.test_run_after_shutdown
     test_hang_issue12364 = _cases.test_hang_issue12364
-    test_hang_gh94440 = _cases.test_hang_gh94440
+    # 3.11.2 does not have it.
+    if hasattr(_cases, "test_hang_gh94440"):
+        test_hang_gh94440 = _cases.test_hang_gh94440
 
 
 class InitializerTest(case("test_init", "InitializerMixin"), BaseTestCase):
