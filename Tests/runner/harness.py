@@ -185,7 +185,7 @@ class Host:
 
     def command(self, *argv: str, **fields: Any) -> str:
         task = {"argv": list(argv)}
-        for name in ("stdin", "files"):
+        for name in ("stdin", "files", "protocol"):
             if name in fields:
                 task[name] = fields.pop(name)
         return self.start("command", json.dumps(task).encode(), **fields)

@@ -7,7 +7,7 @@ import json
 import os
 import pickle
 import signal
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 import pytest
 from harness import Host
@@ -267,11 +267,15 @@ def test_command(sandbox: Host) -> None:
     assert result.text("stderr") == b"err\n"
 
 
-def test_command_lines_become_events(sandbox: Host) -> None:
-    job = sandbox.command("printf", '{"a":1}\\nplain\\n[1]\\n{bad}\\n{"b":2}')
-    result = sandbox.finish(job)
-    assert (result.outcome, result.header["media"]) == ("ok", "text")
-    assert result.events == [{"a": 1}, {"b": 2}]
+@pytest.mark.parametrize("protocol", ["jsonl", "none", None])
+def test_command_lines_become_events(sandbox: Host, protocol: Optional[str]) -> None:
+    text = '{"a":1}\\nplain\\n[1]\\n{bad}\\n{"b":2}'
+    for _ in range(5):
+        job = sandbox.command("printf", text, protocol=protocol)
+        result = sandbox.finish(job)
+        assert (result.outcome, result.header["media"]) == ("ok", "text")
+        assert result.events == ([{"a": 1}, {"b": 2}] if protocol == "jsonl" else [])
+        assert result.text().startswith(b'{"a":1}\nplain\n')
 
 
 @pytest.mark.parametrize("name", ["../x", "/x", "a/../../x", "", "."])

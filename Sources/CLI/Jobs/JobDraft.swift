@@ -55,7 +55,9 @@ struct JobDraft {
     private static func command(
         _ argv: [String], files: [String: JSONValue] = [:], stdin: JSONValue?
     ) -> JSONValue {
-        var members: [String: JSONValue] = ["type": "command", "argv": .array(argv.map(JSONValue.string))]
+        var members: [String: JSONValue] = [
+            "type": "command", "argv": .array(argv.map(JSONValue.string)), "protocol": "jsonl",
+        ]
         if !files.isEmpty { members["files"] = .object(files) }
         members["stdin"] = stdin
         return .object(members)

@@ -69,7 +69,8 @@ struct CommandExit: Error {
     private static func code(of code: EngineError.Code) -> Int32 {
         switch code {
         case .invalidRequest, .limitExceeded, .notAllowed, .notSupported, .payloadTooLarge: usage
-        case .notFound, .alreadyTerminal, .alreadyStarted, .notFinished, .jobFailed, .keyReused, .artifactCorrupt, .dependency,
+        case .notFound, .alreadyTerminal, .alreadyStarted, .notFinished, .jobFailed, .keyReused, .artifactCorrupt,
+            .dependency,
             .cancelled, .alreadyExists, .tenantBusy:
             failed
         case .keyInFlight, .queueFull, .rateExceeded, .unavailable, .draining, .storageFull, .storage, .configuration,

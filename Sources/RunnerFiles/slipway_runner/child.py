@@ -16,6 +16,7 @@ import time
 from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
 from . import frames
+from .jobs import JsonLines
 from .loop import Loop, Timer
 
 CHUNK = 131072
@@ -65,6 +66,9 @@ class Child:
         self.on_misuse: Callable[[str], None] = lambda _: None
         self.on_silent: Callable[[Child], None] = lambda _: None
         self.result_limit = 0
+        #: Finds events in what a command prints, once it has said that there are any.
+        self.lines: Optional[JsonLines] = None
+        self.may_tell_lines = False
         self._out: Deque[Tuple["bytes | memoryview", ...]] = collections.deque()
         self._parts: List["bytes | bytearray | memoryview"] = []
         self._parts_size = 0
@@ -157,6 +161,11 @@ class Child:
         if not data:
             self._close_stream(name)
             return False
+        if self.may_tell_lines:
+            # It says so before its program prints anything.
+            self.may_tell_lines = False
+            while self.receive():
+                pass
         self.on_output(name, data)
         return True
 
@@ -246,6 +255,8 @@ class Child:
             return
         if kind == b"E":
             self.on_event(data[1:])
+        elif data == b"L":
+            self.lines = JsonLines()
         elif kind == b"P" and len(data) > 1:
             # A view costs as much as some hundred bytes; a copy of many costs more.
             self._part(memoryview(data)[1:] if len(data) > SHORT_BYTES else data[1:])

@@ -12,7 +12,7 @@ from . import frames, outcomes
 from .child import Child
 from .collect import Collection
 from .frames import Violation
-from .jobs import Job, JsonLines
+from .jobs import Job
 from .limits import output_folder
 from .loop import Timer
 
@@ -64,7 +64,6 @@ class Slot:
         self._collection: Optional[Collection] = None
         self._timer: Optional[Timer] = None
         self._failures = 0
-        self._lines: Optional[JsonLines] = None
         self._oom_before = 0
         self._usage: Dict[str, Any] = {}
         self._ended_at = 0.0
@@ -196,7 +195,7 @@ class Slot:
         self.waiting = None
         self.active, self.job, self.state = child, job, RUNNING
         self._uid = child.uid
-        self._lines = JsonLines() if fields["kind"] == "command" else None
+        child.may_tell_lines = fields["kind"] == "command"
         child.result_limit = fields["result_limit"]
         if child.pid is not None:
             child.on_misuse = self._misuse
@@ -248,8 +247,9 @@ class Slot:
         if job is None:
             return
         made = job.output(stream, data)
-        if self._lines is not None and stream == "stdout":
-            for line in self._lines.feed(data):
+        lines = self.active.lines if self.active is not None else None
+        if lines is not None and stream == "stdout":
+            for line in lines.feed(data):
                 made += job.event(line)
         if made and job.result is None:
             self._host.emit(job, made)
@@ -305,8 +305,7 @@ class Slot:
         with self._host.batch():
             if self.active is not None:
                 self.active.drain()
-            if self._lines is not None:
-                for line in self._lines.last():
+                for line in self.active.lines.last() if self.active.lines else ():
                     self._host.emit(job, job.event(line))
             tails = job.tails()
             self._host.emit(job, tails + job.finish(fields, body))

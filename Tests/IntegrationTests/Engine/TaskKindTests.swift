@@ -158,6 +158,9 @@ extension Live {
             let events = try await engine.events(outcome.job.id).filter { $0["n"] != nil }
             #expect(events.map { $0["n"] } == [1, 2])
             #expect(events.first?["type"] == "node")
+            let quiet = try await engine.run(JobRequest(task: .command(["/bin/sh", "-c", script])))
+            #expect(quiet.job.state == .completed, "\(quiet.summary)")
+            #expect(try await engine.events(quiet.job.id).allSatisfy { $0["n"] == nil }, "nobody asked for them")
         }
 
         @Test("closures of the embedding service run as tasks", arguments: runtimesHere)

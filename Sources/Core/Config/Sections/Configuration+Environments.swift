@@ -133,7 +133,8 @@ extension Configuration.Environments: ConfigurationSection {
         Field.value(
             "network", \.network, .word("the name of a Docker network", extra: "_.-"),
             "Docker network of builders: bridge, host, none or one that exists; egress for the networks of that mode.",
-            tune: "Code of packages and of tenants' images has this network. Name egress where tenants are strangers: of "
+            tune:
+                "Code of packages and of tenants' images has this network. Name egress where tenants are strangers: of "
                 + "private addresses only those in network.egress.allow are open then. Or a network from which only the "
                 + "index can be reached, or none with find_links.")
         Field.value(
