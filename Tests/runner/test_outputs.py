@@ -92,6 +92,11 @@ def test_command(sandbox: Host) -> None:
     result = sandbox.finish(sandbox.command("sh", "-c", script))
     assert (result.outcome, result.header["exit_code"]) == ("exit", 7)
     assert result.files == {"2": b"two\n"}
+    # The last line is one without a newline, too, while the files are still read.
+    script = 'echo x > "$SLIPWAY_OUTPUT/x"; printf "{\\"a\\":1}\\n{\\"b\\":2}"'
+    result = sandbox.finish(sandbox.command("sh", "-c", script, protocol="jsonl"))
+    assert result.events == [{"a": 1}, {"b": 2}]
+    assert result.files == {"x": b"x\n"}
 
 
 def test_output_and_events_of_the_last_moment_come_before_the_result(

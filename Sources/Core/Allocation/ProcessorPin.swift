@@ -65,6 +65,9 @@ package struct ProcessorPin: Sendable {
         underWay == nil && failures >= Self.triesMax && wanted == nil && held != .all
     }
 
+    /// Whether another change may be tried at all.
+    package var mayTry: Bool { failures < Self.triesMax }
+
     /// Wants it kept to some processors.
     package mutating func keep(to processors: ProcessorList) {
         guard failures < Self.triesMax else { return }

@@ -58,7 +58,7 @@ extension EngineCore {
 
     private func pin(_ sandbox: Sandbox) {
         let kind = sandbox.sandboxClass
-        guard configuration.sandbox.pinBusy, sandbox.pin.wanted == nil, Self.canBePinned(kind),
+        guard configuration.sandbox.pinBusy, sandbox.pin.wanted == nil, sandbox.pin.mayTry, Self.canBePinned(kind),
             let all = sandbox.hello?.processors,
             let some = all.leastTaken(Int(kind.cpus.rounded(.up)), beside: places(besides: sandbox))
         else { return }

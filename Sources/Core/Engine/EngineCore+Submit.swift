@@ -22,8 +22,8 @@ extension EngineCore {
         do {
             (job, input) = try await accept(request, tenant: tenant)
         } catch {
-            guard let earlier = try await replayed(idempotency, of: tenant).first else { throw error }
-            return try await wait(for: earlier, tenant: tenant, upTo: limit ?? .zero, for: caller)
+            let earlier = try await replayed(idempotency, of: tenant, or: error)
+            return try await wait(for: earlier[0], tenant: tenant, upTo: limit ?? .zero, for: caller)
         }
         defer { giveBackPlace(of: job) }
         let key = try hold(idempotency, of: tenant)
@@ -76,9 +76,7 @@ extension EngineCore {
         do {
             try await accept(requests, tenant: tenant, into: &accepted)
         } catch {
-            let earlier = try await replayed(idempotency, of: tenant)
-            guard !earlier.isEmpty else { throw error }
-            return try await self.jobs(earlier, tenant: tenant)
+            return try await self.jobs(replayed(idempotency, of: tenant, or: error), tenant: tenant)
         }
         let key = try hold(idempotency, of: tenant)
         defer { release(idempotency, of: tenant) }
@@ -93,6 +91,19 @@ extension EngineCore {
     package func replayed(_ key: IdempotencyKey?, of tenant: TenantID) async throws -> [JobID] {
         guard let key else { return [] }
         return try await store.jobs(of: key, tenant: tenant)
+    }
+
+    /// The same, one at least; throws the error of the request where there are none, or that cannot be said.
+    private func replayed(
+        _ key: IdempotencyKey?, of tenant: TenantID, or error: any Error
+    ) async throws -> [JobID] {
+        do {
+            let earlier = try await replayed(key, of: tenant)
+            if !earlier.isEmpty { return earlier }
+        } catch {
+            // What the request met first says more.
+        }
+        throw error
     }
 
     /// Jobs of a tenant, as they are now.

@@ -292,6 +292,16 @@ class Child:
         self.answered = True
         self.on_answer(header, parts, self._parts_size)
 
+    def lines_of(self, stream: str, data: bytes) -> List[bytes]:
+        """Return the lines of what it printed that are to be events."""
+        if self.lines is None or stream != "stdout":
+            return []
+        return self.lines.feed(data)
+
+    def last_lines(self) -> List[bytes]:
+        """Return the last such line, where the output ended without a newline."""
+        return self.lines.last() if self.lines is not None else []
+
     def release(self) -> None:
         """Let a child that has answered end."""
         try:

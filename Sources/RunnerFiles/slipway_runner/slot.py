@@ -247,10 +247,8 @@ class Slot:
         if job is None:
             return
         made = job.output(stream, data)
-        lines = self.active.lines if self.active is not None else None
-        if lines is not None and stream == "stdout":
-            for line in lines.feed(data):
-                made += job.event(line)
+        for line in self.active.lines_of(stream, data) if self.active else ():
+            made += job.event(line)
         if made and job.result is None:
             self._host.emit(job, made)
 
@@ -291,6 +289,8 @@ class Slot:
             and self._host.output_limits is not None
         ):
             child.drain()
+            for line in child.last_lines():
+                self._host.emit(job, job.event(line))
             job.has_outputs = True
             job.pending = fields, body
             self._collect()
@@ -305,7 +305,7 @@ class Slot:
         with self._host.batch():
             if self.active is not None:
                 self.active.drain()
-                for line in self.active.lines.last() if self.active.lines else ():
+                for line in self.active.last_lines():
                     self._host.emit(job, job.event(line))
             tails = job.tails()
             self._host.emit(job, tails + job.finish(fields, body))

@@ -57,6 +57,30 @@ struct JobListingTests {
         #expect(try await walk(JobQuery(name: "n1' OR 1=1 --")).isEmpty)
     }
 
+    @Test("jobs whose state has moved on are listed by that, each once", arguments: [1, 2, 5, 500])
+    func moved(_ limit: Int) async throws {
+        var moved = MovedJobs()
+        for index in [3, 7] { moved.note(rows[index].job.id, .running) }
+        moved.note(rows[5].job.id, .starting)
+        func walk(_ states: Set<JobState>, _ labels: [String: String] = [:]) async throws -> [Int] {
+            var query = JobQuery(states: states, labels: labels, limit: limit)
+            var found: [Int] = []
+            repeat {
+                let page = try await store.list(query, tenant: .default, moved: moved)
+                #expect(page.nextCursor == nil || page.jobs.count == limit)
+                found += page.jobs.compactMap { job in rows.firstIndex { $0.job.id == job.id } }
+                query.cursor = page.nextCursor
+            } while query.cursor != nil
+            return found
+        }
+        #expect(try await walk([.running]) == [7, 3])
+        #expect(try await walk([.starting]) == [11, 9, 5, 1])
+        #expect(try await walk([.starting, .running]) == [11, 9, 7, 5, 3, 1])
+        #expect(try await walk([.running, .error]) == [10, 8, 7, 6, 4, 3, 2, 0])
+        #expect(try await walk([.running], ["third": "1"]) == [7])
+        #expect(try await walk([.queued]) == [])
+    }
+
     @Test("jobs that come while somebody pages disturb nothing")
     func growing() async throws {
         let first = try await store.list(JobQuery(limit: 4), tenant: .default)

@@ -88,6 +88,24 @@ def test_an_awaited_job_survives_the_end_of_another_wait(serve: Serve) -> None:
     asyncio.run(main())
 
 
+def test_what_has_ended_is_handed_out_when_no_time_is_left(serve: Serve) -> None:
+    fleet = Fleet(hold=True)
+    server = serve(fleet)
+
+    async def main() -> None:
+        async with slipway.AsyncClient(server.url, KEY) as client:
+            jobs = await client.submit_many([slipway.Call(int, (n,)) for n in (1, 2)])
+            fleet.finish(jobs[0].id)
+            await jobs[0]
+            found = []
+            with pytest.raises(slipway.WaitTimeout):
+                async for job in client.as_completed(jobs, timeout=0):
+                    found.append(job)
+            assert found == jobs[:1]
+
+    asyncio.run(main())
+
+
 def test_a_callback_of_an_event_loop_that_fails_hurts_nobody(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:

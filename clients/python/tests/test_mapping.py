@@ -56,6 +56,25 @@ def test_a_map_that_is_not_read_on_cancels_its_jobs(
     assert sorted(fleet.cancelled) == expected
 
 
+def test_a_map_that_another_thread_closes_submits_no_more(
+    serve: Serve, connect: Connect
+) -> None:
+    fleet = Fleet(hold=True)
+    read = []
+
+    def items() -> Iterator[int]:
+        for number in range(100_000):
+            read.append(number)
+            yield number
+
+    results = connect(serve(fleet)).map(int, items())
+    begun = len(read)
+    results.stop()
+    assert list(results) == []
+    assert len(read) == begun
+    wait_for_cancels(fleet, len(fleet.jobs))
+
+
 @pytest.mark.parametrize("last", ["results = None", "next(results)", ""])
 def test_the_end_of_the_program_cancels_the_jobs_of_a_map(
     serve: Serve, last: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -42,7 +43,9 @@ async def as_completed(
     ]
     try:
         for session, theirs, relay in watches:
-            await session.watch(theirs, relay, deadline)
+            # What has ended by then is handed out first.
+            with contextlib.suppress(WaitTimeout):
+                await session.watch(theirs, relay, deadline)
         while left:
             job = await _next(ended, deadline, len(left))
             # The watcher may have given up: asking here says why.
@@ -68,10 +71,15 @@ def _by_session(
 async def _next(
     ended: asyncio.Queue[Description], deadline: float | None, left: int
 ) -> AsyncJob[Any]:
+    # With no time left `wait_for` would not even look, so what is there is taken first.
+    await asyncio.sleep(0)
     try:
-        job = await asyncio.wait_for(ended.get(), _seconds_until(deadline))
-    except asyncio.TimeoutError:
-        raise WaitTimeout(f"{left} jobs have not ended") from None
+        job = ended.get_nowait()
+    except asyncio.QueueEmpty:
+        try:
+            job = await asyncio.wait_for(ended.get(), _seconds_until(deadline))
+        except asyncio.TimeoutError:
+            raise WaitTimeout(f"{left} jobs have not ended") from None
     assert isinstance(job, AsyncJob)
     return job
 

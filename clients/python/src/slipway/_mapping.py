@@ -86,9 +86,9 @@ class Mapping:
         ledger = self._ledger
         while not self._stopped:
             # Once something is there the caller works on it, and more goes out later.
-            while ledger.wants_more and not ledger.ready:
+            while ledger.wants_more and not (ledger.ready or self._stopped):
                 self._submit()
-            if ledger.wants_more:
+            if ledger.wants_more and not self._stopped:
                 self._submit()
             if not ledger.pending:
                 self._source.check()
@@ -116,7 +116,9 @@ class Mapping:
             return
         self._closed = True
         self.stop()
-        self._cancel([job for job in self._ledger.left() if isinstance(job, Job)])
+        with self._condition:
+            left = [job for job in self._ledger.left() if isinstance(job, Job)]
+        self._cancel(left)
 
     def _cancel(self, jobs: list[Job]) -> None:
         self._session.watcher.forget(jobs, self._note)
@@ -148,7 +150,9 @@ class Results(Iterator[T]):
         try:
             return next(self._items)
         except BaseException:
-            self.close()
+            # Unless it was refused because another thread waits in it.
+            if not self._items.gi_running:
+                self.close()
             raise
 
     def stop(self) -> None:

@@ -283,6 +283,8 @@ class Watcher:
             active = self._active(deadline)
             jobs = [job for job in jobs if job.id not in active]
         for job in jobs:
+            if deadline is not None and time.monotonic() >= deadline:
+                return
             self._ask(board, job, 0.001, deadline)
 
     def _look_at_doubted(self) -> None:

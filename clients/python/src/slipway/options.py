@@ -125,7 +125,6 @@ class Options:
     pids: int | None = None
     tmp: Size | None = None
     shm: Size | None = None
-    open_files: int | None = None
     gpus: int | None = None
     gpu_memory: Size | None = None
     network: str | None = None
@@ -140,6 +139,7 @@ class Options:
     name: str | None = None
     handler: str | None = None
     idempotency_key: str | None = None
+    open_files: int | None = None
 
     def __post_init__(self) -> None:
         key = self.idempotency_key
