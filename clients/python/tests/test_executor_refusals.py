@@ -109,7 +109,7 @@ def test_a_job_that_cannot_be_answered_for_fails_alone(
         for number in (1, 2, 3):
             fleet.finish(f"job_{number:04}")
         error = futures[1].exception(20)
-        assert isinstance(error, slipway.APIError) and error.status == 500
+        assert isinstance(error, slipway.ArtifactCorrupt)
         assert [futures[n].result(20) for n in (0, 2)] == [1, 9]
         assert not futures[3].done()
         fleet.finish("job_0004")
