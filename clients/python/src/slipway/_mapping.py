@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import threading
 import weakref
@@ -151,7 +152,7 @@ class Results(Iterator[T]):
             return next(self._items)
         except BaseException:
             # Unless it was refused because another thread waits in it.
-            if not self._items.gi_running:
+            if inspect.getgeneratorstate(self._items) != inspect.GEN_RUNNING:
                 self.close()
             raise
 
