@@ -75,7 +75,7 @@ extension EnvironmentStore {
     package func retire(_ rule: Retirement, keeping: Set<String>) -> [EnvironmentManifest] {
         state.withLock { state in
             let now = ContinuousClock.now
-            state.handedAt = state.handedAt.filter { $0.value.duration(to: now) < .seconds(60) }
+            state.handedAt = state.handedAt.filter { $0.value.duration(to: now) < max(.seconds(60), rule.handover) }
             let handed = Set(state.handedAt.filter { $0.value.duration(to: now) < rule.handover }.keys)
             let victims = Self.victims(state, rule, keeping.union(handed))
             for victim in victims {
