@@ -148,7 +148,9 @@ package final class DockerRuntime: SandboxRuntime {
         do {
             try verifyMounts(of: specification.sandboxClass)
             try await provideRunner(for: specification.sandboxClass.imageID)
-            switch try await create(name, specification, network) {
+            // Not to be cancelled: the container engine would go on, and what it makes come after the removal below.
+            let creation = Task { try await create(name, specification, network) }
+            switch try await creation.value {
             case .created(_, let warnings):
                 for warning in warnings where !warning.contains("swap limit") {
                     logger.debug("the container engine warns", metadata: ["warning": "\(warning)"])
