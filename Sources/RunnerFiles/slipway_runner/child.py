@@ -56,6 +56,8 @@ class Child:
         self.status: Optional[int] = None
         self.usage: Any = None
         self.answered = False
+        #: Whether it waits for `release` once it has answered.
+        self.lingers = True
         self.on_ready: Callable[[Child], None] = lambda _: None
         self.on_output: Callable[[str, bytes], None] = lambda *_: None
         self.on_event: Callable[[bytes], None] = lambda _: None
@@ -304,6 +306,8 @@ class Child:
 
     def release(self) -> None:
         """Let a child that has answered end."""
+        if not self.lingers:
+            return
         try:
             self._control.shutdown(socket.SHUT_WR)
         except OSError:

@@ -103,11 +103,14 @@ class Nursery:
         slot
             Which slot it serves.
         rehearse
-            Whether it runs an empty task while it waits.
+            Whether it runs an empty task while it waits, and, once it has answered, waits
+            for leave to end: where tasks come one after the other, each switch between
+            processes costs more than it is worth.
         limits
             The resource limits that the next task is expected to get, packed.
         """
         child = Child(self._loop, uid, task_folder(self._folder, slot))
+        child.lingers = rehearse
         request = FORK_REQUEST.pack(-1 if uid is None else uid, slot, rehearse)
         request += limits
         try:

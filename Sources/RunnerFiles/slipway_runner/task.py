@@ -175,7 +175,7 @@ def enter(uid: int, rehearse: bool, fds: List[int], highest: int) -> None:
         _write(CONTROL, b"R")
         if rehearse:
             rehearsal()
-        code = serve()
+        code = serve(rehearse)
     except BaseException as error:
         try:
             os.write(2, ("slipway runner: %r\n" % (error,)).encode())
@@ -219,8 +219,14 @@ def _reseed() -> None:
         torch.manual_seed(int.from_bytes(os.urandom(8), "big") >> 1)
 
 
-def serve() -> int:
-    """Receive one task, run it, hand over what came of it; return the exit code."""
+def serve(lingers: bool) -> int:
+    """Receive one task, run it, hand over what came of it; return the exit code.
+
+    Parameters
+    ----------
+    lingers
+        Whether to wait for leave to end, once the result is handed over.
+    """
     size = _readv(CONTROL, _buffers)
     if not size:
         return 0
@@ -245,7 +251,12 @@ def serve() -> int:
     outcome = execute.run(kind, encoding, inflated, result_limit, body)
     del body
     execute.flush_output()
-    return _answer(outcome)
+    code = _answer(outcome)
+    if lingers and not code:
+        # The supervisor answers the host before it lets this process use the processor
+        # for taking its memory down.
+        os.read(CONTROL, 1)
+    return code
 
 
 def rehearsal() -> None:
@@ -328,7 +339,4 @@ def _answer(outcome: execute.Outcome) -> int:
             _write(CONTROL, b"".join((b"F", LENGTH.pack(len(text)), text)))
     except OSError:
         return EXIT_NO_CHANNEL
-    # The supervisor answers the host before it lets this process use the processor
-    # for taking its memory down.
-    os.read(CONTROL, 1)
     return 0
