@@ -2,7 +2,6 @@ import Foundation
 import Logging
 import SlipwayCore
 import SlipwayGateway
-import Synchronization
 
 /// One run of the benchmark: an engine with its gateway, and the floor beside it.
 final class BenchRun: Sendable {
@@ -170,30 +169,19 @@ final class BenchRun: Sendable {
 
     private func restThroughput(_ jobs: Int, _ callers: Int) async throws -> Double {
         let request = RESTClient.request("/v1/jobs", key: key, wait: true, body: BenchTasks.body)
-        let clock = ContinuousClock()
         let each = max(1, jobs / callers)
-        let failure = Mutex<(any Error)?>(nil)
         let port = port
-        let began = clock.now
-        await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
-            let counter = LeftCounter(left: callers, done: done)
-            for _ in 0..<callers {
-                Thread.detachNewThread {
-                    do {
-                        let client = try RESTClient(port: port)
-                        for _ in 0..<each where try client.send(request).status != 200 {
-                            throw EngineError(.internalFault, "REST did not answer 200")
-                        }
-                    } catch {
-                        failure.withLock { $0 = error }
-                    }
-                    counter.finish()
-                }
+        // On a thread of its own, for it blocks.
+        let took = try await withCheckedThrowingContinuation { done in
+            Thread.detachNewThread {
+                done.resume(
+                    with: Result {
+                        var load = try RESTLoad(port: port, request: request, callers: callers, each: each)
+                        return try ContinuousClock().measure { try load.run() }
+                    })
             }
         }
-        let took = (clock.now - began).seconds
-        if let error = failure.withLock({ $0 }) { throw error }
-        return Double(each * callers) / took
+        return Double(each * callers) / took.seconds
     }
 
     private func embeddedThroughput(_ jobs: Int, _ callers: Int) async throws -> Double {
@@ -243,24 +231,5 @@ final class BenchRun: Sendable {
             cold.add(clock.now - began)
         }
         return (cold, raw)
-    }
-}
-
-/// Resumes when the last of several threads has finished.
-private final class LeftCounter: Sendable {
-    private let left: Mutex<Int>
-    private let done: CheckedContinuation<Void, Never>
-
-    init(left: Int, done: CheckedContinuation<Void, Never>) {
-        self.left = Mutex(left)
-        self.done = done
-    }
-
-    func finish() {
-        let isLast = left.withLock { left in
-            left -= 1
-            return left == 0
-        }
-        if isLast { done.resume() }
     }
 }

@@ -7,7 +7,7 @@ import SlipwayCore
 
 /// A blocking stream socket, for the benchmark's own clients: nothing between the clock and the kernel.
 final class BlockingSocket {
-    private let descriptor: Int32
+    let descriptor: Int32
 
     init(descriptor: Int32) { self.descriptor = descriptor }
 

@@ -11,8 +11,12 @@ final class RESTClient {
 
     private let connection: BlockingSocket
     private var buffer = [UInt8](repeating: 0, count: 65_536)
+    private var filled = 0
 
     init(port: Int) throws { connection = try BlockingSocket.connect(port: port) }
+
+    /// What tells whether there is something to receive.
+    var descriptor: Int32 { connection.descriptor }
 
     /// The bytes of a POST.
     static func request(_ path: String, key: String, wait: Bool, body: [UInt8]) -> [UInt8] {
@@ -25,22 +29,32 @@ final class RESTClient {
 
     /// Sends the request and reads the whole answer; gives its status and body.
     func send(_ request: [UInt8]) throws -> (status: Int, body: ArraySlice<UInt8>) {
-        try connection.send(request)
-        var filled = 0
+        try begin(request)
         while true {
-            filled += try connection.receive(into: &buffer, at: filled)
-            guard let head = Self.end(of: Self.emptyLine, in: buffer[..<filled]) else {
-                guard filled < buffer.count else {
-                    throw EngineError(.internalFault, "an answer's head has more than \(buffer.count) bytes")
-                }
-                continue
-            }
-            let whole = head + Self.length(in: buffer[..<head])
-            if whole > buffer.count { buffer += [UInt8](repeating: 0, count: whole - buffer.count) }
-            while filled < whole { filled += try connection.receive(into: &buffer, at: filled) }
-            // "HTTP/1.1 200 OK"
-            return (Self.number(in: buffer[9..<head]), buffer[head..<whole])
+            if let answer = try receive() { return answer }
         }
+    }
+
+    /// Sends the request; `receive` gives the answer.
+    func begin(_ request: [UInt8]) throws {
+        filled = 0
+        try connection.send(request)
+    }
+
+    /// Reads what is there of the answer, waiting for the first byte of it; nil while it is not whole.
+    func receive() throws -> (status: Int, body: ArraySlice<UInt8>)? {
+        filled += try connection.receive(into: &buffer, at: filled)
+        guard let head = Self.end(of: Self.emptyLine, in: buffer[..<filled]) else {
+            guard filled < buffer.count else {
+                throw EngineError(.internalFault, "an answer's head has more than \(buffer.count) bytes")
+            }
+            return nil
+        }
+        let whole = head + Self.length(in: buffer[..<head])
+        if whole > buffer.count { buffer += [UInt8](repeating: 0, count: whole - buffer.count) }
+        guard filled >= whole else { return nil }
+        // "HTTP/1.1 200 OK"
+        return (Self.number(in: buffer[9..<head]), buffer[head..<whole])
     }
 
     private static func length(in head: ArraySlice<UInt8>) -> Int {
