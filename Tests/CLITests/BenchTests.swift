@@ -20,7 +20,7 @@ struct BenchTests {
         let process = try tool.start(
             ["bench", "--json", "--count", "1", "--jobs", "1", "--callers", "1", "--cold", "1"], variables: variables)
         // What is looked for at the end can be found.
-        _ = try await eventually("the benchmark has a container", within: .seconds(60)) {
+        _ = try await eventually("the benchmark has a container", within: .seconds(300)) {
             try await containers(below: tool.folder.path).first
         }
         let output = try await process.end()
