@@ -192,7 +192,8 @@ final class ActiveJob {
 
     /// Whether something was said that cannot be told from the job's row.
     var hasJournal: Bool {
-        attemptCount > 1
+        // Numbers that were handed out begin where the next process would not have them begin.
+        attemptCount > 1 || firstSequence > 1
             || events.contains { record in
                 if case .update(_, _, nil, _) = record.content { false } else { true }
             }

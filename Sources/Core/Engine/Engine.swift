@@ -59,7 +59,12 @@ public final class Engine: Service, Sendable {
             ).parts(executor: executor, offload: offload)
             store = parts.store
             core = EngineCore(parts: parts)
-            try await core.load()
+            do {
+                try await core.load()
+            } catch {
+                store.close()
+                throw error
+            }
             closing = EngineClosing(
                 group: group, offload: offload, environments: parts.environments, client: parts.client)
         } catch {

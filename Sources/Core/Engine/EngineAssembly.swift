@@ -14,6 +14,19 @@ struct EngineAssembly {
         let folders = try EngineFolders(configuration: configuration, environment: environment)
         let artifacts = try ArtifactStore(options: .init(folder: folders.artifacts.path))
         let store = try JobStore(options: storeOptions(folders), artifacts: artifacts)
+        do {
+            return try await parts(folders, store, artifacts, executor: executor, offload: offload)
+        } catch {
+            // Its threads must not work on beside whoever tries again.
+            store.close()
+            throw error
+        }
+    }
+
+    private func parts(
+        _ folders: EngineFolders, _ store: JobStore, _ artifacts: ArtifactStore, executor: LoopExecutor,
+        offload: NIOThreadPool
+    ) async throws -> EngineParts {
         let engineID = try engineID(in: store)
         let runner = try RunnerFiles.install(below: folders.data.appendingPathComponent("runner")).path
         do {

@@ -33,15 +33,21 @@ extension EngineCore {
             let reference = TaskReference(
                 job: id.description, attempt: job.job.attempt, nonce: TaskReference.makeNonce())
             job.reference = reference
-            let outcome = try await store.perform(
-                .claim(
-                    JobClaim(
-                        attempt: JobAttempt(id: id, attempt: job.job.attempt), sandbox: "direct",
-                        nonce: Array(reference.nonce.utf8), start: nil, bootID: folders.bootID, at: Date())))
-            guard jobs[id] === job, job.phase == .claiming else { return }
-            guard outcome == .applied(true) else {
-                throw EngineError(.internalFault, "the job's claim was not accepted by the store")
+            let claim = JobClaim(
+                attempt: JobAttempt(id: id, attempt: job.job.attempt), sandbox: "direct",
+                nonce: Array(reference.nonce.utf8), start: nil, bootID: folders.bootID, at: Date())
+            do {
+                guard try await store.perform(.claim(claim)) == .applied(true) else {
+                    throw EngineError(.internalFault, "the job's claim was not accepted by the store")
+                }
+                noteStore(nil)
+            } catch {
+                guard jobs[id] === job, job.phase == .claiming else { return }
+                let failure = error as? EngineError ?? EngineError(.internalFault, "\(error)")
+                noteStore(failure)
+                return giveUp(job, failure)
             }
+            guard jobs[id] === job, job.phase == .claiming else { return }
             job.job.state = .running
             job.phase = .running
             job.startedAt = .now()

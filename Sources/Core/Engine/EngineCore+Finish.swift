@@ -111,7 +111,9 @@ extension EngineCore {
         spawn { core in
             do {
                 var packed = ending
-                (packed.plain, packed.kept) = try await answer.keep(as: id, in: artifacts, jobs, on: core.offload)
+                (packed.plain, packed.kept) = try await core.finishing {
+                    try await answer.keep(as: id, in: artifacts, jobs, on: $0)
+                }
                 core.finishPacked(id, .success(packed), ending)
             } catch {
                 core.finishPacked(id, .failure(error), ending)
@@ -198,7 +200,7 @@ extension EngineCore {
         spawn { core in
             let journal: Result<StoredArtifact, any Error>
             do {
-                journal = .success(try await core.offload.runIfActive(pack))
+                journal = .success(try await core.finishing { try await $0.runIfActive(pack) })
             } catch {
                 journal = .failure(error)
             }
@@ -258,6 +260,7 @@ extension EngineCore {
             ended(id, ending, finished, journal, at: now)
         case .failure(let error):
             noteStore(error)
+            discardFiles(of: id, ending, journal: journal)
             abort(job, error)
         }
     }
@@ -339,6 +342,7 @@ extension EngineCore {
         if job.phase == .finishing { acknowledge(job) }
         job.phase = .ended
         forget(job)
+        discardInputs(of: [job])
         job.committed.fail(error)
         job.ended.fail(error)
         for follower in job.followers.values { follower.finish() }

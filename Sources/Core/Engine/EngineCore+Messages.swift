@@ -55,8 +55,9 @@ extension EngineCore {
             endOutputs(job, summary, from: sandbox)
         case .result(let reference, let result, let body):
             guard let job = current(reference, in: sandbox, "RESULT") else {
-                // The attempt was given up here: its result is of no use, and the runner need not keep it.
-                if sandbox.slots.contains(where: { $0.cleaning == reference }) {
+                // The attempt was given up here: its result is of no use, and the runner need not keep it. One that is
+                // being stored it keeps until that is done.
+                if sandbox.slots.contains(where: { $0.cleaning == reference }), !isBeingStored(reference) {
                     sandbox.send(.acknowledge(reference))
                 }
                 return
@@ -85,6 +86,12 @@ extension EngineCore {
         return nil
     }
 
+    /// Whether the end of an attempt is here and not durable yet.
+    func isBeingStored(_ reference: TaskReference) -> Bool {
+        guard let id = JobID(reference.job), let job = jobs[id] else { return false }
+        return job.reference == reference && job.phase == .finishing
+    }
+
     private func greeted(_ sandbox: Sandbox, _ hello: RunnerMessage.Hello) {
         guard hello.sandbox == sandbox.id.description else {
             violated(sandbox, "HELLO of another sandbox")
@@ -102,15 +109,20 @@ extension EngineCore {
     /// Agrees with a supervisor that dialled again on what goes on.
     func resume(_ sandbox: Sandbox, _ hello: RunnerMessage.Hello) {
         let known = Set(hello.running + hello.results + hello.queued)
+        let stored = keepUnstored(in: sandbox, hello)
         // Whatever is not named here is killed and dropped.
-        sandbox.link?.send(.welcome(resume: sandbox.slots.compactMap { resumed(in: $0, hello, known) }))
+        sandbox.link?.send(.welcome(resume: sandbox.slots.compactMap { resumed(in: $0, hello, known) } + stored))
         for slot in sandbox.slots {
+            // An attempt that was given up while nobody could be told.
+            if slot.job == nil, let ended = slot.cleaning, hello.running.contains(ended) {
+                sandbox.send(.cancel(ended, reason: "cancelled"))
+            }
             guard let job = slot.job, let reference = job.reference, known.contains(reference),
                 job.job.cancelRequested
             else { continue }
             sandbox.send(.cancel(reference, reason: "cancelled"))
         }
-        if !known.isEmpty, sandbox.slots.allSatisfy({ $0.job == nil && $0.cleaning == nil }) {
+        if !known.subtracting(stored).isEmpty, sandbox.slots.allSatisfy({ $0.job == nil && $0.cleaning == nil }) {
             tellPool(.lost(sandbox.id, reason: "it ran something that the engine does not know"))
             return
         }
@@ -135,7 +147,20 @@ extension EngineCore {
         return wanted.flatMap { known.contains($0) ? $0 : nil }
     }
 
+    /// The attempts that are proved clean, and whose ends are here but not durable: their runner keeps the results, which
+    /// a crash would lose otherwise. What it sends of them once more is passed over.
+    private func keepUnstored(in sandbox: Sandbox, _ hello: RunnerMessage.Hello) -> [TaskReference] {
+        hello.results.filter { reference in
+            guard isBeingStored(reference), let id = JobID(reference.job), let slot = jobs[id]?.slot,
+                sandbox.slots.indices.contains(slot), !sandbox.slots.contains(where: { $0.cleaning == reference })
+            else { return false }
+            sandbox.slots[slot].forgotten = reference
+            return true
+        }
+    }
+
     private func cleaned(_ sandbox: Sandbox, _ reference: TaskReference) {
+        if sandbox.slots.contains(where: { $0.forgotten == reference && $0.cleaning != reference }) { return }
         guard let slot = sandbox.slots.first(where: { $0.cleaning == reference }) else {
             violated(sandbox, "CLEAN without a RESULT")
             return

@@ -66,7 +66,9 @@ extension EngineCore {
         spawn { core in
             var failure: EngineError?
             do {
-                try await core.offload.runIfActive { for piece in pieces { try bundle.append(piece) } }
+                try await core.finishing { threads in
+                    try await threads.runIfActive { for piece in pieces { try bundle.append(piece) } }
+                }
             } catch {
                 failure = error as? EngineError ?? EngineError(.internalFault, "\(error)")
             }
@@ -93,7 +95,9 @@ extension EngineCore {
                 do {
                     if let failure = intake.failure { throw failure }
                     let bundle = intake.bundle
-                    ending.outputs = try await core.offload.runIfActive { try bundle.finish(as: id) }
+                    ending.outputs = try await core.finishing { threads in
+                        try await threads.runIfActive { try bundle.finish(as: id) }
+                    }
                 } catch {
                     ending = core.unkept(error)
                 }

@@ -49,6 +49,11 @@ extension EngineCore {
             return
         }
         job.request = nil
+        guard !isDraining else {
+            // It stays queued: the next start takes it up.
+            tellPool(.released(id, slot: slot, clean: true, reason: "the engine is shutting down"))
+            return
+        }
         job.slot = slot
         dispatch(job, to: sandbox, start: start)
     }

@@ -183,7 +183,7 @@ extension EngineCore {
         // What is not durable yet is told to all followers together.
         let known = live.map { Array($0.events.prefix($0.told)) } ?? past
         for record in known where record.sequence > sequence { continuation.yield(record.event(of: id)) }
-        guard let live, live.phase != .ended else {
+        guard let live, live.phase != .ended, !isStopped else {
             continuation.finish()
             return stream
         }

@@ -181,7 +181,7 @@ extension EngineCore {
                 job: job.job.id.description, attempt: job.job.attempt,
                 nonce: String(decoding: row.nonce ?? [], as: UTF8.self))
             job.reference = reference
-            job.claimedAt = .now()
+            job.claimedAt = Self.instant(of: row.claimedAt)
             if let place = hello.places[reference], sandbox.slots.indices.contains(place) {
                 job.slot = place
                 goOn(job, in: sandbox)
@@ -230,6 +230,7 @@ extension EngineCore {
     private func settleLost(_ row: JobRow, _ reason: String) {
         guard let job = inherited(row) else { return }
         job.phase = .claiming
+        job.claimedAt = Self.instant(of: row.claimedAt)
         if job.job.cancelRequested {
             end(job, .cancelled)
         } else {

@@ -7,9 +7,7 @@ extension EngineCore {
 
     /// Whether a failure of the current attempt leads to another one.
     func mayRetry(_ job: ActiveJob, _ error: JobError?) -> Bool {
-        guard let error, job.job.attempt < job.maxAttempts, !job.job.cancelRequested, !isDraining else {
-            return false
-        }
+        guard let error, job.job.attempt < job.maxAttempts, !job.job.cancelRequested else { return false }
         switch error.kind {
         case .exception, .exit, .timeout, .oom, .lost, .startFailed: return true
         case .protocol: return error.type == nil
@@ -97,6 +95,9 @@ extension EngineCore {
         if !sameAttempt {
             job.job.attempt += 1
             job.sandboxesLost = 0
+            // What it ran for, and is kept back for, is no time in the queue.
+            let ran = job.claimedAt.map { NIODeadline.now() - $0 } ?? .zero
+            job.queueDeadline = job.queueDeadline + ran + .nanoseconds(Int64(delay * 1e9))
         }
         job.repeatsAttempt = true
         job.job.sandbox = nil
@@ -106,10 +107,19 @@ extension EngineCore {
                 error: error))
         let notBefore = delay > 0 ? Int64((Date().timeIntervalSince1970 + delay) * 1000) : nil
         let id = job.job.id
-        storeReturn(id, .requeue(attempt, notBeforeMilliseconds: notBefore, sameAttempt: sameAttempt)) { core in
+        let requeue = StoreOperation.requeue(
+            attempt, notBeforeMilliseconds: notBefore,
+            queueDeadlineMilliseconds: sameAttempt ? nil : Self.milliseconds(at: job.queueDeadline),
+            sameAttempt: sameAttempt)
+        storeReturn(id, requeue) { core in
             if let acknowledging, let reference { core.sandboxes[acknowledging]?.send(.acknowledge(reference)) }
             core.scheduleReentry(id, after: delay)
         }
+    }
+
+    /// When something will be by the clock on the wall, as rows have it.
+    private static func milliseconds(at deadline: NIODeadline) -> Int64 {
+        Int64((Date().timeIntervalSince1970 + Double((deadline - .now()).nanoseconds) / 1e9) * 1000)
     }
 
     /// Commits a return to the queue, until the store takes it.
@@ -118,6 +128,10 @@ extension EngineCore {
     ) {
         commit(operation, of: id) { core, result in
             switch result {
+            case .success(.applied(false)) where operation.givesBack:
+                // Its claim was not stored: the row is queued as it was.
+                core.noteStore(nil)
+                next(core)
             case .success(.applied(false)):
                 core.logger.error("a return to the queue was not accepted by the store", metadata: ["job": "\(id)"])
                 guard let job = core.jobs[id], job.phase == .backingOff else { return }
@@ -139,7 +153,10 @@ extension EngineCore {
         loop.scheduleTask(in: .nanoseconds(Int64(delay * 1e9))) {
             self.assumeIsolated { core in
                 guard let job = core.jobs[id], job.phase == .backingOff else { return }
-                if job.job.cancelRequested { core.end(job, .cancelled) } else { core.enter(job) }
+                if job.job.cancelRequested { return core.end(job, .cancelled) }
+                // It is in the queue: the next process takes it up.
+                guard !core.isDraining else { return }
+                core.enter(job)
             }
         }
     }

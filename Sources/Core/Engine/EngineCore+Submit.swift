@@ -227,13 +227,13 @@ extension EngineCore {
     /// Stores jobs as queued before anything runs; gives the earlier jobs when the key was used for them.
     private func insertKeyed(_ accepted: [ActiveJob], key: IdempotencyClaim?) async throws -> [JobID] {
         var rows: [JobRow] = []
-        for job in accepted {
-            try await makeInputDurable(job)
-            rows.append(try row(of: job))
-            job.isInserted = true
-        }
         let outcome: StoreOutcome
         do {
+            for job in accepted {
+                try await makeInputDurable(job)
+                rows.append(try row(of: job))
+                job.isInserted = true
+            }
             outcome = try await store.perform(.insert(rows, idempotency: key))
         } catch {
             discardInputs(of: accepted)

@@ -17,7 +17,7 @@ extension EngineCore {
             checkSandboxes()
             checkPins()
             checkRuntimes(all: due.asksRuntimes)
-            await checkDisk()
+            checkDisk()
             markRunning()
         }
     }
@@ -31,10 +31,22 @@ extension EngineCore {
     }
 
     /// Refuses jobs before the disk is so full that accepted ones could not finish.
-    private func checkDisk() async {
-        let (artifacts, limit) = (artifacts, configuration.data.minFreeBytes)
-        // A disk that cannot be asked is judged by the next write.
-        guard let free = try? await offload.runIfActive({ try artifacts.freeBytes() }) else { return }
+    ///
+    /// The watch does not wait for it: the threads that ask may be busy, or the disk may hang.
+    private func checkDisk() {
+        guard !isAskingDisk else { return }
+        isAskingDisk = true
+        let artifacts = artifacts
+        spawn { core in
+            // A disk that cannot be asked is judged by the next write.
+            let free = try? await core.offload.runIfActive { try artifacts.freeBytes() }
+            core.isAskingDisk = false
+            if let free { core.noteDisk(free: free) }
+        }
+    }
+
+    private func noteDisk(free: Int) {
+        let limit = configuration.data.minFreeBytes
         let isLow = free < limit
         guard isLow != isDiskLow else { return }
         isDiskLow = isLow
@@ -86,7 +98,7 @@ extension EngineCore {
             if job.job.cancelRequested {
                 end(job, .cancelled)
             } else {
-                fail(job, JobError(kind: .timeout, message: "the handler ran longer than its timeout"))
+                failAttempt(job, JobError(kind: .timeout, message: "the handler ran longer than its timeout"))
             }
             return
         }
@@ -106,8 +118,22 @@ extension EngineCore {
         lose(sandbox, reason: "a task in it did not end")
     }
 
+    /// The longest that a sandbox may take to prove itself clean; its supervisor gives up after half of it.
+    private static let cleaningMax = TimeAmount.seconds(60)
+
+    /// Gives up a sandbox in which something of an ended task stays, in the kernel perhaps, and nobody says so.
+    private func checkCleaning(_ sandbox: Sandbox, now: NIODeadline) {
+        for slot in sandbox.slots {
+            guard let since = slot.cleaningSince, let reference = slot.cleaning, now - since > Self.cleaningMax,
+                !isBeingStored(reference)
+            else { continue }
+            return lose(sandbox, reason: "it was not proved clean within a minute of its task's end")
+        }
+    }
+
     private func checkSandboxes() {
         let now = NIODeadline.now()
+        for sandbox in Array(sandboxes.values) where !sandbox.isClosing { checkCleaning(sandbox, now: now) }
         let quiet = TimeAmount.nanoseconds(Int64(configuration.runner.heartbeat.seconds * 4e9))
         for sandbox in Array(sandboxes.values) {
             guard sandbox.hello != nil, !sandbox.isClosing, !sandbox.isAsleep, now - sandbox.lastHeard > quiet else {

@@ -86,6 +86,8 @@ package actor EngineCore {
     var drainDeadline: NIODeadline?
     /// Whether the artifacts' disk has less room than `data.min_free`.
     var isDiskLow = false
+    /// Whether the disk is being asked at this moment.
+    var isAskingDisk = false
     var isStopped = false
     /// Why the last question to each runtime failed; nil for one that answered.
     var runtimeFaults: [String: String] = [:]
@@ -144,6 +146,13 @@ package actor EngineCore {
     }
 
     private func ended(work number: UInt64) { work[number] = nil }
+
+    /// Does a part of a job's end on another thread; an engine that stops waits for it: what has ended is to be stored.
+    nonisolated func finishing<T: Sendable>(_ body: @escaping @Sendable (NIOThreadPool) async throws -> T) async throws -> T
+    {
+        let threads = offload
+        return try await Task { try await body(threads) }.value
+    }
 
     /// Commits an operation and continues here when it is durable or has failed.
     func commit(

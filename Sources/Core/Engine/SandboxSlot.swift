@@ -1,3 +1,5 @@
+import NIOCore
+
 /// A place for one task in a sandbox; confined to the engine's loop.
 final class SandboxSlot {
     /// Its number for the supervisor.
@@ -5,7 +7,11 @@ final class SandboxSlot {
     /// The job that runs in it.
     var job: ActiveJob?
     /// The attempt that has sent its result and is not verified clean yet.
-    var cleaning: TaskReference?
+    var cleaning: TaskReference? {
+        didSet { if cleaning != oldValue { cleaningSince = cleaning == nil ? nil : .now() } }
+    }
+    /// Since when it is waited for the proof that it is clean.
+    private(set) var cleaningSince: NIODeadline?
     /// An attempt that the host ended by itself: what still comes of it is ignored.
     var forgotten: TaskReference?
 

@@ -24,7 +24,7 @@ extension EnvironmentStore {
             }
         }
         await discard(leftovers)
-        saveLastUses()
+        await Task.detached { self.saveLastUses() }.value
     }
 
     /// Removes environments that were used longest ago.
@@ -100,7 +100,9 @@ extension EnvironmentStore {
         guard !names.isEmpty else { return }
         // The manifest goes first: a folder without one is never used.
         let manifests = names.filter { !$0.hasSuffix(".json") }.map { $0 + ".json" }
-        let kept = folder.remove(manifests + names)
+        // They have thousands of files each: not on the caller's thread, which may be the loop that serves everybody.
+        let folder = folder
+        let kept = await Task.detached { folder.remove(manifests + names) }.value
         // In a volume everything is the builder's to remove.
         let stubborn = volumeBuilder == nil ? kept : names.filter { !$0.hasSuffix(".json") }
         guard !stubborn.isEmpty else { return }

@@ -22,8 +22,10 @@ extension DockerRuntime {
     }
 
     private func compile(_ draft: URL, imageID: String) async throws {
-        // Named and labelled as a sandbox, so that it is found and removed like one after a crash.
-        let id = SandboxID()
+        try await helpers.with { id in try await compile(draft, imageID: imageID, in: id) }
+    }
+
+    private func compile(_ draft: URL, imageID: String, in id: SandboxID) async throws {
         let name = "slipway-\(id)"
         var spec = ContainerSpec(image: imageID)
         spec.entrypoint = ["python3"]

@@ -91,6 +91,7 @@ package final class DockerRuntime: SandboxRuntime {
     private let volumes = Mutex<[String: [String]]>([:])
     /// What supervisors wrote to standard error lately, where nobody else keeps it.
     let errorTails = Mutex<[SandboxID: ErrorTail]>([:])
+    let helpers = HelperContainers()
     private let runnerVolume: RunnerVolume
     private let environmentVolume: EnvironmentVolume
     /// Whether the engine knows no limit for the files of a tmpfs, as Podman before version 5.
@@ -114,7 +115,8 @@ package final class DockerRuntime: SandboxRuntime {
         self.options = options
         self.logger = logger
         byteCode = RunnerByteCode(runnerFolder: options.runnerFolder)
-        runnerVolume = RunnerVolume(client: client, engineID: options.engineID, logger: logger)
+        runnerVolume = RunnerVolume(
+            client: client, engineID: options.engineID, helpers: helpers, logger: logger)
         environmentVolume = EnvironmentVolume(client: client, engineID: options.engineID)
     }
 
@@ -230,7 +232,8 @@ package final class DockerRuntime: SandboxRuntime {
     package func leftovers() async throws -> [SandboxHandle] {
         if !options.sharesFolders { await runnerVolume.reconcile() }
         return try await client.listContainers(labels: [Self.engineLabel: options.engineID]).compactMap { summary in
-            guard let text = summary.labels[Self.sandboxLabel], let id = SandboxID(text) else { return nil }
+            guard let text = summary.labels[Self.sandboxLabel], let id = SandboxID(text), !helpers.contains(id)
+            else { return nil }
             return SandboxHandle(id: id, reference: summary.id)
         }
     }

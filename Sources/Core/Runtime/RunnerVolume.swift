@@ -9,10 +9,12 @@ actor RunnerVolume {
 
     /// The volume's name.
     nonisolated let name: String
+    private let helpers: HelperContainers
     private let filler: VolumeFiller
     private var filling: Task<Void, any Error>?
 
-    init(client: DockerClient, engineID: String, logger: Logger) {
+    init(client: DockerClient, engineID: String, helpers: HelperContainers, logger: Logger) {
+        self.helpers = helpers
         filler = VolumeFiller(client: client, engineID: engineID, logger: logger)
         name = "slipway-runner-\(engineID.filter { $0 != "-" }.prefix(12))-\(RunnerFiles.version)"
     }
@@ -22,13 +24,12 @@ actor RunnerVolume {
     /// - Parameter container: What a container that mounts the volume is made with, but for its mounts.
     func provide(_ container: ContainerSpec) async throws {
         if let filling { return try await filling.value }
-        // Named and labelled as a sandbox, so that it is found and removed like one after a crash.
-        let id = SandboxID()
-        var spec = container
-        spec.labels = [DockerRuntime.engineLabel: filler.engineID, DockerRuntime.sandboxLabel: id.description]
-        let task = Task { [filler, name, spec] in
-            _ = try await filler.fill(
-                name, role: Self.role, through: spec, named: "slipway-\(id)", Self.entries)
+        let task = Task { [filler, helpers, name] in
+            try await helpers.with { id in
+                var spec = container
+                spec.labels = [DockerRuntime.engineLabel: filler.engineID, DockerRuntime.sandboxLabel: id.description]
+                _ = try await filler.fill(name, role: Self.role, through: spec, named: "slipway-\(id)", Self.entries)
+            }
         }
         filling = task
         do {

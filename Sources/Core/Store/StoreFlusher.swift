@@ -153,8 +153,10 @@ final class StoreFlusher: Sendable {
 
     private func flushCopiesAndTrash() throws {
         try passLock.withLock { _ in
-            while try flushCopies() == batch {}
+            // A file that cannot be written keeps none from being removed, which may be what makes the room.
+            let copies = Result { while try flushCopies() == batch {} }
             while try emptyTrash() == batch {}
+            try copies.get()
         }
     }
 
@@ -172,13 +174,32 @@ final class StoreFlusher: Sendable {
             return copies
         }
         guard !copies.isEmpty else { return 0 }
+        var written: [Copy] = []
         for start in stride(from: 0, to: copies.count, by: Self.sliceFiles) {
-            try artifacts.writeLazily(copies[start..<min(start + Self.sliceFiles, copies.count)].map(\.item))
+            written += try write(copies[start..<min(start + Self.sliceFiles, copies.count)])
             giveWay()
         }
         try artifacts.syncAll()
-        try settle(copies: copies.map(\.key), trash: [])
-        return copies.count
+        try settle(copies: written.map(\.key), trash: [])
+        return written.count
+    }
+
+    /// Makes files of a slice; gives those that it could, and throws when it could none.
+    private func write(_ slice: ArraySlice<Copy>) throws -> [Copy] {
+        do {
+            try artifacts.writeLazily(slice.map(\.item))
+            return Array(slice)
+        } catch {
+            // One bad place on the disk is no reason to keep all others in the database: it alone is tried again.
+            let written = slice.filter { copy in
+                do {
+                    try artifacts.writeLazily([copy.item])
+                    return true
+                } catch { return false }
+            }
+            guard !written.isEmpty else { throw error }
+            return written
+        }
     }
 
     /// Comes after the copies of the same pass: a file that was written for a job removed meanwhile goes here.

@@ -114,7 +114,9 @@ package enum StoreOperation: Sendable {
     /// Any legal step to a terminal state.
     case finish(JobFinish)
     /// Back to `queued`: as the next attempt, or as the same one when START provably never left the host.
-    case requeue(JobAttempt, notBeforeMilliseconds: Int64?, sameAttempt: Bool)
+    /// The end of its time in the queue stays as it is without another one.
+    case requeue(
+        JobAttempt, notBeforeMilliseconds: Int64?, queueDeadlineMilliseconds: Int64? = nil, sameAttempt: Bool)
     /// Notes the wish on a job that has not ended.
     case requestCancel(JobID)
     /// Removes a terminal job; its files go soon after, its idempotency key stays.
@@ -164,5 +166,12 @@ package enum StoreOutcome: Sendable, Equatable {
         case .replay, .keyReused: true
         case .done, .applied, .changed, .missing: false
         }
+    }
+}
+
+extension StoreOperation {
+    /// Whether it gives back a claim whose START never left.
+    var givesBack: Bool {
+        if case .requeue(_, _, _, sameAttempt: true) = self { true } else { false }
     }
 }

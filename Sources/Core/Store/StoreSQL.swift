@@ -20,10 +20,12 @@ enum SQL {
         """
 
     /// Finds the row of an attempt that may end in a state; one statement for each terminal state.
+    ///
+    /// A row whose claim was not stored has no attempt yet, while its job counts the first.
     static let findUnfinished: [JobState: String] = Dictionary(
         uniqueKeysWithValues: JobState.allCases.filter(\.isTerminal).map { state in
             let sources = StoreValue.isAny(of: JobTransition.finish(state).sources)
-            return (state, "SELECT seq FROM jobs WHERE id = ? AND attempt = ? AND \(sources)")
+            return (state, "SELECT seq FROM jobs WHERE id = ? AND max(attempt, 1) = max(?, 1) AND \(sources)")
         })
 
     /// Ends the row that was found.
@@ -42,16 +44,18 @@ enum SQL {
         })
 
     static let retry = """
-        UPDATE jobs SET state = '\(JobTransition.retry.target.rawValue)', attempt = attempt + 1, not_before_ms = ?,
-            sandbox = NULL, nonce = NULL, start = NULL, started_ms = NULL
-        WHERE id = ? AND attempt = ? AND attempt < max_attempts
+        UPDATE jobs SET state = '\(JobTransition.retry.target.rawValue)', attempt = attempt + 1, not_before_ms = ?1,
+            queue_deadline_ms = coalesce(?2, queue_deadline_ms), sandbox = NULL, nonce = NULL, start = NULL,
+            started_ms = NULL
+        WHERE id = ?3 AND attempt = ?4 AND attempt < max_attempts
             AND \(StoreValue.isAny(of: JobTransition.retry.sources))
         """
 
     static let giveBack = """
-        UPDATE jobs SET state = '\(JobTransition.giveBack.target.rawValue)', not_before_ms = ?,
-            sandbox = NULL, nonce = NULL, start = NULL, started_ms = NULL
-        WHERE id = ? AND attempt = ? AND \(StoreValue.isAny(of: JobTransition.giveBack.sources))
+        UPDATE jobs SET state = '\(JobTransition.giveBack.target.rawValue)', not_before_ms = ?1,
+            queue_deadline_ms = coalesce(?2, queue_deadline_ms), sandbox = NULL, nonce = NULL, start = NULL,
+            started_ms = NULL
+        WHERE id = ?3 AND attempt = ?4 AND \(StoreValue.isAny(of: JobTransition.giveBack.sources))
         """
 
     static let requestCancel = """

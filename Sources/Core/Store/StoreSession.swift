@@ -18,8 +18,8 @@ struct StoreSession: Sendable {
         case .claim(let claim): try Self.claim(claim, on: db)
         case .markRunning(let attempts): try Self.markRunning(attempts, on: db)
         case .finish(let finish): try Self.finish(finish, on: db)
-        case .requeue(let attempt, let notBefore, let same):
-            try Self.requeue(attempt, notBefore: notBefore, sameAttempt: same, on: db)
+        case .requeue(let attempt, let notBefore, let deadline, let same):
+            try Self.requeue(attempt, notBefore: notBefore, deadline: deadline, sameAttempt: same, on: db)
         case .requestCancel(let id):
             .applied(
                 try db.change(SQL.requestCancel, [id.description.databaseValue]) == 1)
@@ -108,11 +108,14 @@ struct StoreSession: Sendable {
     }
 
     private static func requeue(
-        _ attempt: JobAttempt, notBefore: Int64?, sameAttempt: Bool, on db: Database
+        _ attempt: JobAttempt, notBefore: Int64?, deadline: Int64?, sameAttempt: Bool, on db: Database
     ) throws -> StoreOutcome {
         let changed = try db.change(
             sameAttempt ? SQL.giveBack : SQL.retry,
-            [StoreValue.of(notBefore), attempt.id.description.databaseValue, attempt.attempt.databaseValue])
+            [
+                StoreValue.of(notBefore), StoreValue.of(deadline), attempt.id.description.databaseValue,
+                attempt.attempt.databaseValue,
+            ])
         return .applied(changed == 1)
     }
 
