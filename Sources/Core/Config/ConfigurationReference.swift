@@ -8,6 +8,9 @@ package enum ConfigurationReference {
         ["tenants", "named"]: "name: team-a, cpus: 8, memory: 16g, running: 50",
     ]
 
+    /// Keys of items whose type takes `null`, and which are needed all the same: the check of the item asks for them.
+    private static let askedFor: Set<[String]> = [["images", "registries", "password"]]
+
     /// The file with every key, explained, at its default.
     package static func yaml() -> String {
         var lines = [
@@ -57,7 +60,7 @@ package enum ConfigurationReference {
             lines.append("\(indent)\(key.name):")
             for child in key.children { appendYAML(child, defaults, indent: indent + "  ", to: &lines) }
         case .list:
-            let needed = key.children.filter(\.isRequired).map(\.name).joined(separator: ", ")
+            let needed = key.children.filter { isNeeded($0, in: key) }.map(\.name).joined(separator: ", ")
             lines += wrapped(
                 "Each is a mapping with the keys " + key.children.map(\.name).joined(separator: ", ")
                     + "; needed: \(needed)." + (examples[key.path] == nil ? "" : " Example:"), prefix: indent + "# ",
@@ -101,23 +104,39 @@ package enum ConfigurationReference {
             appendFacts(key, defaults, to: &lines)
         case .list:
             appendFacts(key, defaults, to: &lines)
-            lines += ["Keys of each item; those of `pools.defaults` have their defaults from there:", ""]
+            lines += ["Keys of each item:", ""]
             for child in key.children {
                 guard case .value(let form, let limits, let null, _) = child.shape else { continue }
                 let allowed = form + (limits.isEmpty ? "" : ", \(limits)")
-                let absent =
-                    child.isRequired ? "needed" : null.map { "else `\($0)`" } ?? "else `pools.defaults.\(child.name)`"
-                lines.append("- `\(child.name)`: \(child.about) (\(allowed); \(absent))")
+                let otherwise = absent(child, of: key, null, defaults)
+                lines.append("- `\(child.name)`: \(child.about) (\(allowed); \(otherwise))")
             }
             lines.append("")
         }
+    }
+
+    private static func isNeeded(_ child: ConfigurationKey, in list: ConfigurationKey) -> Bool {
+        child.isRequired || askedFor.contains(list.path + child.path)
+    }
+
+    /// What holds where an item leaves a key out, and what `null` stands for there.
+    private static func absent(
+        _ child: ConfigurationKey, of list: ConfigurationKey, _ null: String?, _ defaults: Configuration
+    ) -> String {
+        if isNeeded(child, in: list) { return "needed" }
+        // A list with a section `defaults` beside it starts its items from that.
+        let path = Array(list.path.dropLast()) + ["defaults", child.name]
+        guard defaults.value(at: path) != nil else { return "else `\(null ?? "[]")`" }
+        return "else `\(path.joined(separator: "."))`" + (null.map { ", and `null` stands for: \($0)" } ?? "")
     }
 
     private static func appendFacts(_ key: ConfigurationKey, _ defaults: Configuration, to lines: inout [String]) {
         if case .value(let form, let limits, let null, _) = key.shape {
             lines.append("- Value: \(form)\(limits.isEmpty ? "" : ", \(limits)")")
             var text = "- Default: `\(builtIn(key, defaults))`"
-            if let null, builtIn(key, defaults) == "null" { text += ", which stands for: \(null)" }
+            if let null {
+                text += (builtIn(key, defaults) == "null" ? ", which" : "; `null`") + " stands for: \(null)"
+            }
             lines.append(text)
         } else {
             lines.append("- Value: a list of mappings")

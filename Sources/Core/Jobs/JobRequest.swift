@@ -1,10 +1,13 @@
 /// A job to submit.
 public struct JobRequest: Sendable {
-    /// How often and how fast a job is tried again after it was lost or failed to start.
+    /// How often and how fast a job is tried again after an attempt that failed.
+    ///
+    /// What ended as `exception`, `exit`, `timeout`, `oom`, `lost` or `startFailed`, or as `protocol` without a type, is
+    /// tried again; what ended as `dependency`, `artifactCorrupt` or `expired`, or before it had a sandbox, is not.
     public struct Retry: Sendable, Equatable {
         /// Tries in all; 1 means at most once.
         public var maxAttempts: Int
-        /// Wait before the second try, doubled for each further one.
+        /// Wait before the second try, doubled for each further one, up to one hour.
         public var backoff: Duration
 
         /// Makes a retry policy.

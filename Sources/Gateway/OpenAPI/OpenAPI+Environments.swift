@@ -7,20 +7,26 @@ extension OpenAPI {
             "responses":{"200":{"description":"Environments.","content":{"application/json":{"schema":{"type":"object",
               "required":["environments"],"properties":{"environments":{"type":"array",
               "items":{"$ref":"#/components/schemas/Environment"}}}}}}},
-              "401":{"$ref":"#/components/responses/Unauthorized"},"403":{"$ref":"#/components/responses/Problem"}}},
+              "400":{"$ref":"#/components/responses/Problem"},"401":{"$ref":"#/components/responses/Unauthorized"},
+              "403":{"$ref":"#/components/responses/Problem"}}},
           "post":{"operationId":"buildEnvironment","tags":["environments"],
-            "summary":"Install ahead what jobs will need; scope submit.",
+            "summary":"Install ahead what jobs will need; counts as a submit; scope submit.",
             "parameters":[{"$ref":"#/components/parameters/wait"},{"$ref":"#/components/parameters/prefer"}],
             "requestBody":{"required":true,"content":{"application/json":{"schema":{
               "$ref":"#/components/schemas/EnvironmentRequest"}}}},
             "responses":{
               "200":{"description":"It is ready, or could not be installed: see its state.",
+                "headers":{"Location":{"$ref":"#/components/headers/Location"},"Preference-Applied":{"$ref":"#/components/headers/PreferenceApplied"},
+                  "RateLimit-Policy":{"$ref":"#/components/headers/RateLimitPolicy"},"RateLimit":{"$ref":"#/components/headers/RateLimit"}},
                 "content":{"application/json":{"schema":{"$ref":"#/components/schemas/Environment"}}}},
               "202":{"description":"It is being installed.",
+                "headers":{"Location":{"$ref":"#/components/headers/Location"},"Preference-Applied":{"$ref":"#/components/headers/PreferenceApplied"},
+                  "RateLimit-Policy":{"$ref":"#/components/headers/RateLimitPolicy"},"RateLimit":{"$ref":"#/components/headers/RateLimit"}},
                 "content":{"application/json":{"schema":{"$ref":"#/components/schemas/Environment"}}}},
               "400":{"$ref":"#/components/responses/Problem"},"401":{"$ref":"#/components/responses/Unauthorized"},
-              "403":{"$ref":"#/components/responses/Problem"},"422":{"$ref":"#/components/responses/Problem"},
-              "503":{"$ref":"#/components/responses/Retry"}}}},
+              "403":{"$ref":"#/components/responses/Problem"},"413":{"$ref":"#/components/responses/Problem"},
+              "415":{"$ref":"#/components/responses/Problem"},"422":{"$ref":"#/components/responses/Problem"},
+              "429":{"$ref":"#/components/responses/Retry"},"503":{"$ref":"#/components/responses/Retry"}}}},
         "/v1/environments/prune":{
           "post":{"operationId":"pruneEnvironments","tags":["environments"],
             "summary":"Remove the tenant's environments that nothing uses; scope submit.",
@@ -33,7 +39,9 @@ extension OpenAPI {
               "required":["removed"],"properties":{"removed":{"type":"array",
               "items":{"$ref":"#/components/schemas/Environment"}}}}}}},
               "400":{"$ref":"#/components/responses/Problem"},"401":{"$ref":"#/components/responses/Unauthorized"},
-              "403":{"$ref":"#/components/responses/Problem"},"422":{"$ref":"#/components/responses/Problem"}}}},
+              "403":{"$ref":"#/components/responses/Problem"},"413":{"$ref":"#/components/responses/Problem"},
+              "415":{"$ref":"#/components/responses/Problem"},"422":{"$ref":"#/components/responses/Problem"},
+              "503":{"$ref":"#/components/responses/Retry"}}}},
         "/v1/environments/{id}":{
           "parameters":[{"name":"id","in":"path","required":true,"description":"An id, or the key of the one that serves.",
             "schema":{"type":"string"}}],
@@ -41,7 +49,8 @@ extension OpenAPI {
             "summary":"An environment with what its installer wrote and its lock; scope read.",
             "responses":{"200":{"description":"The environment.","content":{"application/json":{"schema":{
               "$ref":"#/components/schemas/Environment"}}}},
-              "401":{"$ref":"#/components/responses/Unauthorized"},"404":{"$ref":"#/components/responses/Problem"}}}},
+              "400":{"$ref":"#/components/responses/Problem"},"401":{"$ref":"#/components/responses/Unauthorized"},
+              "403":{"$ref":"#/components/responses/Problem"},"404":{"$ref":"#/components/responses/Problem"}}}},
         """#
 
     /// The schemas of environments, as members of an object.

@@ -3,7 +3,7 @@ extension OpenAPI {
         {
         "tenant":{"name":"tenant","in":"path","required":true,"schema":{"$ref":"#/components/schemas/TenantName"}},
         "id":{"name":"id","in":"path","required":true,"schema":{"type":"string","pattern":"^job_[0-9A-HJKMNP-TV-Z]{36}$"}},
-        "wait":{"name":"wait","in":"query","description":"Seconds to wait for the end of the job, at most 60.",
+        "wait":{"name":"wait","in":"query","description":"Seconds to wait for the end of the job; at most gateway.wait_max (60) are waited.",
           "schema":{"$ref":"#/components/schemas/Duration"}},
         "prefer":{"name":"Prefer","in":"header","description":"wait=N, as the query parameter wait.","schema":{"type":"string"}},
         "idempotencyKey":{"name":"Idempotency-Key","in":"header","description":"The same key and body submit once, for 24 hours.",
@@ -12,7 +12,12 @@ extension OpenAPI {
         """#
 
     static let headers = #"""
-        {"Location":{"description":"The address of the job.","schema":{"type":"string"}}}
+        {"Location":{"description":"The address of the job, or of the environment.","schema":{"type":"string"}},
+        "PreferenceApplied":{"description":"The wait that was taken from Prefer.","schema":{"type":"string"}},
+        "RateLimitPolicy":{"description":"With 200, 202 and 429 rate-exceeded, for tenants with a rate: \"submits\";q=<jobs a minute>;w=60. With 429 queue-full: \"queue\";q=<unfinished jobs>.",
+          "schema":{"type":"string"}},
+        "RateLimit":{"description":"With the policy: its name, r=<left> and t=<seconds>: with 200 and 202 until all are there again, with 429 until this request may pass.",
+          "schema":{"type":"string"}}}
         """#
 
     static let responses = #"""
@@ -21,8 +26,8 @@ extension OpenAPI {
           "content":{"application/problem+json":{"schema":{"$ref":"#/components/schemas/Problem"}}}},
         "Retry":{"description":"What is wrong (RFC 9457), and when to try again.",
           "headers":{"Retry-After":{"schema":{"type":"integer"}},
-            "RateLimit-Policy":{"description":"With 429: the limit.","schema":{"type":"string"}},
-            "RateLimit":{"description":"With 429: what is left of it.","schema":{"type":"string"}}},
+            "RateLimit-Policy":{"$ref":"#/components/headers/RateLimitPolicy"},
+            "RateLimit":{"$ref":"#/components/headers/RateLimit"}},
           "content":{"application/problem+json":{"schema":{"$ref":"#/components/schemas/Problem"}}}},
         "Unauthorized":{"description":"There is no valid key.","headers":{"WWW-Authenticate":{"schema":{"type":"string"}}},
           "content":{"application/problem+json":{"schema":{"$ref":"#/components/schemas/Problem"}}}}
@@ -32,10 +37,13 @@ extension OpenAPI {
     static let schemas = #"""
         {
         \#(adminSchemas),
-        "Duration":{"description":"Seconds, or a text such as 500ms, 30s, 5m, 1h.",
-          "anyOf":[{"type":"number","minimum":0},{"type":"string","pattern":"^[0-9]+([.][0-9]+)?(ms|s|m|h|d)?$"}]},
+        "Duration":{"description":"Seconds, or a text such as 500ms, 30s, 5m, 1h30m: units from large to small, each once.",
+          "anyOf":[{"type":"number","minimum":0},{"type":"string","minLength":1,"maxLength":64,
+            "pattern":"^([0-9]+([.][0-9]+)?|([0-9]+([.][0-9]+)?d)?([0-9]+([.][0-9]+)?h)?([0-9]+([.][0-9]+)?m)?([0-9]+([.][0-9]+)?s)?([0-9]+([.][0-9]+)?ms)?([0-9]+([.][0-9]+)?us)?([0-9]+([.][0-9]+)?ns)?)$"}]},
+        "NullableDuration":{"anyOf":[{"$ref":"#/components/schemas/Duration"},{"type":"null"}]},
         "Size":{"description":"Bytes, or a text such as 512m, 2g, 1GiB; units are powers of 1024.",
           "anyOf":[{"type":"integer","minimum":0},{"type":"string","pattern":"^[0-9]+([.][0-9]+)?([kmgtKMGT]([iI]?[bB])?|[bB])?$"}]},
+        "NullableSize":{"anyOf":[{"$ref":"#/components/schemas/Size"},{"type":"null"}]},
         "JobState":{"enum":["queued","starting","running","completed","error","cancelled"]},
         "Content":{"description":"Text, or bytes in base64.","anyOf":[{"type":"string"},{"type":"object",
           "required":["encoding","data"],"additionalProperties":false,
@@ -50,9 +58,9 @@ extension OpenAPI {
             "entrypoint":{"type":["string","null"],"default":"main"},
             "args":{"type":["array","null"]},"kwargs":{"type":["object","null"]}}},
           {"title":"command","type":"object","required":["type","argv"],"additionalProperties":false,"properties":{
-            "type":{"const":"command"},"argv":{"type":"array","minItems":1,"items":{"type":"string"}},
+            "type":{"const":"command"},"argv":{"type":"array","minItems":1,"maxItems":10000,"items":{"type":"string"}},
             "stdin":{"anyOf":[{"$ref":"#/components/schemas/Content"},{"type":"null"}]},
-            "files":{"type":["object","null"],"additionalProperties":{"$ref":"#/components/schemas/Content"}},
+            "files":{"type":["object","null"],"propertyNames":{"minLength":1,"maxLength":255},"additionalProperties":{"$ref":"#/components/schemas/Content"}},
             "protocol":{"enum":["none","jsonl",null],"default":"none"}}},
           {"title":"handler","type":"object","required":["type","name"],"additionalProperties":false,"properties":{
             "type":{"const":"handler"},"name":{"type":"string"},"input":true}}]},
@@ -65,22 +73,26 @@ extension OpenAPI {
           "env":{"type":["object","null"],"maxProperties":256,"additionalProperties":{"type":"string"}},
           "secrets":{"type":["array","null"],"items":{"type":"string"}},
           "resources":{"type":["object","null"],"additionalProperties":false,"properties":{
-            "cpus":{"type":["number","null"]},"memory":{"$ref":"#/components/schemas/Size"},
-            "pids":{"type":["integer","null"]},"tmp":{"$ref":"#/components/schemas/Size"},
-            "shm":{"$ref":"#/components/schemas/Size"},"open_files":{"type":["integer","null"]},
+            "cpus":{"type":["number","null"]},"memory":{"$ref":"#/components/schemas/NullableSize"},
+            "pids":{"type":["integer","null"]},"tmp":{"$ref":"#/components/schemas/NullableSize"},
+            "shm":{"$ref":"#/components/schemas/NullableSize"},"open_files":{"type":["integer","null"]},
             "gpus":{"type":["object","null"],"additionalProperties":false,"properties":{
               "count":{"type":["integer","null"]},"devices":{"type":["array","null"],"items":{"type":"string"}},
-              "memory":{"$ref":"#/components/schemas/Size"}}}}},
+              "memory":{"$ref":"#/components/schemas/NullableSize"}}}}},
           "network":{"type":["string","null"]},
           "mounts":{"type":["array","null"],"maxItems":32,"items":{"type":"object","required":["source","target"],
             "additionalProperties":false,"properties":{"source":{"type":"string"},"target":{"type":"string"},
-            "mode":{"enum":["ro","rw"],"default":"ro"}}}},
-          "timeout":{"$ref":"#/components/schemas/Duration"},"queue_timeout":{"$ref":"#/components/schemas/Duration"},
+            "mode":{"enum":["ro","rw",null],"default":"ro"}}}},
+          "timeout":{"$ref":"#/components/schemas/NullableDuration"},
+          "queue_timeout":{"$ref":"#/components/schemas/NullableDuration"},
           "retry":{"type":["object","null"],"additionalProperties":false,"properties":{
-            "max_attempts":{"type":"integer","minimum":1,"default":1},"backoff":{"$ref":"#/components/schemas/Duration"}}},
+            "max_attempts":{"type":["integer","null"],"minimum":1,"default":1},
+            "backoff":{"$ref":"#/components/schemas/NullableDuration"}}},
           "priority":{"type":["integer","null"],"minimum":-100,"maximum":100,"default":0},
-          "labels":{"type":["object","null"],"maxProperties":64,"additionalProperties":{"type":"string"}},
-          "preload":{"type":["array","null"],"items":{"type":"string"}}}},
+          "labels":{"type":["object","null"],"maxProperties":64,
+            "propertyNames":{"pattern":"^[A-Za-z0-9_][A-Za-z0-9._/-]{0,62}$"},
+            "additionalProperties":{"type":"string","maxLength":255}},
+          "preload":{"type":["array","null"],"maxItems":100,"items":{"type":"string"}}}},
         "JobError":{"type":"object","required":["kind","message"],"properties":{
           "kind":{"enum":["exception","exit","timeout","oom","lost","protocol","dependency","start_failed","artifact_corrupt","expired"]},
           "type":{"type":["string","null"]},"message":{"type":"string"},"traceback":{"type":["string","null"]}}},
@@ -95,6 +107,7 @@ extension OpenAPI {
             "url":{"type":"string"}}}}}},
         "JobResult":{"allOf":[{"type":"object","required":["job_id","state","error"],"properties":{
           "job_id":{"type":"string"},"state":{"$ref":"#/components/schemas/JobState"},
+          "exit_code":{"type":"integer","description":"Of a failed job, too, where there is one."},
           "error":{"anyOf":[{"$ref":"#/components/schemas/JobError"},{"type":"null"}]}}}],
           "if":{"properties":{"state":{"const":"completed"}}},"then":{"$ref":"#/components/schemas/Result"}},
         "Job":{"type":"object","required":["id","tenant","state","attempt","created_at","result_url"],"properties":{
@@ -119,7 +132,20 @@ extension OpenAPI {
         "JobList":{"type":"object","required":["jobs","next_cursor"],"properties":{
           "jobs":{"type":"array","items":{"$ref":"#/components/schemas/Job"}},"next_cursor":{"type":["string","null"]}}},
         "Event":{"type":"object","required":["type","job_id","seq","time"],"properties":{"type":{"type":"string"},
-          "job_id":{"type":"string"},"seq":{"type":"integer"},"time":{"type":"string","format":"date-time"}}},
+          "job_id":{"type":"string"},"seq":{"type":"integer"},"time":{"type":"string","format":"date-time"}},
+          "allOf":[
+          {"if":{"properties":{"type":{"const":"job_update"}}},"then":{"required":["status","attempt"],"properties":{
+            "status":{"$ref":"#/components/schemas/JobState"},"attempt":{"type":"integer","minimum":0},
+            "message":{"type":"string"},"error":{"$ref":"#/components/schemas/JobError"}}}},
+          {"if":{"properties":{"type":{"const":"log"}}},"then":{"required":["stream","data"],"properties":{
+            "stream":{"enum":["stdout","stderr","build"]},"data":{"type":"string"}}}}]},
+        "TenantEvent":{"anyOf":[
+          {"title":"event","allOf":[{"$ref":"#/components/schemas/Event"},
+            {"type":"object","required":["stream_id"],"properties":{"stream_id":{"type":"string"}}},
+            {"if":{"properties":{"type":{"const":"job_update"}}},"then":{"properties":{
+              "job":{"$ref":"#/components/schemas/Job"},"result":{"$ref":"#/components/schemas/Result"}}}}]},
+          {"title":"gap","description":"Some events were missed.","type":"object","required":["type","stream_id"],
+            "additionalProperties":false,"properties":{"type":{"const":"gap"},"stream_id":{"type":"string"}}}]},
         "Pool":{"type":"object","required":["runtime","image","warm","stem","busy","starting","max"],"properties":{
           "name":{"type":["string","null"]},"tenant":{"type":["string","null"]},
           "runtime":{"type":"string"},"image":{"type":"string"},"network":{"type":"string"},"cpus":{"type":"number"},
@@ -144,7 +170,7 @@ extension OpenAPI {
           "idle":{"type":"object","description":"The tenant's warm sandboxes, given up when anybody needs their room.",
             "properties":{"sandboxes":{"type":"integer"},"memory":{"type":"integer"}}}}},
         \#(environmentSchemas)
-        "Readiness":{"type":"object","required":["status","reasons"],"properties":{"status":{"enum":["ready","not-ready"]},
+        "Readiness":{"type":"object","required":["status","container_engine","reasons"],"properties":{"status":{"enum":["ready","not-ready"]},
           "container_engine":{"type":"string"},"reasons":{"type":"array","items":{"type":"string"}}}},
         "Problem":{"type":"object","required":["type","title","status","detail","instance","request_id"],"properties":{
           "type":{"type":"string"},"title":{"type":"string"},"status":{"type":"integer"},"detail":{"type":"string"},

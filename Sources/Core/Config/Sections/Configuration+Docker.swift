@@ -107,8 +107,11 @@ extension Configuration.Docker: ConfigurationSection {
             tune: "Lower it to 1 for an engine that locks up when many containers end at one moment (Docker 20.10 was "
                 + "seen to); raise it where a machine with many processors takes too long to remove its sandboxes.")
         Field.value(
-            "tls_ca", \.tlsCA, .optional(.path, null: "no TLS"),
-            "File with the authority that signed the engine's certificate, for tcp:// with TLS.",
+            "tls_ca", \.tlsCA,
+            .optional(.path, null: "no TLS, unless tls_cert is set or those variables ask for it"),
+            "File with the authority that signed the engine's certificate, for tcp:// with TLS. Where neither this nor "
+                + "tls_cert is set, DOCKER_TLS_VERIFY gives TLS, and so does DOCKER_CERT_PATH, with ca.pem, cert.pem and "
+                + "key.pem of that folder; without DOCKER_TLS_VERIFY the engine's certificate is then not checked.",
             tune: "Set all three files for an engine on another machine. An open port gives everybody root.")
         Field.value(
             "tls_cert", \.tlsCert, .optional(.path, null: "no client certificate"),

@@ -9,7 +9,7 @@ extension Configuration {
         public var defaultTimeout = Duration.hours(1)
         /// The longest wait in the queue of a job that does not say.
         public var queueTimeout = Duration.hours(24)
-        /// The jobs that may wait, per tenant.
+        /// The unfinished jobs of one tenant, running ones included.
         public var queueMax = 100_000
         /// The jobs of one batch.
         public var batchMax = 1000
@@ -73,7 +73,7 @@ extension Configuration.Jobs: ConfigurationSection {
             tune: "Lower it when late answers are of no use.")
         Field.value(
             "queue_max", \.queueMax, .integer(1...10_000_000),
-            "Jobs that may wait, per tenant; further ones are answered 429.",
+            "Unfinished jobs of one tenant, those that run included; further ones are answered 429.",
             tune: "Lower it to push back on callers sooner.")
         Field.value(
             "batch_max", \.batchMax, .integer(1...100_000),
@@ -84,8 +84,10 @@ extension Configuration.Jobs: ConfigurationSection {
             tune: "Lower it when failing jobs crowd out others.")
         Field.value(
             "events_max", \.eventsMax, .integer(10...1_000_000),
-            "Events kept of one job; the oldest progress goes first.",
-            tune: "Raise it for tasks that report every step.")
+            "Events kept of one job, its output and all its attempts counted. Beyond it output comes in pieces of "
+                + "64 KiB, and what its task emits is dropped after 1,000 more at most. Whatever stands here, a sandbox "
+                + "sends no more than 10,000 events of an attempt, of 1 MiB together.",
+            tune: "Raise it for jobs that emit much beside much output, or in several attempts; lower it to keep less.")
         Field.value(
             "log_limit", \.logLimitBytes, .size(.kibibytes(4) ... .gibibytes(1)),
             "Output kept of each of stdout and stderr: its head and its tail.",

@@ -46,7 +46,7 @@ public struct PoolPolicy: Sendable, Hashable {
         case queue
         /// The job gets a sandbox beyond the maximum, which is removed after it.
         case cold
-        /// The job fails at once.
+        /// The job ends at once as an error of kind `start_failed`.
         case reject
     }
 
@@ -99,7 +99,9 @@ extension PoolPolicy: ConfigurationSection {
     package static var fields: [ConfigurationField<Self>] {
         Field.value(
             "min_idle", \.minIdle, .integer(0...1000),
-            "Idle sandboxes that are kept ready.",
+            "Idle sandboxes that are kept ready: always for a declared class and for the default size, for any other "
+                + "class until idle_ttl after its last job. The network egress makes a class of its own for each tenant, "
+                + "which is one of the others even where it is declared; with GPUs none are kept.",
             tune: "Raise it when bursts of jobs wait for starts (about 350 ms each); 0 keeps nothing warm.")
         Field.value(
             "max", \.max, .integer(1...10_000),
@@ -126,7 +128,7 @@ extension PoolPolicy: ConfigurationSection {
         Field.value(
             "on_exhausted", \.onExhausted, .choice,
             "What happens to a job when the pool is full. queue: it waits. cold: it gets a sandbox of its own beyond "
-                + "max. reject: it fails at once.",
+                + "max. reject: its submit is accepted, and it ends at once as an error of kind start_failed.",
             tune: "reject suits callers with a second place to go; cold suits rare, urgent jobs.")
         Field.value(
             "slots", \.slots, .integer(1...32),

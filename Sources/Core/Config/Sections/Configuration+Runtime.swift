@@ -12,7 +12,7 @@ extension Configuration {
 
         /// A runtime by name, or the choice between them.
         public enum Choice: String, Sendable, CaseIterable {
-            /// Docker when its engine answers, else local processes.
+            /// Docker where an engine is named or its socket is there, answering or not, else local processes.
             case auto
             /// Containers of a Docker engine.
             case docker
@@ -29,7 +29,8 @@ extension Configuration.Runtime: ConfigurationSection {
     package static var fields: [ConfigurationField<Self>] {
         Field.value(
             "default", \.default, .choice,
-            "Where jobs run that name no runtime. auto: docker when its engine answers at start, else process.",
+            "Where jobs run that name no runtime. auto: docker where docker.host or DOCKER_HOST names an engine or the "
+                + "default socket is there, whether it answers or not, else process.",
             tune: "Write docker on a server, so that a missing engine is an error and never a weaker sandbox.")
         Field.value(
             "oci_runtime", \.ociRuntime,

@@ -62,10 +62,13 @@ extension Configuration.Sandbox: ConfigurationSection {
         Field.section(
             "user_range", \.userRange,
             "User ids for the sandboxes. Each sandbox takes several that no other has, since process limits count "
-                + "by user across containers.")
+                + "by user across containers: one, and two for each of its slots, rounded up to a multiple of 4. So count "
+                + "is at least 4, and more with slots, and bounds how many sandboxes can live at once.")
         Field.section(
             "group_range", \.groupRange,
-            "Group ids for the environments: a sandbox reads those of its tenant only.")
+            "Group ids for the environments: a sandbox reads those of its tenant only. Each tenant that has run a job "
+                + "in a container, or installed requirements, keeps its id for good: count bounds how many such tenants "
+                + "there can ever be.")
         Field.value(
             "network", \.network, .choice,
             "Network of jobs that name none. none: the sandbox's own loopback only. egress: public addresses only. "

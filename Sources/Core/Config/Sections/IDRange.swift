@@ -22,7 +22,7 @@ extension IDRange: ConfigurationSection {
             tune: "Move it when accounts of the machine have ids in the range.")
         Field.value(
             "count", \.count, .integer(3...64_536), "How many ids the range has.",
-            tune: "Lower it to keep ids free for others; it bounds how many sandboxes can live at once.")
+            tune: "Lower it to keep ids free for others, raise it where what it bounds is reached.")
     }
 
     package func check() -> [ConfigurationConflict] {
