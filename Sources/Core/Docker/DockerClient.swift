@@ -223,6 +223,9 @@ package final class DockerClient: Sendable {
         return found
     }
 
+    /// The longest that an engine which answers at all takes to say so.
+    private static let pingTimeout = Duration.seconds(10)
+
     /// `GET /_ping`, past the circuit: whether the engine answers, as a probe for readiness.
     ///
     /// - Throws: `EngineError`; the circuit learns the outcome either way.
@@ -237,6 +240,9 @@ package final class DockerClient: Sendable {
     }
 
     private func ping(_ call: DockerCall, _ admission: CircuitBreaker.Admission) async throws -> CurlResponse {
+        var call = call
+        call.timeouts = CurlTimeouts(
+            connect: options.timeouts.connect, total: min(options.timeouts.total ?? Self.pingTimeout, Self.pingTimeout))
         let request = call.request(origin: endpoint.origin, version: nil, defaults: options.timeouts)
         do {
             let response = try await transport.send(request, limitBytes: 64 * 1024)

@@ -188,7 +188,14 @@ extension EngineCore {
         var env = job.plan.env
         env["SLIPWAY_JOB_ID"] = job.job.id.description
         env["SLIPWAY_ATTEMPT"] = String(job.job.attempt)
-        for name in job.plan.secrets { env[name] = secrets.value(of: name) }
+        for name in job.plan.secrets {
+            guard let value = secrets.value(of: name) else {
+                releaseUnused(sandbox, job)
+                logger.error("a secret has no value: look at its source", metadata: ["secret": "\(name)"])
+                return fail(job, Self.missing(secret: name))
+            }
+            env[name] = value
+        }
         guard fits(env, of: job) else {
             releaseUnused(sandbox, job)
             return fail(job, Self.tooLongEnvironment)
@@ -225,6 +232,12 @@ extension EngineCore {
     private func fits(_ env: [String: String], of job: ActiveJob) -> Bool {
         if job.plan.env.isEmpty, job.plan.secrets.isEmpty { return true }
         return EnvironmentSize.bytes(of: env) <= EnvironmentSize.limitBytes + EnvironmentSize.ownBytes
+    }
+
+    private static func missing(secret name: String) -> JobError {
+        JobError(
+            kind: .startFailed, type: "SecretMissing",
+            message: "the secret '\(name)' has no value: the gateway cannot read its source (secrets.\(name))")
     }
 
     private static var tooLongEnvironment: JobError {

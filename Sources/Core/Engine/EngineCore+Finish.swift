@@ -115,8 +115,21 @@ extension EngineCore {
                     try await answer.keep(as: id, in: artifacts, jobs, on: $0)
                 }
                 core.finishPacked(id, .success(packed), ending)
+            } catch let error as EngineError where error.code == .storageFull {
+                core.noteStore(error)
+                core.packLater(id, answer, ending)
             } catch {
                 core.finishPacked(id, .failure(error), ending)
+            }
+        }
+    }
+
+    /// Tries again to write a result for which there was no room: as long as the engine runs, nothing is lost.
+    private func packLater(_ id: JobID, _ answer: Answer, _ ending: Ending) {
+        loop.scheduleTask(in: .seconds(1)) {
+            self.assumeIsolated { core in
+                guard let job = core.jobs[id], job.phase == .finishing, !core.isStopped else { return }
+                core.packResult(job, answer, ending)
             }
         }
     }
@@ -131,13 +144,10 @@ extension EngineCore {
             end(job, ending)
         case .failure(let error):
             let failure = error as? EngineError
-            if failure?.code == .storageFull {
-                noteStore(failure)
-            }
             var ending = Ending(
                 state: .error,
                 error: JobError(
-                    kind: failure?.code == .storageFull ? .lost : .protocol,
+                    kind: failure?.code == .storage ? .lost : .protocol,
                     message: "the result cannot be kept: \(failure?.message ?? "\(error)")"))
             ending.outputs = unpacked.outputs
             end(job, ending)

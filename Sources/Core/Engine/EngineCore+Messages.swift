@@ -147,8 +147,9 @@ extension EngineCore {
         return wanted.flatMap { known.contains($0) ? $0 : nil }
     }
 
-    /// The attempts that are proved clean, and whose ends are here but not durable: their runner keeps the results, which
-    /// a crash would lose otherwise. What it sends of them once more is passed over.
+    /// The attempts that are proved clean, and whose ends are here but not durable.
+    ///
+    /// Their runner keeps the results, which a crash would lose otherwise. What it sends once more is passed over.
     private func keepUnstored(in sandbox: Sandbox, _ hello: RunnerMessage.Hello) -> [TaskReference] {
         hello.results.filter { reference in
             guard isBeingStored(reference), let id = JobID(reference.job), let slot = jobs[id]?.slot,
@@ -256,7 +257,7 @@ extension EngineCore {
 
 extension EventContent {
     /// Names that belong to the envelope of an event.
-    private static let reserved: Set<String> = ["type", "job_id", "seq", "time"]
+    private static let reserved: Set<String> = ["type", "job_id", "seq", "time", "stream_id"]
 
     /// Types whose events are the engine's own word: what others emit under one of them comes inside of another event.
     private static let engineTypes: Set<String> = ["job_update", "log", "gap"]

@@ -83,8 +83,9 @@ extension EngineCore {
         guard jobs[job.job.id] === job, job.phase == .preparing, !isDraining else { return }
         let failure = error as? EngineError ?? EngineError(.internalFault, "\(error)")
         switch failure.code {
-        case .containerEngineUnavailable:
-            // The job waits for the engine as it would for a sandbox, until its queue_timeout.
+        case .containerEngineUnavailable, .timeout:
+            // One that takes calls and does not answer them is as good as away. The job waits for it as it would for a
+            // sandbox, until its queue_timeout.
             noteRuntime(job.plan.runtime, fault: failure.message)
             let id = job.job.id
             loop.scheduleTask(in: .seconds(1)) {

@@ -95,9 +95,9 @@ extension EngineCore {
         if !sameAttempt {
             job.job.attempt += 1
             job.sandboxesLost = 0
-            // What it ran for, and is kept back for, is no time in the queue.
-            let ran = job.claimedAt.map { NIODeadline.now() - $0 } ?? .zero
-            job.queueDeadline = job.queueDeadline + ran + .nanoseconds(Int64(delay * 1e9))
+            job.unstartedReturns = 0
+            // The time that it ran for is no time in the queue.
+            job.queueDeadline = job.queueDeadline + (job.claimedAt.map { NIODeadline.now() - $0 } ?? .zero)
         }
         job.repeatsAttempt = true
         job.job.sandbox = nil

@@ -202,7 +202,7 @@ extension EngineCore {
             case .plain(let bytes): bytes.count
             case .packed(let text): text.count
             }
-        if size <= Self.offloadBytes { return try limits.pack(input) }
+        if size <= Self.offloadBytes, let packed = try limits.packQuickly(input) { return packed }
         if case .plain(let bytes) = input, size > Self.packLaterBytes {
             try limits.check(plain: bytes)
             return (nil, .init(bytes: bytes, isZlib: false))
@@ -448,6 +448,24 @@ private struct PackLimits: Sendable {
         }
     }
 
+    /// The most bytes that come out of an input on the engine's loop.
+    private static let quickBytes = 1 << 20
+
+    /// Packs a small input; nil where so much comes out of a packed one that it would keep others waiting.
+    func packQuickly(_ input: TaskSpec.Input) throws -> (StoredArtifact, ActiveJob.Input)? {
+        guard case .packed(let text) = input else { return try pack(input) }
+        do {
+            let bytes = try PayloadCodec.unpack(
+                text: text, inflatedLimit: min(inflated, Self.quickBytes), encodedLimit: encoded)
+            let packed = PackedPayload(text: text, plainSize: bytes.count)
+            return (StoredArtifact(packed, inline: true), .init(bytes: bytes, isZlib: false))
+        } catch let error as EngineError where error.code == .payloadTooLarge && inflated > Self.quickBytes {
+            return nil
+        } catch let error as EngineError where error.code == .invalidRequest {
+            throw EngineError(.invalidRequest, error.message, faults: PayloadCodec.inTask(error.faults))
+        }
+    }
+
     func pack(_ input: TaskSpec.Input) throws -> (StoredArtifact, ActiveJob.Input) {
         switch input {
         case .plain(let bytes):
@@ -456,11 +474,6 @@ private struct PackLimits: Sendable {
             return (StoredArtifact(packed, inline: true), .init(bytes: bytes, isZlib: false))
         case .packed(let text):
             do {
-                if text.count <= EngineCore.offloadBytes {
-                    let bytes = try PayloadCodec.unpack(text: text, inflatedLimit: inflated, encodedLimit: encoded)
-                    let packed = PackedPayload(text: text, plainSize: bytes.count)
-                    return (StoredArtifact(packed, inline: true), .init(bytes: bytes, isZlib: false))
-                }
                 let packed = try PayloadCodec.admit(text: text, inflatedLimit: inflated, encodedLimit: encoded)
                 let zlib = try PayloadCodec.decodeBase64(text)
                 return (StoredArtifact(packed, inline: true), .init(bytes: zlib, isZlib: true))

@@ -148,7 +148,8 @@ package actor EngineCore {
     private func ended(work number: UInt64) { work[number] = nil }
 
     /// Does a part of a job's end on another thread; an engine that stops waits for it: what has ended is to be stored.
-    nonisolated func finishing<T: Sendable>(_ body: @escaping @Sendable (NIOThreadPool) async throws -> T) async throws -> T
+    nonisolated func finishing<T: Sendable>(_ body: @escaping @Sendable (NIOThreadPool) async throws -> T) async throws
+        -> T
     {
         let threads = offload
         return try await Task { try await body(threads) }.value

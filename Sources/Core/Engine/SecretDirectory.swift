@@ -12,18 +12,18 @@ struct SecretDirectory: Sendable {
 
     /// The values of several secrets by their names, which are the names of the task's variables.
     func values(of names: [String]) -> [String: String] {
-        Dictionary(names.map { ($0, value(of: $0)) }, uniquingKeysWith: { first, _ in first })
+        Dictionary(names.map { ($0, value(of: $0) ?? "") }, uniquingKeysWith: { first, _ in first })
     }
 
-    /// The value of a secret; empty when its source has none.
-    func value(of name: String) -> String {
+    /// The value of a secret; nil when its source has none.
+    func value(of name: String) -> String? {
         switch sources[name] {
-        case .environment(let variable)?: environment[variable] ?? ""
+        case .environment(let variable)?: environment[variable]
         case .file(let path)?:
             FileManager.default.contents(atPath: path).map {
                 String(decoding: $0, as: UTF8.self).trimmingCharacters(in: .newlines)
-            } ?? ""
-        case nil: ""
+            }
+        case nil: nil
         }
     }
 }

@@ -193,7 +193,11 @@ extension EnvironmentStore {
                 return .success(old.id)
             }
             if failure.code == .dependency {
-                if state.failures.count >= 256 { state.failures = [:] }
+                if state.failures.count >= Self.failuresMax, state.failures[key.text] == nil,
+                    let oldest = state.failures.min(by: { $0.value.at < $1.value.at })
+                {
+                    state.failures[oldest.key] = nil
+                }
                 state.failures[key.text] = Failure(key: key, need: need, error: failure, log: log.text)
             }
             return .failure(failure)

@@ -23,6 +23,9 @@ package final class EnvironmentStore: EnvironmentProvider {
         var hasBegun = false
     }
 
+    /// Failed builds that are remembered.
+    static let failuresMax = 256
+
     /// A build that failed.
     struct Failure {
         let key: EnvironmentKey

@@ -48,7 +48,7 @@ package struct RegistryDirectory: Sendable {
     package func credentials(for registry: String) throws -> RegistryCredentials? {
         guard let known = registries.first(where: { $0.host == registry }) else { return docker(registry) }
         let password = known.password.map { source in
-            SecretDirectory(["password": source], environment: environment).value(of: "password")
+            SecretDirectory(["password": source], environment: environment).value(of: "password") ?? ""
         }
         guard let password, !password.isEmpty else {
             throw EngineError(

@@ -151,15 +151,16 @@ package final class ArtifactStore: Sendable {
     func shard(of id: JobID, durable: Bool) throws -> Folder {
         let name = Self.shardName(of: id)
         let isThere = shards.withLock { $0.durable.contains(name) || !durable && $0.made.contains(name) }
-        if !isThere {
-            try root.make(name)
-            if durable { try root.synchronise() }
-            shards.withLock { shards in
-                if durable { shards.durable.insert(name) } else { shards.made.insert(name) }
-                return
-            }
+        // Somebody may have removed it since.
+        if isThere, let folder = try root.folderIfPresent(name) { return folder }
+        try root.make(name)
+        if durable { try root.synchronise() }
+        let folder = try root.folder(name)
+        shards.withLock { shards in
+            if durable { shards.durable.insert(name) } else { shards.made.insert(name) }
+            return
         }
-        return try root.folder(name)
+        return folder
     }
 
     private func write(_ item: Item, to shard: Folder, durable: Bool) throws {

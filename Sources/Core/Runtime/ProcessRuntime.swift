@@ -43,6 +43,14 @@ package final class ProcessRuntime: SandboxRuntime {
         self.logger = logger
     }
 
+    /// Refuses: a local process sees the folders of this machine, and at other places none.
+    package func resolve(mount: JobRequest.Mount) throws -> JobRequest.Mount {
+        throw EngineError(
+            .notAllowed,
+            "tasks run as local processes here, for which nothing can be mounted: they see "
+                + "\(mount.source) as it is, as far as they may")
+    }
+
     package func check() async throws {
         guard interpreter() != nil else {
             throw EngineError(

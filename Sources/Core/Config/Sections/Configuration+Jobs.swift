@@ -69,7 +69,8 @@ extension Configuration.Jobs: ConfigurationSection {
             tune: "Lower it to what your tasks take, and one that hangs frees its sandbox sooner.")
         Field.value(
             "queue_timeout", \.queueTimeout, .duration(.seconds(1) ... .days(365)),
-            "Longest wait in the queue of a job that does not say; then it ends as expired.",
+            "Longest time in the queue of a job that does not say, that of all its attempts together; then it ends as "
+                + "expired.",
             tune: "Lower it when late answers are of no use.")
         Field.value(
             "queue_max", \.queueMax, .integer(1...10_000_000),

@@ -41,8 +41,9 @@ extension Configuration.Runner: ConfigurationSection {
             tune: "Raise it above the time that a restart of the engine takes.")
         Field.value(
             "kill_grace", \.killGrace, .duration(.seconds(0) ... .minutes(10)),
-            "Time that a cancelled or timed out task has between SIGTERM and SIGKILL.",
-            tune: "Raise it for tasks that clean up after themselves; 0 kills at once.")
+            "Time beyond a task's own, and 4 seconds more, after which the engine itself ends the task's sandbox: its "
+                + "runner, which kills a task with SIGKILL when its time is over, has not done it.",
+            tune: "Raise it where sandboxes have so little of a processor that their runners come late.")
         Field.value(
             "configure_timeout", \.configureTimeout, .duration(.seconds(1) ... .hours(1)),
             "Longest wait until a runner has its environment and has imported the preloaded modules.",
