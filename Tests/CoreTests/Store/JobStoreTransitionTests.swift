@@ -61,6 +61,28 @@ struct JobStoreTransitionTests {
         #expect(try store.rowBlocking(id)?.job.state == state)
     }
 
+    @Test("a job whose first claim was never stored ends as its first attempt")
+    func unclaimed() throws {
+        let store = try fixture.open()
+        let id = try job(in: .queued, store)
+        #expect(try store.performBlocking(StoreSamples.finish(id, 2, .cancelled)) == .applied(false))
+        #expect(try store.performBlocking(StoreSamples.finish(id, 1, .cancelled)) == .applied(true))
+        #expect(try store.rowBlocking(id)?.job.state == .cancelled)
+    }
+
+    @Test("a retry has another end of its time in the queue, where one is given")
+    func queueDeadline() throws {
+        let store = try fixture.open()
+        let id = try job(in: .running, store)
+        let attempt = JobAttempt(id: id, attempt: 1)
+        try store.performBlocking(
+            .requeue(attempt, notBeforeMilliseconds: nil, queueDeadlineMilliseconds: 4711, sameAttempt: false))
+        #expect(try store.rowBlocking(id)?.queueDeadlineMilliseconds == 4711)
+        try store.performBlocking(StoreSamples.claim(id, 2))
+        try store.performBlocking(StoreSamples.requeue(id, 2, same: true))
+        #expect(try store.rowBlocking(id)?.queueDeadlineMilliseconds == 4711)
+    }
+
     @Test("a retry clears the claim, waits and stops at the last attempt")
     func retry() throws {
         let store = try fixture.open()

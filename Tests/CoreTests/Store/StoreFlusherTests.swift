@@ -63,4 +63,34 @@ import Testing
         load.cancel()
         try await load.value
     }
+
+    @Test("a file that cannot be written keeps no other payload in the database, and no removed one on the disk")
+    func poisoned() async throws {
+        let fixture = try StoreFixture(flushIntervalMilliseconds: 20)
+        let input = try PayloadCodec.pack(PayloadSamples.noise(100))
+        let rows = (0..<6).map { _ in StoreSamples.row(claimed: true, input: input) }
+        let bad = rows[1].job.id
+        let ended = StoreSamples.row(claimed: true, input: input)
+        // Where a folder is to be made something else lies already.
+        let shard = fixture.artifacts.appendingPathComponent(String(bad.description.dropFirst(14).prefix(2)))
+        try FileManager.default.createDirectory(at: fixture.artifacts, withIntermediateDirectories: true)
+        try Data().write(to: shard)
+        let others = rows.filter { !$0.job.id.description.dropFirst(14).hasPrefix(shard.lastPathComponent) }
+        let store = try fixture.open()
+        try await store.perform(.insert(rows + [ended], idempotency: nil))
+        try await waitUntil("all others are files", within: .seconds(180)) {
+            try await store.pendingCopies() == rows.count - others.count
+        }
+        for row in others {
+            #expect(FileManager.default.fileExists(atPath: fixture.file(row.job.id, "in").path))
+        }
+        try await store.perform(StoreSamples.finish(ended.job.id))
+        #expect(try await store.perform(.delete(ended.job.id, tenant: ended.job.tenant)) == .applied(true))
+        try await waitUntil("the removed job's file is gone", within: .seconds(180)) {
+            !FileManager.default.fileExists(atPath: fixture.file(ended.job.id, "in").path)
+        }
+        // Once there is room for it, it becomes one, too.
+        try FileManager.default.removeItem(at: shard)
+        try await waitUntil("the last one is a file", within: .seconds(180)) { try await store.pendingCopies() == 0 }
+    }
 }

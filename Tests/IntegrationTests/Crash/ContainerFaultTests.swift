@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveSandboxes {
     /// Containers that somebody else kills, pauses or removes.
     @Suite(
         "Faults of containers", .serialized, .enabled("no container engine answers", hasContainers), .engines())

@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveSandboxes {
     /// The long version of the kills in `ServerCrashTests`: promises 1 to 3.
     @Suite(.serialized, .soak) struct ServerCrashSoakTests {
         @Test("200 times kill -9 under load")

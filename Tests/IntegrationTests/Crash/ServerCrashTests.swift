@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveSandboxes {
     /// A server that is killed, and what it still knows afterwards.
     @Suite("Crashes of the server", .serialized, .enabled("no container engine answers", hasContainers))
     struct ServerCrashTests {

@@ -2,7 +2,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveSandboxes {
     /// What a tenant may run, across a restart of the server.
     @Suite(
         "Limits of tenants and restarts", .serialized, .enabled("no container engine answers", hasContainers))

@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveJobs {
     /// The runner's byte code, which the image's own Python writes.
     @Suite("Byte code of the runner", .serialized, .engines(), .enabled("no container engine answers", hasContainers))
     struct ByteCodeTests {

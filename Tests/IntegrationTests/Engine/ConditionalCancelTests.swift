@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveJobs {
     /// Cancelling a job only if it has not started.
     @Suite("Cancelling queued jobs only", .serialized, .engines())
     struct ConditionalCancelTests {

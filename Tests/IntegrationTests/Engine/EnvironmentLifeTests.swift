@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveJobs {
     /// Environments as jobs meet them.
     @Suite("Environments of jobs", .serialized)
     struct EnvironmentLifeTests {

@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveJobs {
     /// Variables and secrets up to what one frame holds.
     @Suite("Sizes of variables", .serialized)
     struct EnvironmentSizeTests {
@@ -17,6 +17,26 @@ extension Live {
             let room = bytes - EnvironmentSize.bytes(of: ["V_A": ""])
             let unit = EnvironmentSize.bytes(of: ["V_A": text]) - EnvironmentSize.bytes(of: ["V_A": ""])
             return ["V_A": String(repeating: text, count: room / unit) + String(repeating: "y", count: room % unit)]
+        }
+
+        @Test("a secret whose source is gone ends its job and is no empty variable", arguments: runtimesHere)
+        func missingSecret(_ runtime: String) async throws {
+            let folder = try TemporaryFolder()
+            let file = try folder.write("token", "value\n")
+            let test = try await TestEngine.start(runtime, environment: [:]) {
+                $0.secrets = ["FILE": .file(file), "UNSET": .environment("NOT_SET_HERE")]
+            }
+            let source = "import os\ndef main(): return os.environ['FILE']"
+            #expect(try await test.run(source: source) { $0.secrets = ["FILE"] }.value == "value")
+            try FileManager.default.removeItem(atPath: file)
+            for name in ["FILE", "UNSET"] {
+                let outcome = try await test.run(source: source) { $0.secrets = [name] }
+                #expect(outcome.job.error?.kind == .startFailed, "\(outcome.summary)")
+                #expect(outcome.job.error?.type == "SecretMissing")
+                #expect(outcome.job.error?.message.contains("secrets.\(name)") == true, "\(outcome.summary)")
+                #expect(!outcome.summary.contains(folder.path))
+            }
+            try await test.shutdownLeavingNothing()
         }
 
         @Test("variables at the limit reach the task, and one byte more is refused", arguments: runtimesHere)

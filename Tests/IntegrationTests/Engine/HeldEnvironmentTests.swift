@@ -2,7 +2,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveJobs {
     /// Environments of jobs that the limits of their tenant keep back.
     @Suite("Environments of jobs that are kept back", .serialized)
     struct HeldEnvironmentTests {

@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveJobs {
     /// Images that cannot run tasks, and those that barely can.
     @Suite("Images", .serialized, .enabled("no container engine answers", hasContainers), .engines())
     struct ImageTests {

@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveJobs {
     /// How jobs begin, say things, are cancelled, time out, are tried again and end.
     @Suite("Lives of jobs", .serialized, .engines())
     struct JobLifeTests {
@@ -265,6 +265,24 @@ extension Live {
             }
             #expect(between.job.error?.kind == .expired, "\(between.summary)")
             #expect(try await engine.engine.job(between.job.id).state == .error)
+        }
+
+        @Test("the time that an attempt runs is no time in the queue", arguments: runtimesHere)
+        func longAttempts(_ runtime: String) async throws {
+            let engine = try await sharedEngine(runtime)
+            let code = """
+                import os, time
+                def main():
+                    if os.environ["SLIPWAY_ATTEMPT"] == "1":
+                        time.sleep(3)
+                        raise ValueError
+                    return "second"
+                """
+            let outcome = try await engine.run(source: code) {
+                $0.queueTimeout = .seconds(2)
+                $0.retry = .init(maxAttempts: 2, backoff: .milliseconds(10))
+            }
+            #expect(outcome.value == "second", "\(outcome.summary)")
         }
 
         @Test("jobs of higher priority go first, equal ones in the order of their submission", arguments: runtimesHere)

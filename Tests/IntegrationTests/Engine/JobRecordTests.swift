@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveJobs {
     /// What is kept of jobs: keys, lists, results and output of every size.
     @Suite("Records of jobs", .serialized, .engines())
     struct JobRecordTests {

@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveJobs {
     /// Inputs whose file is written before their row.
     @Suite("Large inputs", .serialized, .engines())
     struct LargeInputTests {

@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveJobs {
     /// Files that nothing refers to.
     @Suite("Leftover files", .serialized)
     struct LeftoverFileTests {

@@ -2,9 +2,13 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-/// Everything that runs on live engines, one test after the other: two cores run one engine well.
-@Suite("Live engines", .serialized)
-enum Live {}
+/// What runs on live engines and is about jobs, one test after the other: two cores run two engines well, and no more.
+@Suite("Live engines, jobs", .serialized)
+enum LiveJobs {}
+
+/// What runs on live engines and is about sandboxes, their limits and what may happen to them; beside the other.
+@Suite("Live engines, sandboxes", .serialized)
+enum LiveSandboxes {}
 
 /// Engines that the tests of a suite share; each is started when it is first asked for.
 actor SharedEngines {

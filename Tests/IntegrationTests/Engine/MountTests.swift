@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveJobs {
     /// Folders of the host in sandboxes: what is mounted is what was allowed, whatever links say.
     @Suite("Mounts", .serialized, .enabled("needs a container engine") { hasContainers() })
     struct MountTests {

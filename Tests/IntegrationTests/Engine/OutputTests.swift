@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveJobs {
     /// Files that tasks leave in `$SLIPWAY_OUTPUT`, from the sandbox to their reader.
     @Suite(
         "Outputs", .serialized,

@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveSandboxes {
     /// Pauses, slots, fair shares and reloads on engines of their own.
     @Suite("Life of pools", .serialized)
     struct PoolLifeTests {

@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveJobs {
     /// Declared classes, preloaded modules and what is told about them.
     @Suite(
         "Pools", .serialized,

@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveJobs {
     /// How long a start may take, and what is said when it takes longer.
     @Suite("Limit of a start", .serialized)
     struct StartLimitTests {

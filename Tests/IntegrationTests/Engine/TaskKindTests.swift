@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveJobs {
     /// What every runtime must do with each kind of task.
     @Suite(
         "Kinds of tasks", .serialized,

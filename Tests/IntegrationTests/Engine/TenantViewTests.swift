@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveJobs {
     /// What tenants learn of each other, and of the host.
     @Suite("What tenants see", .serialized)
     struct TenantViewTests {

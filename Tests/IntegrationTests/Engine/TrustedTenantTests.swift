@@ -2,7 +2,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveJobs {
     /// Local processes are no security boundary: they serve the tenant `default` alone, unless the operator says so.
     @Suite("Tenants of local processes", .serialized)
     struct TrustedTenantTests {
@@ -39,6 +39,20 @@ extension Live {
             let message = error?.message ?? ""
             #expect(message.contains("local processes are no security boundary and serve the tenant 'default' only"))
             #expect(message.contains("runtime.trusted_tenants_only"))
+        }
+
+        @Test("a mount is refused, for a local process would run without it")
+        func mounts() async throws {
+            let test = try await TestEngine.start("process") {
+                $0.pools.defaults.minIdle = 0
+                $0.sandbox.mountAllow = ["/tmp"]
+            }
+            var mounting = request
+            mounting.mounts = [.init(source: "/tmp", target: "/data")]
+            let error = await #expect(throws: EngineError.self) { try await test.engine.submit(mounting) }
+            #expect(error?.code == .notAllowed && error?.faults.first?.pointer == "/mounts/0/source")
+            #expect(error?.message.contains("local processes") == true, "\(error?.message ?? "")")
+            try await test.shutdownLeavingNothing()
         }
 
         @Test("the gateway says so with 422")

@@ -2,7 +2,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveJobs {
     /// Results as Swift values, and who cancels what.
     @Suite("Results as Swift values", .serialized, .engines())
     struct TypedResultTests {

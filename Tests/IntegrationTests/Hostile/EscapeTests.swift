@@ -2,7 +2,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveSandboxes {
     /// What published escapes and their relatives try, as real tasks in real sandboxes: all of it is refused.
     @Suite(
         "Escapes", .serialized, .engines { $0.pools.defaults.max = 1 },

@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveSandboxes {
     /// What the walls of a sandbox are, as the kernel and the container engine tell it.
     @Suite(
         "Walls of a sandbox", .serialized, .enabled("no container engine answers", hasContainers),

@@ -2,7 +2,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveSandboxes {
     /// Tasks that do what they should not: each hurts itself only, and the next one finds nothing of it.
     @Suite(
         "Hostile tasks", .serialized, .enabled("no container engine answers", hasContainers),

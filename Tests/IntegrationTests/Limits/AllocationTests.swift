@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveSandboxes {
     /// What all sandboxes together may take, on live engines.
     @Suite("Allocation", .serialized)
     struct AllocationTests {

@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveSandboxes {
     /// Who gets which device, with local processes and a recorded `nvidia-smi` in front of the machine's: everything
     /// but the devices themselves.
     @Suite("GPUs", .serialized)

@@ -2,7 +2,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveSandboxes {
     /// Every limit is read from inside, where the kernel keeps it, and a task tries to go beyond it.
     @Suite(
         "Limits from inside", .serialized, .enabled("no container engine answers", hasContainers),

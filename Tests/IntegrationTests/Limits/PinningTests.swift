@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveSandboxes {
     /// The processors of sandboxes whose tasks keep them busy; a machine with one has nothing to choose from.
     @Suite(
         "Busy sandboxes", .serialized, .enabled("no container engine answers", hasContainers),

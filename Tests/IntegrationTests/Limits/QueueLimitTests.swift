@@ -2,7 +2,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveSandboxes {
     /// How many jobs of a tenant may be unfinished, whoever submits them at the same time.
     @Suite("Queue limit", .serialized)
     struct QueueLimitTests {

@@ -4,7 +4,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveSandboxes {
     /// Name servers of a machine that changes its network while the engine runs.
     @Suite(
         "Name servers of the network mode egress", .serialized,

@@ -64,7 +64,7 @@ enum NetworkTasks {
         """
 }
 
-extension Live {
+extension LiveSandboxes {
     /// The network mode `egress`, against real listeners on every side.
     @Suite(
         "Network mode egress", .serialized,

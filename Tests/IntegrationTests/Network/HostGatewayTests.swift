@@ -64,7 +64,7 @@ final class ModelServer: Sendable {
         """
 }
 
-extension Live {
+extension LiveSandboxes {
     /// The network mode `host_gateway`, with a real HTTP server on the host's loopback.
     @Suite(
         "Network mode host_gateway", .serialized,

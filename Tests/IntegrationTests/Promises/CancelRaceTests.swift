@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveJobs {
     /// Promise 8: of a cancel and an end that race exactly one wins, and every step is legal.
     @Suite("Races of cancel", .serialized, .enabled("no container engine answers", hasContainers))
     struct CancelRaceTests {

@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveJobs {
     /// Promise 17: descriptors, memory and containers of a server do not grow with what it has done.
     @Suite("Endurance", .serialized, .enabled("no container engine answers", hasContainers))
     struct EnduranceTests {

@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveJobs {
     /// Promise 10: submits with one idempotency key, all at once, make one job.
     @Suite("Races of one idempotency key", .serialized, .enabled("no container engine answers", hasContainers))
     struct IdempotencyRaceTests {

@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveJobs {
     /// Promise 12: whatever a task does to its own sandbox, its neighbours' tasks do not fail.
     @Suite(
         "Bad neighbours", .serialized, .enabled("no container engine answers", hasContainers),

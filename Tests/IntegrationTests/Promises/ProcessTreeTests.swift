@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveJobs {
     /// Promise 9: cancel and timeout end the whole tree, and its sandbox serves nobody before that is verified.
     @Suite("Trees of processes", .serialized, .enabled("no container engine answers", hasContainers))
     struct ProcessTreeTests {

@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveJobs {
     /// Promise 18: the value of a secret is in its task's environment, and nowhere else.
     @Suite("Secrets", .serialized, .enabled("no container engine answers", hasContainers))
     struct SecretTests {

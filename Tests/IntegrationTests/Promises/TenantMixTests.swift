@@ -7,7 +7,7 @@ extension Trait where Self == ConditionTrait {
     static var soak: Self { .enabled("a long version; make soak runs it") { Soak.isOn() && hasContainers() } }
 }
 
-extension Live {
+extension LiveJobs {
     /// Promise 6: no sandbox serves two tenants, and no task sees anything of an earlier one.
     @Suite("Tenants in turn", .serialized, .enabled("no container engine answers", hasContainers))
     struct TenantMixTests {

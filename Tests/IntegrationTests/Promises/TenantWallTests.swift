@@ -4,7 +4,7 @@ import SlipwayGateway
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveJobs {
     /// Promise 13: what belongs to another tenant is not there, on every route, and looks like what never was.
     @Suite("Walls between tenants", .serialized, .enabled("no container engine answers", hasContainers), .engines())
     struct TenantWallTests {

@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveJobs {
     /// Tenants and keys on a running server.
     @Suite("Administration over REST", .serialized, .servers)
     struct AdministrationTests {

@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveJobs {
     /// What a running server does for clients that go away.
     @Suite("Clients that go away", .serialized, .servers)
     struct ClientDepartureTests {

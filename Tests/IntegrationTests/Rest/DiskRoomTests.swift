@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveJobs {
     /// A disk with less room than `data.min_free`: no job is accepted, and what there is can be read.
     @Suite(
         "A disk with too little room", .serialized,

@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveJobs {
     /// A container engine that is away, at the start and later.
     @Suite("Outages of the container engine", .serialized, .enabled("no container engine answers", hasContainers))
     struct EngineOutageTests {

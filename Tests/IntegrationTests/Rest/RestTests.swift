@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveJobs {
     /// The built server over REST: what it does with requests, good and bad.
     @Suite("REST on a running server", .serialized, .servers)
     struct RestTests {

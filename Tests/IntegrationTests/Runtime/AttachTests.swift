@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveSandboxes {
     /// What only sandboxes have whose channel is their standard input and output.
     @Suite(
         "Attached sandboxes", .serialized, .enabled("no container engine answers", hasContainers),

@@ -7,7 +7,7 @@ import Testing
 /// output, and local processes.
 let sandboxesHere = ContainerEngine.answers ? ["docker", "attach", "process"] : ["process"]
 
-extension Live {
+extension LiveSandboxes {
     /// What every runtime and transport has to do alike.
     @Suite("Runtime conformance", .serialized, .engines { $0.pools.defaults.max = 1 })
     struct ConformanceTests {

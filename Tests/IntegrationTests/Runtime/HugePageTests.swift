@@ -2,7 +2,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveSandboxes {
     @Suite(
         "Without huge pages", .serialized, .enabled("no container engine answers", hasContainers),
         .engines {

@@ -26,7 +26,7 @@ extension Trait where Self == RegistryTrait {
     static var registry: Self { RegistryTrait() }
 }
 
-extension Live {
+extension LiveSandboxes {
     /// Images that come from a registry.
     @Suite(
         "Pulling images", .serialized,

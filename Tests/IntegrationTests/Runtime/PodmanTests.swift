@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveSandboxes {
     /// Podman's socket in the place of Docker's.
     @Suite(
         "Podman", .serialized, .podman,

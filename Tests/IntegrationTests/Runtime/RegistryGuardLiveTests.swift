@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live {
+extension LiveSandboxes {
     /// The container engine is sent to no address that a caller makes up.
     @Suite(
         "Registries that callers name", .serialized,

@@ -3,7 +3,7 @@ import SlipwayCore
 import TestSupport
 import Testing
 
-extension Live.RemoteEngineTests {
+extension LiveSandboxes.RemoteEngineTests {
     private static let code = "def main():\n    import slipdemo\n    return [slipdemo.version, slipdemo.__file__]"
     /// Adds two numbers with an object that cloudpickle made: it loads only where cloudpickle is.
     private static let sum = Array("(ccloudpickle\n__name__\n0coperator\nadd\n(I2\nI3\nt(dt.".utf8)

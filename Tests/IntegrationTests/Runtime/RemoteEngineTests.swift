@@ -25,7 +25,7 @@ extension Trait where Self == RemoteEngineTrait {
     static var remoteEngine: Self { RemoteEngineTrait() }
 }
 
-extension Live {
+extension LiveSandboxes {
     /// Engines that are reached over the network, which share no folder with this machine.
     @Suite(
         "Remote engines", .serialized,
