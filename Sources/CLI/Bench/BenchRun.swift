@@ -125,7 +125,6 @@ final class BenchRun: Sendable {
         var byValue = Sample("engine, function by value")
         var callable = Sample("engine, function by name")
         var rest = Sample("REST with Prefer: wait, source")
-        let client = try RESTClient(port: port)
         let request = RESTClient.request("/v1/jobs", key: key, wait: true, body: BenchTasks.body)
         let sourceBytes = Array(BenchTasks.source.utf8)
         let each = max(1, count / Self.rounds)
@@ -138,6 +137,8 @@ final class BenchRun: Sendable {
             }
             try await measure(&floorCallable, each, pause) { _ = try floor.call("c", BenchTasks.pickle) }
             try await measure(&callable, each, pause) { try await self.run(BenchTasks.callableRequest) }
+            // A new one for each round: one that rests while the others are measured may be closed meanwhile.
+            let client = try RESTClient(port: port)
             try await measure(&rest, each, pause) {
                 let answer = try client.send(request)
                 guard answer.status == 200 else {
