@@ -26,6 +26,11 @@ extension EngineCore {
 
     /// Asks the pool for a sandbox; a free one is granted within this call.
     func requestSandbox(_ job: ActiveJob, _ sandboxClass: SandboxClass, _ specialisation: Specialisation) {
+        guard !isDraining else {
+            // It stays queued: the next start takes it up.
+            job.phase = .waiting
+            return
+        }
         // Before its tenant's limits may keep it back: what waits for them needs its environment as well.
         job.environment = specialisation.environment
         guard admit(job, Place(sandboxClass: sandboxClass, specialisation: specialisation)) else { return }

@@ -67,7 +67,10 @@ extension EngineCore {
         let started = NIODeadline.now()
         let deadline = drainDeadline ?? started + .nanoseconds(Int64(limit.seconds * 1e9))
         drainDeadline = deadline
-        isDraining = true
+        if !isDraining {
+            isDraining = true
+            leaveQueued()
+        }
         if isFirst {
             logger.info(
                 "the engine takes no more jobs and waits for those that run",
@@ -87,6 +90,16 @@ extension EngineCore {
                 "handed_over": "\(jobs.values.count(where: \.isHandedOver))",
                 "queued": "\(jobs.values.count { !$0.isUnderWay })",
             ])
+    }
+
+    /// Has the jobs that wait for a sandbox wait for the next start instead.
+    private func leaveQueued() {
+        let waiting = requests
+        requests = [:]
+        for (request, job) in waiting {
+            job.request = nil
+            tellPool(.cancelRequest(request))
+        }
     }
 
     /// Takes no more jobs, waits for those that run, and removes every sandbox that runs none.

@@ -147,13 +147,15 @@ extension EngineCore {
         return wanted.flatMap { known.contains($0) ? $0 : nil }
     }
 
-    /// The attempts that are proved clean, and whose ends are here but not durable.
+    /// The attempts whose processes are gone, and whose ends are here but not durable.
     ///
     /// Their runner keeps the results, which a crash would lose otherwise. What it sends once more is passed over.
     private func keepUnstored(in sandbox: Sandbox, _ hello: RunnerMessage.Hello) -> [TaskReference] {
         hello.results.filter { reference in
             guard isBeingStored(reference), let id = JobID(reference.job), let slot = jobs[id]?.slot,
-                sandbox.slots.indices.contains(slot), !sandbox.slots.contains(where: { $0.cleaning == reference })
+                sandbox.slots.indices.contains(slot),
+                // One that is not yet proved clean is named anyway.
+                sandbox.slots[slot].cleaning != reference || !hello.busySlots.contains(slot)
             else { return false }
             sandbox.slots[slot].forgotten = reference
             return true

@@ -49,11 +49,6 @@ extension EngineCore {
             return
         }
         job.request = nil
-        guard !isDraining else {
-            // It stays queued: the next start takes it up.
-            tellPool(.released(id, slot: slot, clean: true, reason: "the engine is shutting down"))
-            return
-        }
         job.slot = slot
         dispatch(job, to: sandbox, start: start)
     }
