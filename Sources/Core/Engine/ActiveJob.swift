@@ -74,6 +74,8 @@ final class ActiveJob {
     var heldClaim: TaskReference?
     /// The input, while it is kept in memory.
     var input: Input?
+    /// How many bytes of it count among those of jobs that wait.
+    var inputKept = 0
     /// The input as it rests; nil before a large one is packed.
     var storedInput: StoredArtifact?
     /// A large input that is still to be packed, which is done while its task already runs.

@@ -84,6 +84,7 @@ extension EngineCore {
         let reference = TaskReference(
             job: job.job.id.description, attempt: job.job.attempt, nonce: TaskReference.makeNonce())
         job.reference = reference
+        discountInput(of: job)
         job.claimedAt = .now()
         job.phase = .claiming
         job.job.state = .starting
@@ -281,16 +282,6 @@ extension EngineCore {
                 JobError(
                     kind: failure?.code == .artifactCorrupt ? .artifactCorrupt : .lost,
                     message: failure?.message ?? "the task's input cannot be read: \(error)"))
-        }
-    }
-
-    func readInput(of job: ActiveJob) async throws -> ActiveJob.Input {
-        guard let stored = job.storedInput else { throw EngineError(.internalFault, "the job has no input") }
-        let (id, artifacts) = (job.job.id, artifacts)
-        let limit = configuration.jobs.payloadEncodedMaxBytes * 2
-        return try await offload.runIfActive {
-            let text = try stored.inline ?? artifacts.read(id, .input, digest: stored.digest, limit: limit)
-            return .init(bytes: try PayloadCodec.decodeBase64(text), isZlib: true)
         }
     }
 

@@ -329,6 +329,7 @@ extension EngineCore {
     func forget(_ job: ActiveJob) {
         job.imageTask?.cancel()
         guard jobs.removeValue(forKey: job.job.id) != nil else { return }
+        discountInput(of: job)
         leaveTenant(job)
         giveBackPlace(of: job.job.tenant)
     }

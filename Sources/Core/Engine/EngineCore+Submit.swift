@@ -273,15 +273,6 @@ extension EngineCore {
         }
     }
 
-    /// Forgets a large input that waits, or that its runner has: it is read again when it is needed.
-    private func unload(_ job: ActiveJob) {
-        switch job.phase {
-        case .preparing, .waiting, .backingOff, .running:
-            if let input = job.input, input.bytes.count > ActiveJob.inputKeptBytes { job.input = nil }
-        case .recovering, .claiming, .finishing, .ended: break
-        }
-    }
-
     /// Lets the first commit of a job wait for the job's end, whose commit then covers both.
     ///
     /// Nobody has been told of the job, and whoever submitted it waits for its end anyway. A longer job, or one that

@@ -84,6 +84,8 @@ package actor EngineCore {
     var isDrained = false
     /// Until when jobs that run are waited for, once no more are taken.
     var drainDeadline: NIODeadline?
+    /// Bytes of the inputs that are kept in memory for jobs that wait.
+    var inputsKept = 0
     /// Whether the artifacts' disk has less room than `data.min_free`.
     var isDiskLow = false
     /// Whether the disk is being asked at this moment.
