@@ -37,6 +37,37 @@ extension LiveJobs {
             }
         }
 
+        @Test("inputs of more waiting jobs than are kept in memory are read again from rows and files")
+        func manyWaiting() async throws {
+            let engine = try await TestEngine.start("process") {
+                $0.pools.defaults.max = 1
+                $0.pools.defaults.minIdle = 0
+            }
+            let long = try await engine.engine.submit(
+                JobRequest(task: .source("import time\ndef main(): time.sleep(600)")))
+            try await engine.reach(.running, long.id)
+            // 64 MiB are kept: these have 72 MB, which compress to little.
+            let filler = String(repeating: "slipway ", count: 7500)
+            var ids: [JobID] = []
+            for start in stride(from: 0, to: 1200, by: 300) {
+                let requests = (start..<start + 300).map { number in
+                    JobRequest(
+                        task: .source(
+                            "def main(text, number): return [len(text), number]",
+                            args: [.string(filler), .integer(Int64(number))]))
+                }
+                ids += try await engine.engine.submit(batch: requests).map(\.id)
+            }
+            // Whether their files are made already or not.
+            for id in ids.dropFirst(3).dropLast(6) { try await engine.engine.cancel(id) }
+            try await engine.engine.cancel(long.id)
+            for (number, id) in Array(ids.enumerated()).filter({ $0.offset < 3 || $0.offset >= 1194 }) {
+                let outcome = try await engine.end(of: id)
+                #expect(outcome.value == [.integer(60_000), .integer(Int64(number))], "\(outcome.summary)")
+            }
+            try await engine.shutdownLeavingNothing()
+        }
+
         @Test(
             "an input that is packed beside its task is stored whole, however it was submitted", arguments: runtimesHere
         )
