@@ -65,6 +65,20 @@ class Outcome:
             text = json.dumps(header, separators=(",", ":"))[:-1]
         return (text + measured).encode("ascii")
 
+    def told(self) -> int:
+        """Say on stderr what was raised, as an interpreter does; return its exit code.
+
+        For a process that the task forked, and that came back from the task's function.
+        """
+        raised = self.header["outcome"] == "exception"
+        trace = self.header["error"]["traceback"] if raised else ""
+        try:
+            sys.stderr.write(trace)
+        except Exception:
+            pass  # Closed or replaced by the task.
+        flush_output()
+        return self.header.get("exit_code", 1 if trace else 0)
+
 
 class Refused(Exception):
     """An input that cannot be run; holds the outcome to report."""

@@ -49,6 +49,7 @@ _dup2 = os.dup2
 _closerange = os.closerange
 _setresuid = os.setresuid
 _exit = os._exit
+_getpid = os.getpid
 _null = os.devnull
 _O_RDONLY = os.O_RDONLY
 _loads = marshal.loads
@@ -172,10 +173,11 @@ def enter(uid: int, rehearse: bool, fds: List[int], highest: int) -> None:
     code = EXIT_NO_CHANNEL
     try:
         prepare(uid, fds, highest)
+        pid = _getpid()
         _write(CONTROL, b"R")
         if rehearse:
             rehearsal()
-        code = serve(rehearse)
+        code = serve(rehearse, pid)
     except BaseException as error:
         try:
             os.write(2, ("slipway runner: %r\n" % (error,)).encode())
@@ -219,13 +221,15 @@ def _reseed() -> None:
         torch.manual_seed(int.from_bytes(os.urandom(8), "big") >> 1)
 
 
-def serve(lingers: bool) -> int:
+def serve(lingers: bool, pid: int) -> int:
     """Receive one task, run it, hand over what came of it; return the exit code.
 
     Parameters
     ----------
     lingers
         Whether to wait for leave to end, once the result is handed over.
+    pid
+        Of this process: one that the task forked answers nothing in its place.
     """
     size = _readv(CONTROL, _buffers)
     if not size:
@@ -249,6 +253,8 @@ def serve(lingers: bool) -> int:
     if limits != _inherited:
         limit(limits)
     outcome = execute.run(kind, encoding, inflated, result_limit, body)
+    if _getpid() != pid:
+        return outcome.told()
     del body
     execute.flush_output()
     code = _answer(outcome)

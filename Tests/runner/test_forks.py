@@ -1,0 +1,61 @@
+"""Processes that a task forks, and that come back from its function as it does."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+from harness import Host
+
+FORKS = """
+import os, sys, threading
+def main():
+    pid = os.fork()
+    if pid == 0:
+        print("the child works", end="")
+        %s
+    status = os.waitpid(pid, 0)[1]
+    return ["parent", os.WEXITSTATUS(status), os.WIFEXITED(status)]
+"""
+
+
+@pytest.mark.parametrize(
+    ("ends", "code", "said"),
+    [
+        ("sys.exit(0)", 0, b""),
+        ("sys.exit(7)", 7, b""),
+        ("sys.exit('no')", 1, b"no\n"),
+        ("raise ValueError('of the child')", 1, b"ValueError: of the child"),
+        ("return 'child'", 0, b""),
+        ("return object()", 0, b""),
+        ("sys.stderr.close(); raise ValueError", 1, b""),
+    ],
+)
+def test_the_parents_result_counts(
+    sandbox: Host, ends: str, code: int, said: bytes
+) -> None:
+    result = sandbox.run(FORKS % ends)
+    assert (result.outcome, result.value()) == ("ok", ["parent", code, True])
+    assert result.text() == b"the child works"
+    assert (said in result.text("stderr")) and bool(said) == bool(result.text("stderr"))
+
+
+def test_the_child_of_a_callable_has_no_result(sandbox: Host) -> None:
+    code = "(lambda os: (lambda pid: os.waitpid(pid, 0) and 'parent' if pid else 'child')(os.fork()))(__import__('os'))"
+    for value in ("'child'", "(i for i in ())"):
+        call = (eval, (code.replace("'child'", value),), {})
+        result = sandbox.finish(sandbox.start("callable", pickle.dumps(call, 4)))
+        assert (result.value(), result.text("stderr")) == ("parent", b"")
+
+
+def test_a_child_that_outlives_the_task_says_nothing(sandbox: Host) -> None:
+    code = (
+        "import os, time\n"
+        "def main():\n"
+        "    if os.fork() == 0:\n"
+        "        return 'child'\n"
+        "    time.sleep(0.3)\n"
+        "    raise RuntimeError('of the parent')\n"
+    )
+    result = sandbox.run(code)
+    assert (result.outcome, result.error["message"]) == ("exception", "of the parent")
