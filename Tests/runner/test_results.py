@@ -86,3 +86,49 @@ def _most_memory(host: Host) -> int:
     path = "/proc/%d/status" % host.process.pid  # type: ignore[attr-defined]
     status = Path(path).read_text()
     return int(status.partition("VmHWM:")[2].split()[0])
+
+
+LONG = [
+    "'\u0436' * 40000",
+    "chr(0) * 70000",
+    "'\U0001f600' * 30000",
+    "'\\udcff' * 40000",
+]
+
+
+@pytest.mark.parametrize("text", LONG)
+def test_a_long_error_is_told_in_any_script(sandbox: Host, text: str) -> None:
+    result = sandbox.run("def main():\n    raise ValueError(%s)" % text)
+    assert (result.outcome, result.error["type"]) == ("exception", "ValueError")
+    message, shown = (
+        result.error["message"],
+        eval(text)[:100].replace("\udcff", "\\udcff"),
+    )
+    assert message.startswith(shown) and message.count("[...]") == 1
+    assert "raise ValueError" in result.error["traceback"]
+
+
+@pytest.mark.parametrize("text", LONG)
+def test_a_long_error_of_pickling_is_told(sandbox: Host, text: str) -> None:
+    source = (
+        "class Odd:\n"
+        "    def __reduce__(self): raise TypeError(%s)\n"
+        "made = Odd()\n" % text
+    )
+    result = _returned(sandbox, source)
+    assert (result.outcome, result.error["type"]) == ("unpicklable", "TypeError")
+    source = "raise ImportError(%s, name=%s)" % (text, text)
+    code = pickle.dumps((exec, (source,), {}), 4)
+    assert sandbox.finish(sandbox.start("callable", code)).outcome == "exception"
+
+
+@pytest.mark.parametrize("text", LONG)
+def test_a_long_error_of_unpickling_is_told(sandbox: Host, text: str) -> None:
+    class Missing:
+        def __reduce__(self) -> Any:
+            return exec, ("raise ImportError(%s, name=%s)" % (text, text),)
+
+    data = pickle.dumps((len, (Missing(),), {}), 4)
+    result = sandbox.finish(sandbox.start("callable", data))
+    assert (result.outcome, result.error["type"]) == ("dependency", "ImportError")
+    assert "requirements" in result.error["message"]

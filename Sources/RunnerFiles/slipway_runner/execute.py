@@ -62,8 +62,12 @@ class Outcome:
         if header["outcome"] == "ok":
             text = _OK % (header["media"], header["encoding"], header["inflated"])
         else:
-            text = json.dumps(header, separators=(",", ":"))[:-1]
-        return (text + measured).encode("ascii")
+            error = header.get("error")
+            if error:
+                parts = error["type"], error["message"], error["traceback"]
+                header["error"] = report.fitted(*parts)
+            text = json.dumps(header, ensure_ascii=False, separators=(",", ":"))[:-1]
+        return (text + measured).encode("utf-8")
 
     def told(self) -> int:
         """Say on stderr what was raised, as an interpreter does; return its exit code.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from typing import Any, Dict, Optional
 
-from .limits import EXIT_NO_CHANNEL, MESSAGE_BYTES, TRACEBACK_BYTES, clip
+from .limits import EXIT_NO_CHANNEL, MESSAGE_BYTES, TRACEBACK_BYTES
 from .nursery import clean, number
+from .report import fitted
 
 FROM_CHILD = frozenset(
     [
@@ -27,8 +27,6 @@ WITH_OUTPUTS = frozenset(
 )
 MEDIA = ("json", "pickle", "text")
 ENCODINGS = ("identity", "zlib")
-#: What an error may take of the 64 KiB of a header.
-ERROR_BYTES = 61440
 
 
 def blank(outcome: str) -> Dict[str, Any]:
@@ -49,18 +47,6 @@ def blank(outcome: str) -> Dict[str, Any]:
 def error(kind: str, message: str, traceback: str = "") -> Dict[str, str]:
     """Return the `error` field."""
     return {"type": kind, "message": message, "traceback": traceback}
-
-
-def fitted(kind: str, message: str, traceback: str) -> Dict[str, str]:
-    """Return the `error` field, cut so that it fits into a frame's header."""
-    limit = TRACEBACK_BYTES
-    while True:
-        found = error(kind, message, traceback)
-        if len(json.dumps(found, ensure_ascii=False).encode()) <= ERROR_BYTES:
-            return found
-        limit = limit * 3 // 4
-        message = clip(message, max(limit // 4, 1024))
-        traceback = clip(traceback, limit)
 
 
 def from_child(told: Dict[str, Any]) -> Optional[Dict[str, Any]]:

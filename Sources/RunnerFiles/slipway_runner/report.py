@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 from .limits import MESSAGE_BYTES, TRACEBACK_BYTES, clip
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Dict, Optional
 
+#: What an error may take of the 64 KiB of a header.
+ERROR_BYTES = 61440
 HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
@@ -51,3 +54,19 @@ def describe(error: BaseException) -> Dict[str, str]:
     except BaseException as second:
         text = "(the traceback is unavailable: %s)" % type(second).__name__
     return {"type": name_of(error), "message": text_of(error), "traceback": text}
+
+
+def fitted(kind: str, message: str, traceback: str) -> Dict[str, str]:
+    """Return the `error` field, cut so that it fits into a frame's header.
+
+    As JSON a character takes up to six times its bytes, so the text itself is measured.
+    """
+    limit = TRACEBACK_BYTES
+    while True:
+        kind = clip(kind, 500)
+        message = clip(message, max(limit // 4, 1024))
+        traceback = clip(traceback, limit)
+        found = {"type": kind, "message": message, "traceback": traceback}
+        if len(json.dumps(found, ensure_ascii=False).encode()) <= ERROR_BYTES:
+            return found
+        limit = limit * 3 // 4
