@@ -11,7 +11,7 @@ from typing import Iterator, List
 
 import engine
 import pytest
-from harness import RUNNER, process_sandbox
+from harness import RUNNER, Host, process_sandbox
 
 UIDS = {"zygote": 20000, "tasks": [20001, 20002, 20003, 20004]}
 LEFTOVERS = (
@@ -271,3 +271,71 @@ def test_a_task_is_out_of_memory_before_a_slow_supervisor_goes_on(
         path.chmod(0o755)
     with engine.container_sandbox(memory=64 << 20, runner=str(slow)) as host:
         assert host.run(FILL, 0).outcome == "oom"
+
+
+#: Says on standard error how each helper ended.
+TELLS_ENDS = r"""
+_ended_child = Supervisor._ended_child
+def _told(self, pid, status, usage):
+    if any(slot.helper == pid for slot in self.slots):
+        os.write(2, b"helper:%d;\n" % status)
+    _ended_child(self, pid, status, usage)
+Supervisor._ended_child = _told
+"""
+#: The helper of one slot is at work while that of the other kills.
+SLOW_HELPERS = """
+_kill_all = kill_all
+def kill_all():
+    time.sleep(0.2)
+    _kill_all()
+    time.sleep(0.2)
+"""
+FIRST_HELPER_DIES = """
+_launch, launched = launch, []
+def launch(*given):
+    launched.append(_launch(*given))
+    if len(launched) == 1:
+        os.kill(launched[0], signal.SIGKILL)
+    return launched[-1]
+"""
+
+
+@contextlib.contextmanager
+def _two_slots(tmp_path: Path, helpers: str) -> Iterator[Host]:
+    """Two slots of a runner that tells of its helpers, which are changed by `helpers`."""
+    copy = tmp_path / "runner"
+    shutil.copytree(RUNNER, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    for name, more in (("core.py", TELLS_ENDS), ("scrub.py", helpers)):
+        with (copy / name).open("a") as file:
+            file.write(more)
+    for path in (*tmp_path.parents[:2], tmp_path):
+        path.chmod(0o755)
+    settings = {"slots": 2, "uids": UIDS}
+    with engine.container_sandbox(settings=settings, runner=str(copy)) as host:
+        yield host
+
+
+def _helper_ends(host: Host, count: int) -> List[int]:
+    """Return how helpers ended, as soon as the engine's log has so many."""
+    deadline = time.monotonic() + 10
+    while True:
+        logs: bytes = host.container.logs()  # type: ignore[attr-defined]
+        ends = [int(part.split(b";")[0]) for part in logs.split(b"helper:")[1:]]
+        if len(ends) >= count or time.monotonic() > deadline:
+            return ends
+        time.sleep(0.05)
+
+
+def test_helpers_of_two_slots_let_each_other_live(docker: None, tmp_path: Path) -> None:
+    with _two_slots(tmp_path, SLOW_HELPERS) as host:
+        jobs = [host.source(LEFTOVERS, slot=slot) for slot in (0, 1)]
+        for job in jobs:
+            assert host.finish(job).clean is not None
+        ends = _helper_ends(host, 2)
+        assert len(ends) >= 2 and set(ends) == {0}
+
+
+def test_a_helper_that_is_killed_proves_nothing(docker: None, tmp_path: Path) -> None:
+    with _two_slots(tmp_path, FIRST_HELPER_DIES) as host:
+        assert host.run("def main():\n    return 1").clean is not None
+        assert _helper_ends(host, 2) == [9, 0]

@@ -10,6 +10,7 @@ import array
 import collections
 import os
 import select
+import signal
 import socket
 import struct
 import time
@@ -312,6 +313,18 @@ class Child:
             self._control.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # It ended already.
+
+    def kill(self) -> None:
+        """Kill its process, as soon as that is known."""
+        if self.status is not None:
+            return
+        if self.pid is None:
+            self.kill_when_known = True
+            return
+        try:
+            os.kill(self.pid, signal.SIGKILL)
+        except OSError:
+            pass  # It is a zombie that the next SIGCHLD brings in.
 
     def close(self) -> None:
         """Close every descriptor of this child."""

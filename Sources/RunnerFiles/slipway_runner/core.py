@@ -438,7 +438,7 @@ class Supervisor:
                     slot.exited(child, status, usage)
                     return
             if slot.helper == pid:
-                slot.helper = None
+                slot.help_ended(status)
                 return
             if slot.reaped(pid):
                 return

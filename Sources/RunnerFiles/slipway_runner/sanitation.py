@@ -42,6 +42,7 @@ class ContainerSanitation:
         self.memory_peak = self._hygiene.memory_peak
         self.processor_seconds = self._hygiene.processor_seconds
         self.set_baseline = self._hygiene.set_baseline
+        self._helper_uids = scrub.real_uids(host.settings["uids"])
         self._relay: Optional[Relay] = None
         if host.settings.get("relay"):
             # Only sandboxes of one network mode need it.
@@ -65,7 +66,7 @@ class ContainerSanitation:
         processes = self._stray_processes(waiting, uid, alone)
         files = self._hygiene.stray_files(uid, alone)
         ipc = self._hygiene.stray_ipc(uid, alone)
-        if not (processes or files or ipc) and (alone or slot.helped):
+        if not (processes or files or ipc) and (alone or slot.helper_succeeded):
             if self._relay is not None:
                 self._relay.drop(None if alone else uid)
             return None
@@ -76,9 +77,9 @@ class ContainerSanitation:
         slot.helped += 1
         found = self._hygiene.surplus() if files and alone else 0
         try:
-            slot.helper = scrub.launch(
-                uid, self._host.gid, self._hygiene.mounts, files or ipc
-            )
+            real, gid = self._helper_uids[slot.index], self._host.gid
+            mounts = self._hygiene.mounts
+            slot.helper = scrub.launch(real, uid, gid, mounts, files or ipc)
         except OSError:
             return 0  # No process can be forked yet; the slot asks again.
         return found

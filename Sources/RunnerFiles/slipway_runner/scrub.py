@@ -1,27 +1,40 @@
 """The helper that removes what a task left, with the rights of that task's uid.
 
 Forked by the supervisor. Its real uid is nobody's and its effective uid the task's: so
-it may kill and remove whatever is the task's, while the task cannot signal it.
+it may kill and remove whatever is the task's, while the task cannot signal it. Each slot
+has a real uid of its own, since helpers that share one would kill each other.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import stat
 import time
-from typing import List, Optional
+from typing import Any, Dict, List, Optional
 
 from . import linux
 
-NOBODY = 65534
+#: The real uid of the first slot's helper, the others' below: nobody's, and not that of
+#: the helper that reads outputs.
+FIRST_REAL_UID = 65532
 KILL_ROUNDS = 3
 SCRUB_SECONDS = 20.0
 #: Not to be guessed, so that no name of the task's stands in the way.
 _MOVED = "." + os.urandom(8).hex() + "-"
 
 
-def launch(uid: int, gid: Optional[int], mounts: List[str], files: bool) -> int:
+def real_uids(uids: Dict[str, Any]) -> List[int]:
+    """Return a real uid for the helper of each slot, none of them in `uids`."""
+    taken = {uids["zygote"], *uids["tasks"]}
+    free = (uid for uid in range(FIRST_REAL_UID, 0, -1) if uid not in taken)
+    return list(itertools.islice(free, len(uids["tasks"]) // 2))
+
+
+def launch(
+    real: int, uid: int, gid: Optional[int], mounts: List[str], files: bool
+) -> int:
     """Fork the helper and return its pid; exit status 0 says that it got through.
 
     Raises
@@ -38,7 +51,7 @@ def launch(uid: int, gid: Optional[int], mounts: List[str], files: bool) -> int:
         if gid is not None:
             os.setgroups([])
             os.setresgid(gid, gid, gid)
-        os.setresuid(NOBODY, uid, 0)
+        os.setresuid(real, uid, 0)
         kill_all()
         if files:
             scrub(uid, mounts)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import marshal
 import os
-import signal
 import time
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Set
 
@@ -71,6 +70,8 @@ class Slot:
         #: How often the helper was launched for the last task, and when it may again.
         self.helped = 0
         self.next_help = 0.0
+        #: Whether the last one got through.
+        self.helper_succeeded = False
         self._swept = 0
         self._scrubbed = 0
         self._uid: Optional[int] = None
@@ -147,7 +148,7 @@ class Slot:
         if child is self.active:
             child.on_misuse = self._misuse
             if child.kill_when_known:
-                self._kill(child)
+                child.kill()
         self._host.settled()
 
     def _silent(self, child: Child) -> None:
@@ -273,9 +274,7 @@ class Slot:
         child = self.active
         if child is not None:
             child.release()
-        self._timer = self._host.loop.after(
-            KILL_AFTER_RESULT, lambda: self._kill(child)
-        )
+            self._timer = self._host.loop.after(KILL_AFTER_RESULT, child.kill)
 
     def _finish(self, fields: Dict[str, Any], body: List[bytes]) -> None:
         job, child = self.job, self.active
@@ -323,18 +322,7 @@ class Slot:
         if self.job.pending is not None:
             self._forgo_outputs(self.job, reason)
         if self.active is not None:
-            self._kill(self.active)
-
-    def _kill(self, child: Optional[Child]) -> None:
-        if child is None or child.status is not None:
-            return
-        if child.pid is None:
-            child.kill_when_known = True
-            return
-        try:
-            os.kill(child.pid, signal.SIGKILL)
-        except OSError:
-            pass  # It is a zombie that the next SIGCHLD brings in.
+            self.active.kill()
 
     # What it left behind
 
@@ -437,6 +425,7 @@ class Slot:
         self._ended_at = time.monotonic()
         self.helped = 0
         self.next_help = 0.0
+        self.helper_succeeded = False
         self._swept = self._scrubbed = 0
         self._host.remove_folder(child.folder)
 
@@ -449,6 +438,11 @@ class Slot:
             fields = outcomes.blank("oom")
             fields["run"] = time.monotonic() - job.begun
             self._finish(fields, [])
+
+    def help_ended(self, status: int) -> None:
+        """Take the end of the helper."""
+        self.helper = None
+        self.helper_succeeded = status == 0
 
     def adopt(self, usage: Any) -> None:
         """Count an orphan of this slot's task that ended."""
