@@ -59,3 +59,25 @@ def test_a_child_that_outlives_the_task_says_nothing(sandbox: Host) -> None:
     )
     result = sandbox.run(code)
     assert (result.outcome, result.error["message"]) == ("exception", "of the parent")
+
+
+FLOOD = """
+import os, time
+slow = b'E{"a":[' + b"1," * 30000
+def main():
+    for _ in range(6):
+        if os.fork() == 0:
+            end = time.monotonic() + 20
+            while time.monotonic() < end:
+                for _ in range(1000): os.write(3, slow)
+            os._exit(0)
+    time.sleep(0.5)
+    os._exit(3)
+"""
+
+
+def test_leftovers_that_flood_the_channel_hold_nothing_up(sandbox: Host) -> None:
+    job = sandbox.source(FLOOD)
+    sandbox.wait(lambda: sandbox.results[job].clean is not None, seconds=15)
+    result = sandbox.results[job]
+    assert (result.outcome, result.header["exit_code"]) == ("exit", 3)

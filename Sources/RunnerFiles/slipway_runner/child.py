@@ -24,6 +24,8 @@ CHUNK = 131072
 RECEIVE_BYTES = CHUNK + 131072
 READ_BYTES = 65536
 DRAIN_READS = 32
+#: More than a socket holds of packets from one who has ended.
+PACKETS = 1000
 SHORT_BYTES = 4096
 #: Short parts of a result are joined up to here: each costs some hundred bytes more.
 JOINED_BYTES = 65536
@@ -167,8 +169,7 @@ class Child:
         if self.may_tell_lines:
             # It says so before its program prints anything.
             self.may_tell_lines = False
-            while self.receive():
-                pass
+            self.receive_all()
         self.on_output(name, data)
         return True
 
@@ -218,6 +219,12 @@ class Child:
             return False
         self._packet(data)
         return True
+
+    def receive_all(self) -> None:
+        """Take what the child sent up to its answer; bounded, for others may still write."""
+        for _ in range(PACKETS):
+            if self.answered or not self.receive():
+                break
 
     def await_word(self, deadline: float) -> None:
         """Wait until it reports ready, or nobody is left who could."""

@@ -404,8 +404,7 @@ class Slot:
 
     def exited(self, child: Child, status: int, usage: Any) -> None:
         """Take the end of a child of this slot."""
-        while child.receive():
-            pass
+        child.receive_all()
         child.status = status
         if child is self.waiting:
             self._silent(child)
