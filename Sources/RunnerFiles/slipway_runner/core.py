@@ -304,8 +304,8 @@ class Supervisor:
         if job.received > job.fields["size"]:
             raise Violation("INPUT carries more than the size of START")
         for slot in self.slots:
-            if slot.job is job and slot.active is not None:
-                slot.active.more(body)
+            if slot.job is job:
+                slot.more(body)
                 return
         job.input.append(body)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import marshal
+import os
 import time
 from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Optional, Tuple
 
@@ -60,6 +62,30 @@ class Job:
         """Return a frame header that names this job first."""
         job, attempt, nonce = self.key
         return {"job": job, "attempt": attempt, "nonce": nonce, **fields}
+
+    def start_header(self, limits: bytes) -> bytes:
+        """Return what a child is told of this job before its input.
+
+        Parameters
+        ----------
+        limits
+            The resource limits that it gets, packed.
+        """
+        fields = self.fields
+        env = dict(fields["env"])
+        env["SLIPWAY_JOB"] = self.key[0]
+        env["SLIPWAY_ATTEMPT"] = str(self.key[1])
+        return marshal.dumps(
+            (
+                fields["kind"],
+                [(os.fsencode(name), os.fsencode(env[name])) for name in env],
+                fields["encoding"],
+                fields["size"],
+                fields["inflated"],
+                fields["result_limit"],
+                limits,
+            )
+        )
 
     @property
     def reference(self) -> Dict[str, Any]:

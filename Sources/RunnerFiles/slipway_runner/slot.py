@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import marshal
-import os
 import time
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Set
 
@@ -62,6 +61,8 @@ class Slot:
         self.readers: Set[int] = set()
         self._collection: Optional[Collection] = None
         self._timer: Optional[Timer] = None
+        #: Set while a job waits for another child, since its first one never was ready.
+        self._again: Optional[Timer] = None
         self._failures = 0
         self._oom_before = 0
         self._usage: Dict[str, Any] = {}
@@ -93,7 +94,9 @@ class Slot:
 
     def may_have_begun(self, job: Job) -> bool:
         """Whether something of `job` may have run here."""
-        return self.job is job and (self.active is None or not self.active.is_void)
+        if self.job is not job or self._again is not None:
+            return False
+        return self.active is None or not self.active.is_void
 
     def told(self) -> Dict[str, Any]:
         """Return what HELLO says of this slot."""
@@ -146,6 +149,8 @@ class Slot:
         self._failures = 0
         child.timer.cancel()
         if child is self.active:
+            if self.job is not None:
+                self.job.input = []
             child.on_misuse = self._misuse
             if child.kill_when_known:
                 child.kill()
@@ -165,16 +170,22 @@ class Slot:
             if self.state == IDLE:
                 self._host.loop.after(pause, self.prepare)
         elif child is self.active and self.job is not None:
-            job, self.job, self.active = self.job, None, None
-            self.state = IDLE
-            self._host.loop.after(pause, lambda: self._again(job))
+            # The slot stays the job's: it can be cancelled, and others wait for it.
+            self.active = None
+            if self._timer is not None:
+                self._timer.cancel()
+            self._again = self._host.loop.after(pause, self._start_again)
         self._host.settled()
 
-    def _again(self, job: Job) -> None:
+    def _start_again(self) -> None:
+        job, self.job, self._again = self.job, None, None
+        self.state = IDLE
+        if job is None:
+            return
         if job.forced:
             self.refuse(job, outcomes.blank(job.forced))
             self.prepare()
-        elif self.state == IDLE:
+        else:
             self._dispatch(job)
 
     def _dispatch(self, job: Job) -> None:
@@ -206,8 +217,12 @@ class Slot:
         # Before the task begins: it can be out of memory before the next line runs.
         self._oom_before = self._host.oom_kills()
         job.begun = time.monotonic()
-        child.start(self._header(job), job.input)
-        job.input = []
+        limits = marshal.dumps(self._host.task_limits(fields["rlimits"]))
+        if self._uid is not None:
+            self._limits = limits
+        child.start(job.start_header(limits), job.input)
+        if child.pid is not None:
+            job.input = []
         self._host.pulse.work()
         if (timeout := fields["timeout"]) is not None:
             self._timer = self._host.loop.after(timeout, lambda: self.kill("timeout"))
@@ -215,25 +230,13 @@ class Slot:
             # One after the other: the next child is made while this one works.
             self.fork_ahead()
 
-    def _header(self, job: Job) -> bytes:
-        fields = job.fields
-        env = dict(fields["env"])
-        env["SLIPWAY_JOB"] = job.key[0]
-        env["SLIPWAY_ATTEMPT"] = str(job.key[1])
-        limits = marshal.dumps(self._host.task_limits(fields["rlimits"]))
-        if self._uid is not None:
-            self._limits = limits
-        return marshal.dumps(
-            (
-                fields["kind"],
-                [(os.fsencode(name), os.fsencode(env[name])) for name in env],
-                fields["encoding"],
-                fields["size"],
-                fields["inflated"],
-                fields["result_limit"],
-                limits,
-            )
-        )
+    def more(self, data: bytes) -> None:
+        """Hand over more of the input of the task in this slot."""
+        child = self.active
+        if child is not None:
+            child.more(data)
+        if self.job is not None and (child is None or child.pid is None):
+            self.job.input.append(data)  # Another child may have to be asked for.
 
     def refuse(self, job: Job, result: Dict[str, Any]) -> None:
         """Answer for a task that never ran: RESULT and CLEAN at once."""
