@@ -20,6 +20,22 @@ def test_source_returns_json(sandbox: Host) -> None:
     assert (result.outcome, result.value()) == ("ok", 42)
 
 
+@pytest.mark.parametrize("kind", ["source", "command"])
+def test_null_counts_as_left_out(sandbox: Host, kind: str) -> None:
+    tasks: Dict[str, Dict[str, Any]] = {
+        "source": {"code": "def main(*a, **k):\n    return [a, k]"},
+        "command": {"argv": ["sh", "-c", "ls; cat"], "files": {"a": "", "b": None}},
+    }
+    nulls = ["entrypoint", "args", "kwargs", "stdin", "protocol"]
+    task = json.dumps({**dict.fromkeys(nulls), **tasks[kind]}).encode()
+    result = sandbox.finish(sandbox.start(kind, task))
+    assert result.outcome == "ok", result.header
+    if kind == "source":
+        assert result.value() == [[], {}]
+    else:
+        assert result.text() == b"a\n"
+
+
 def test_source_may_be_async(sandbox: Host) -> None:
     code = "import asyncio\nasync def go(x):\n    await asyncio.sleep(0)\n    return x"
     assert sandbox.run(code, "é", entrypoint="go").value() == "é"

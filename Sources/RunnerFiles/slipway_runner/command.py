@@ -25,7 +25,8 @@ def become(task: Dict[str, Any]) -> None:
     if type(files) is not dict:
         raise ValueError(REFUSED % "files are not an object")
     for name, content in files.items():
-        write_file(name, content_of(content))
+        if content is not None:  # Null counts as left out.
+            write_file(name, content_of(content))
     if task.get("stdin") is not None:
         give_stdin(content_of(task["stdin"]))
     if task.get("protocol") == "jsonl":

@@ -213,9 +213,16 @@ def _run_callable(body: bytes) -> Any:
 
 def _run_source(task: Dict[str, Any]) -> Any:
     code = task.get("code")
-    entrypoint = task.get("entrypoint", "main")
-    args = task.get("args", [])
-    kwargs = task.get("kwargs", {})
+    entrypoint = task.get("entrypoint")
+    args = task.get("args")
+    kwargs = task.get("kwargs")
+    # Null counts as left out.
+    if entrypoint is None:
+        entrypoint = "main"
+    if args is None:
+        args = []
+    if kwargs is None:
+        kwargs = {}
     if type(code) is not str or type(entrypoint) is not str:
         raise Refused("protocol", "InputCorrupt", "input: code is not a string")
     if type(args) is not list or type(kwargs) is not dict:
