@@ -7,6 +7,7 @@ import array
 import os
 import pickle
 import time
+import tracemalloc
 import zlib
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,8 @@ def test_writable_mounts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "sizes", [[5], [100], [3] * 50, [1000, 1, 1], [101], [1] * 250]
+    "sizes",
+    [[5], [100], [3] * 50, [1000, 1, 1], [101], [1] * 250, [9000, 1, 2, 4097, 30, 1]],
 )
 def test_log_window_keeps_head_and_tail(sizes: list) -> None:
     window = LogWindow(100)
@@ -75,6 +77,19 @@ def test_log_window_keeps_head_and_tail(sizes: list) -> None:
         )
         assert (offset, skipped) == (len(everything) - len(data), offset - 50)
     assert window.tail() == tail
+
+
+@pytest.mark.parametrize("sizes", [[2], [2, 2, 2, 5000], [3, 4]])
+def test_log_window_of_short_pieces_takes_little_memory(sizes: list) -> None:
+    limit = 1 << 15
+    window = LogWindow(limit)
+    tracemalloc.start()
+    try:
+        for index in range(1 << 15):
+            window.feed(bytes((index % 251,)) * sizes[index % len(sizes)])
+        assert tracemalloc.get_traced_memory()[0] < 2 * limit
+    finally:
+        tracemalloc.stop()
 
 
 def test_log_window_of_nothing() -> None:

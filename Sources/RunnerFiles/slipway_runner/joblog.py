@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import collections
-from typing import Deque, Optional, Tuple
+from typing import Deque, Optional, Tuple, Union
+
+#: Pieces are joined up to here: each costs some dozens of bytes more.
+JOINED_BYTES = 4096
 
 
 class LogWindow:
@@ -20,7 +23,7 @@ class LogWindow:
         self._tail_limit = limit - self._head_limit
         self.head = bytearray()
         self.total = 0
-        self._tail: Deque[bytes] = collections.deque()
+        self._tail: Deque[Union[bytes, bytearray]] = collections.deque()
         self._tail_size = 0
 
     def feed(self, data: bytes) -> Tuple[int, bytes]:
@@ -37,7 +40,15 @@ class LogWindow:
         return offset, live
 
     def _keep(self, data: bytes) -> None:
-        self._tail.append(data)
+        if len(data) >= JOINED_BYTES:
+            self._tail.append(data)
+        elif self._tail and len(self._tail[-1]) < JOINED_BYTES:
+            last = self._tail[-1]
+            if type(last) is not bytearray:
+                self._tail[-1] = last = bytearray(last)
+            last += data
+        else:
+            self._tail.append(data)
         self._tail_size += len(data)
         while self._tail_size - len(self._tail[0]) >= self._tail_limit:
             self._tail_size -= len(self._tail.popleft())
