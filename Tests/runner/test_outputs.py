@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 import pytest
 from harness import Host, Result, process_sandbox
-from slipway_runner import outputs
+from slipway_runner import frames, outputs
+from slipway_runner.collect import BACKLOG_BYTES, Collection
+from slipway_runner.jobs import Job
+from slipway_runner.loop import Loop
 from test_hostile import healthy
 
 OUT = "import os\nout = os.environ['SLIPWAY_OUTPUT']\n"
@@ -433,6 +436,30 @@ def test_slow_host_is_waited_for() -> None:
         resident = int(status.partition("VmRSS:")[2].split()[0])
         assert resident < 40 << 10, "%d KiB" % resident
         assert len(host.finish(job).files["b"]) == 30 << 20
+
+
+def test_nothing_wakes_the_supervisor_while_the_host_is_behind(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x" * 100)
+    limits = {"files": 9, "file_bytes": 999, "bytes": 999, "milliseconds": 20000}
+    loop = Loop()
+    made: List[Any] = []
+    job = Job(("job", 1, "0" * 32), {"log_limit": 10})
+    collection = Collection(loop, job, made.extend)
+    collection.on_done = loop.stop
+    collection.start(None, None, str(tmp_path), limits)
+    collection.pace(BACKLOG_BYTES + 1)
+    os.waitpid(collection.pid or -1, 0)  # It has said everything and hung up.
+    collection.pid = None
+    loop.after(0.1, loop.stop)
+    wakes: List[int] = []
+    wait = loop._wait_seconds
+    loop._wait_seconds = lambda: (wakes.append(1), wait())[1]  # type: ignore[method-assign]
+    loop.run()
+    assert len(wakes) <= 3 and not made
+    collection.pace(0)
+    loop._running = True
+    loop.run()
+    assert [item[1] for item in made] == [frames.OUTPUT, frames.OUTPUTS]
 
 
 def collected(folder: str, **limits: int) -> Dict[str, bytes]:

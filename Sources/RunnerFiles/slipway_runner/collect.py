@@ -108,8 +108,11 @@ class Collection:
         paused = backlog > BACKLOG_BYTES
         if self._socket is not None and paused != self._paused:
             self._paused = paused
-            mask = 0 if paused else select.EPOLLIN
-            self._loop.modify(self._socket.fileno(), mask)
+            if paused:
+                # Without any events it would still be told that the helper hung up.
+                self._loop.remove(self._socket.fileno())
+            else:
+                self._loop.add(self._socket.fileno(), select.EPOLLIN, self._readable)
 
     def _packet(self, data: bytes) -> None:
         kind = data[:1]
