@@ -130,3 +130,31 @@ def _draw(host: Host) -> None:
     drawn = [host.run(NUMBERS).value() for _ in range(30)]
     for column in zip(*drawn):
         assert len(set(column)) == len(drawn)
+
+
+@pytest.mark.parametrize("text", ["x", "\u0436", "\0", "\ud800"])
+@pytest.mark.parametrize("ahead", [True, False])
+def test_many_long_errors_of_imports_are_told(
+    waiting: Any, text: str, ahead: bool
+) -> None:
+    host, folder, path = waiting
+    names = ["broken_%d" % number for number in range(101)]
+    for name in names:
+        code = "raise ImportError('why ' + %r * 1000)\n" % text
+        (folder / (name + ".py")).write_text(code)
+    if ahead:
+        host.configure(preload=names[:1], ahead=True)
+    ready = host.configure(preload=names, path=[path], gid=engine.GROUP)
+    errors = ready["preload"]["errors"]
+    assert [item["module"] for item in errors] == names[:100]
+    for item in errors:
+        assert item["message"].startswith("ImportError: why ")
+    assert host.run("def main():\n    return 1").value() == 1
+
+
+def test_an_environment_may_be_long_in_any_script(waiting: Any) -> None:
+    host, _, _ = waiting
+    value = "\u0436" * 27000
+    host.configure(env={"LONG": value})
+    code = "import os\ndef main():\n    return os.environ['LONG']"
+    assert host.run(code).value() == value

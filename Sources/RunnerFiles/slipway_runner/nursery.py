@@ -13,6 +13,7 @@ from . import frames
 from .child import Child
 from .limits import FORK_REQUEST, task_folder
 from .loop import Loop
+from .report import PRELOAD_ERRORS, fitted_imports
 
 MESSAGE_BYTES = 131072
 
@@ -87,7 +88,8 @@ class Nursery:
         }
         self.state = "configuring"
         try:
-            self._socket.send(json.dumps(message).encode("ascii"))
+            text = json.dumps(message, ensure_ascii=False)
+            self._socket.send(text.encode("utf-8", "backslashreplace"))
         except OSError as error:
             self.on_failed("the zygote does not listen: %s" % error)
 
@@ -183,7 +185,7 @@ def ready_fields(told: Any) -> Dict[str, Any]:
     preload = preload if type(preload) is dict else {}
     errors = []
     listed = preload.get("errors")
-    for item in listed[:100] if type(listed) is list else []:
+    for item in listed[:PRELOAD_ERRORS] if type(listed) is list else []:
         if type(item) is dict:
             errors.append(
                 {
@@ -193,7 +195,10 @@ def ready_fields(told: Any) -> Dict[str, Any]:
             )
     return {
         "cloudpickle": None if version is None else clean(version, 100),
-        "preload": {"seconds": number(preload.get("seconds")), "errors": errors},
+        "preload": {
+            "seconds": number(preload.get("seconds")),
+            "errors": fitted_imports(errors),
+        },
         "zygote_seconds": number(told.get("zygote_seconds")),
     }
 

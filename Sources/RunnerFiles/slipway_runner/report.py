@@ -10,10 +10,13 @@ from .limits import MESSAGE_BYTES, TRACEBACK_BYTES, clip
 TYPE_CHECKING = False  # As in typing, whose pages every fork would pay for.
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Dict, Optional
+    from typing import Dict, List, Optional
 
 #: What an error may take of the 64 KiB of a header.
 ERROR_BYTES = 61440
+#: What failed imports may take of READY's header; the rest is for what names it.
+PRELOAD_BYTES = 57344
+PRELOAD_ERRORS = 100
 HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
@@ -68,5 +71,21 @@ def fitted(kind: str, message: str, traceback: str) -> Dict[str, str]:
         traceback = clip(traceback, limit)
         found = {"type": kind, "message": message, "traceback": traceback}
         if len(json.dumps(found, ensure_ascii=False).encode()) <= ERROR_BYTES:
+            return found
+        limit = limit * 3 // 4
+
+
+def fitted_imports(errors: List[Dict[str, str]]) -> List[Dict[str, str]]:
+    """Return which modules failed and why, cut so that they fit into READY's header."""
+    limit = 400
+    while True:
+        found = [
+            {
+                "module": clip(item["module"], min(limit, 200)),
+                "message": clip(item["message"], limit),
+            }
+            for item in errors[:PRELOAD_ERRORS]
+        ]
+        if len(json.dumps(found, ensure_ascii=False).encode()) <= PRELOAD_BYTES:
             return found
         limit = limit * 3 // 4

@@ -41,10 +41,10 @@ def _bootstrap() -> None:
 
 if __name__ == "__main__":
     _bootstrap()
-    from _slipway import heap, hugepages, linux, task
+    from _slipway import heap, hugepages, linux, report, task
     from _slipway.limits import FORK_REQUEST
 else:
-    from . import heap, hugepages, linux, task
+    from . import heap, hugepages, linux, report, task
     from .limits import FORK_REQUEST
 
 
@@ -91,8 +91,8 @@ def preload(modules: List[str]) -> List[Dict[str, str]]:
                 task.learn(name, hook)
         except BaseException as error:  # Whatever a module raises is its own.
             message = "%s%s: %s" % (doing, type(error).__name__, _text(error))
-            errors.append({"module": name[:200], "message": message[:1000]})
-    return errors
+            errors.append({"module": name, "message": message})
+    return report.fitted_imports(errors)
 
 
 def _text(error: BaseException) -> str:
@@ -100,6 +100,12 @@ def _text(error: BaseException) -> str:
         return str(error)
     except BaseException:
         return "(no message)"
+
+
+def tell(control: _socket.socket, message: Dict[str, Any]) -> None:
+    """Send the supervisor an object, in as few bytes as JSON allows."""
+    text = json.dumps(message, ensure_ascii=False)
+    control.send(text.encode("utf-8", "backslashreplace"))
 
 
 def share_text_pages() -> None:
@@ -211,7 +217,7 @@ def _warm(settings: Dict[str, Any], began: float) -> Dict[str, Any]:
     reset_signals()
     return {
         "cloudpickle": version,
-        "preload": {"seconds": ended - middle, "errors": errors[:100]},
+        "preload": {"seconds": ended - middle, "errors": errors},
         "zygote_seconds": ended - began,
         "threads": thread_count(),
     }
@@ -294,7 +300,7 @@ def serve(control: _socket.socket, settings: Dict[str, Any], practised: bool) ->
             if fork() == 0:
                 task.enter(uid, rehearse, given, max(highest, max(given) + 1))
         except OSError as error:
-            control.send(json.dumps({"failed": str(error)}).encode())
+            tell(control, {"failed": str(error)})
         for fd in given:
             close(fd)
         if not settled:
@@ -319,13 +325,13 @@ def await_tenant(control: _socket.socket) -> Optional[Dict[str, Any]]:
     try:
         ready = adopt(settings)
     except Exception as error:  # Told to the supervisor, which ends the sandbox.
-        control.send(json.dumps({"failed": _text(error)[:1000]}).encode())
+        tell(control, {"failed": _text(error)[:1000]})
         return None
     if ready is None:
         control.send(b'{"stale": true}')
         control.recv(MESSAGE_BYTES)
         return None
-    control.send(json.dumps({"ready": ready}).encode())
+    tell(control, {"ready": ready})
     return settings
 
 
@@ -343,9 +349,9 @@ def main() -> None:
     try:
         ready = configure(settings)
     except Exception as error:  # Told to the supervisor, which ends the sandbox.
-        control.send(json.dumps({"failed": _text(error)[:1000]}).encode())
+        tell(control, {"failed": _text(error)[:1000]})
         return
-    control.send(json.dumps({"ready": ready}).encode())
+    tell(control, {"ready": ready})
     ahead = bool(settings.get("ahead"))
     if ahead:
         # Nobody waits yet.
