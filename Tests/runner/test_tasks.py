@@ -134,6 +134,22 @@ def test_odd_exceptions_are_exceptions(sandbox: Host, body: str) -> None:
     assert len(result.error["traceback"].encode()) <= 65536
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("odd", ["", "\f", "x = '\u2028\x85\x1c'", "# \v"])
+def test_lines_are_those_of_the_compiler(sandbox: Host, end: str, odd: str) -> None:
+    lines = [odd, "def main():", "    # said", "    raise ValueError"]
+    trace = sandbox.run(end.join(lines)).error["traceback"]
+    assert "line 4, in main\n    raise ValueError\n" in trace
+    trace = sandbox.run(end.join(lines) + end).error["traceback"]
+    assert "line 4, in main\n    raise ValueError\n" in trace
+
+
+def test_one_byte_order_mark_may_begin_the_code(sandbox: Host) -> None:
+    assert sandbox.run("\ufeffdef main():\n    return 1").value() == 1
+    error = sandbox.run("\ufeff\ufeffdef main():\n    return 1").error
+    assert error["type"] == "SyntaxError"
+
+
 def test_syntax_error_and_missing_entrypoint(sandbox: Host) -> None:
     assert sandbox.run("def main(:").error["type"] == "SyntaxError"
     assert "entrypoint" in sandbox.run("x = 1").error["message"]

@@ -14,7 +14,7 @@ from . import command, jsontext, packing, report
 
 TYPE_CHECKING = False  # As in typing, whose pages every fork would pay for.
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Optional
+    from typing import Any, Callable, Dict, List, Optional
 
     from .packing import Parts
 
@@ -227,7 +227,11 @@ def _run_source(task: Dict[str, Any]) -> Any:
         raise Refused("protocol", "InputCorrupt", "input: code is not a string")
     if type(args) is not list or type(kwargs) is not dict:
         raise Refused("protocol", "InputCorrupt", "input: args or kwargs is malformed")
+    if code.startswith("\ufeff"):
+        code = code[1:]  # A byte order mark, as some editors write it.
     lines = code.splitlines(True)
+    if len(lines) != code.count("\n") + (code[-1:] != "\n"):
+        lines = _lines_of(code)
     # Without a modification time linecache never looks for the file.
     linecache.cache[SOURCE_NAME] = (len(code), None, lines, SOURCE_NAME)
     module = types.ModuleType(MODULE_NAME)
@@ -238,6 +242,13 @@ def _run_source(task: Dict[str, Any]) -> Any:
     if function is None:
         raise NameError("the code defines no function %r (entrypoint)" % entrypoint)
     return _awaited(function(*args, **kwargs))
+
+
+def _lines_of(code: str) -> List[str]:
+    """Return the lines as the compiler counts them: a form feed, say, ends none."""
+    import io
+
+    return io.StringIO(code, None).readlines()
 
 
 def rehearse_pickle() -> None:
