@@ -132,3 +132,17 @@ def test_a_long_error_of_unpickling_is_told(sandbox: Host, text: str) -> None:
     result = sandbox.finish(sandbox.start("callable", data))
     assert (result.outcome, result.error["type"]) == ("dependency", "ImportError")
     assert "requirements" in result.error["message"]
+
+
+def test_half_of_a_surrogate_pair_is_no_event(sandbox: Host) -> None:
+    code = (
+        "import slipway\n"
+        "def main():\n"
+        "    slipway.emit({'whole': '\U0001f600 \u0436'})\n"
+        "    try: slipway.emit({'half': chr(0xd83d)})\n"
+        "    except ValueError as error: return str(error)\n"
+    )
+    result = sandbox.run(code)
+    assert "surrogate" in result.value() and "\\ud83d" in result.value()
+    assert result.events == [{"whole": "\U0001f600 \u0436"}]
+    assert result.header["events_dropped"] == 0

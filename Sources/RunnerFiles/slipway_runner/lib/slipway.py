@@ -26,14 +26,20 @@ def emit(event: dict) -> None:
     Raises
     ------
     TypeError, ValueError
-        When `event` is no dict, is not JSON or is too large.
+        When `event` is no dict, is not JSON, is too large, or has text that is no
+        Unicode (half of a surrogate pair).
     RuntimeError
         Outside of a task.
     """
     if not isinstance(event, dict):
         raise TypeError("an event is a dict, not %s" % type(event).__name__)
-    text = json.dumps(event, allow_nan=False, separators=(",", ":"))
-    body = text.encode("ascii")
+    text = json.dumps(event, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    try:
+        body = text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        half = text[error.start]
+        message = "an event has no half of a surrogate pair, such as %r" % half
+        raise ValueError(message) from None
     if len(body) > _LIMIT:
         raise ValueError("an event has at most %d bytes, not %d" % (_LIMIT, len(body)))
     hook = sys.modules.get("_slipway_task")
