@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import subprocess
+import sys
 
 import pytest
-from harness import Host
+from harness import RUNNER, Host
+
+INTERPRETERS = [
+    path for path in os.environ.get("SLIPWAY_TEST_PYTHONS", "").split(":") if path
+]
 
 FORKS = """
 import os, sys, threading
@@ -81,3 +88,41 @@ def test_leftovers_that_flood_the_channel_hold_nothing_up(sandbox: Host) -> None
     sandbox.wait(lambda: sandbox.results[job].clean is not None, seconds=15)
     result = sandbox.results[job]
     assert (result.outcome, result.header["exit_code"]) == ("exit", 3)
+
+
+#: Says which method is the default, where an interpreter for macOS would not fork.
+DEFAULT = """
+import sys
+sys.path.insert(0, %r)
+from slipway_runner import zygote
+import socket, subprocess
+sys.platform = "darwin"
+if %r: import multiprocessing.context
+if %r: zygote.ForkByDefault.arrange()
+import multiprocessing, decimal
+print(multiprocessing.get_start_method(), multiprocessing.get_context("spawn")._name)
+multiprocessing.set_start_method("forkserver", force=True)
+assert multiprocessing.get_start_method() == "forkserver"
+"""
+
+
+@pytest.mark.parametrize("python", [sys.executable, *INTERPRETERS])
+@pytest.mark.parametrize("imported", [True, False])
+@pytest.mark.parametrize("arranged", [True, False])
+def test_the_default_of_multiprocessing_is_to_fork(
+    python: str, imported: bool, arranged: bool
+) -> None:
+    code = DEFAULT % (str(RUNNER.parent), imported, arranged)
+    said = subprocess.check_output([python, "-B", "-c", code], text=True)
+    assert said.split() == ["fork" if arranged else "spawn", "spawn"]
+
+
+def test_processes_find_what_a_source_task_defines(sandbox: Host) -> None:
+    code = (
+        "import multiprocessing\n"
+        "def double(x): return 2 * x\n"
+        "def main():\n"
+        "    with multiprocessing.Pool(2) as pool:\n"
+        "        return [multiprocessing.get_start_method(), pool.map(double, [1, 2])]\n"
+    )
+    assert sandbox.run(code).value() == ["fork", [2, 4]]

@@ -78,6 +78,50 @@ def arrange_path(extra: List[str]) -> None:
     sys.path.append(os.path.join(HERE, "lib"))
 
 
+class ForkByDefault:
+    """Stands first among the finders, and has the processes of multiprocessing forked.
+
+    CPython 3.14 starts them through a server, which can import neither what a source
+    task defines nor what came by value. Tasks may still choose a method themselves.
+    """
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
+        """Find one module, as the finder of all files does."""
+        if name != "multiprocessing.context":
+            return None
+        from importlib.machinery import PathFinder
+
+        spec = PathFinder.find_spec(name, path, target)
+        loader: Any = getattr(spec, "loader", None)
+        if loader is not None:
+            execute = loader.exec_module
+
+            def exec_module(module: types.ModuleType) -> None:
+                execute(module)
+                fork_by_default(module)
+
+            loader.exec_module = exec_module
+        return spec
+
+    @classmethod
+    def arrange(cls) -> None:
+        """Take effect, whether multiprocessing is imported already or never."""
+        imported = sys.modules.get("multiprocessing.context")
+        if imported is None:
+            sys.meta_path.insert(0, cls)  # type: ignore[arg-type]
+        else:
+            fork_by_default(imported)
+
+
+def fork_by_default(context: Any) -> None:
+    """Change the default of the module `multiprocessing.context`."""
+    default = getattr(context, "_default_context", None)
+    methods = getattr(context, "_concrete_contexts", {})
+    if default is not None and "fork" in methods:
+        default._default_context = methods["fork"]
+
+
 def preload(modules: List[str]) -> List[Dict[str, str]]:
     """Import `modules`, and call what they want practised; return what failed and why."""
     errors = []
@@ -194,6 +238,8 @@ def configure(settings: Dict[str, Any]) -> Dict[str, Any]:
     os.umask(0o022)
     sys.argv = [""]
     sys.modules["__main__"] = types.ModuleType("__main__")
+    if sys.version_info >= (3, 14):
+        ForkByDefault.arrange()
     linux.unbuffer_stdout()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     return _warm(settings, began)
