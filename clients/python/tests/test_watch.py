@@ -48,7 +48,7 @@ class Fleet:
         self.described = described
         self.jobs: dict[str, dict[str, Any]] = {}
         self.tasks: dict[str, Any] = {}
-        self.streams: list[queue.Queue[dict[str, Any] | None | str]] = []
+        self.streams: list[queue.Queue[dict[str, Any] | bytes | None | str]] = []
         self.resumed: list[str | None] = []
         self.cancelled: list[str] = []
         self.opened = threading.Semaphore(0)
@@ -149,6 +149,9 @@ class Fleet:
                 if event == "cut":
                     yield b'{"type": "job_up'
                     return
+                if isinstance(event, bytes):
+                    yield event
+                    continue
                 yield json.dumps(event).encode() + b"\n"
 
         return Answer(200, chunks=lines(), cut="within")

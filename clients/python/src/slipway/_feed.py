@@ -116,20 +116,31 @@ class Feed:
         ----------
         data
             What came.
+
+        Raises
+        ------
+        ValueError
+            A line is no JSON object; nothing of these bytes counts as read then.
         """
         lines = (self._rest + data).split(b"\n")
         # Where a connection is cut within a line, the line comes again.
-        self._rest = lines.pop()
-        self.heard = self.heard or bool(lines)
+        rest = lines.pop()
+        last = self._last
         events: list[Json | None] = []
         for line in lines:
             if not line.strip():
                 events.append(None)
                 continue
             event = json.loads(line)
+            if not isinstance(event, dict):
+                raise ValueError(  # noqa: TRY004 - As for what is no JSON at all.
+                    f"an event is no JSON object: {line[:200]!r}"
+                )
             if self._mark in event:
-                self._last = str(event[self._mark])
+                last = str(event[self._mark])
             events.append(event)
+        self._rest, self._last = rest, last
+        self.heard = self.heard or bool(lines)
         return events
 
 

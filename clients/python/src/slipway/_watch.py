@@ -173,6 +173,25 @@ class Watcher:
                 self._poller.start()
 
     def _stream(self) -> None:
+        try:
+            self._follow()
+        finally:
+            # Whatever ended it, nobody may wait for a thread that is gone.
+            if self._ended("_streamer"):
+                # There is none, and whoever submits need not wait for it.
+                self._known.set()
+                self._own.release()
+
+    def _ended(self, name: str) -> bool:
+        """Forget this thread, unless it has been replaced; tell whether it was still there."""
+        with self._lock:
+            mine = getattr(self, name) is threading.current_thread()
+            if mine:
+                setattr(self, name, None)
+            return mine
+
+    def _follow(self) -> None:
+        """Read the stream until nobody waits any more, or it is away for too long."""
         query = {
             "label": f"{LABEL}:{self._label}",
             "type": "job_update",
@@ -191,19 +210,14 @@ class Watcher:
             except _BROKEN as error:
                 _log.info("the event stream broke off: %s", error)
                 if remedy_of(error):
-                    break
+                    return
             self._set_live(False)
             if feed.heard:
                 feed.heard = False
                 heard_at = time.monotonic()
             elif time.monotonic() - heard_at > self._calls.patience.seconds:
-                break
+                return
             time.sleep(RECONNECT_SECONDS)
-        with self._lock:
-            self._streamer = None
-            # There is none, and whoever submits need not wait for it.
-            self._known.set()
-        self._own.release()
 
     def _set_live(self, live: bool) -> None:
         self._live = live
@@ -256,24 +270,28 @@ class Watcher:
 
     def _poll(self) -> None:
         try:
-            while not self._closed:
-                jobs = self._others.watched()
-                if not jobs:
-                    with self._lock:
-                        if self._others.idle:
-                            self._poller = None
-                            return
-                    continue
-                # Jobs mostly end in the order of their submission, and this answer has the
-                # result in it.
-                if not self._ask(self._others, jobs[0], _LOOK_SECONDS):
-                    self._look(self._others, jobs[1:])
+            self._ask_in_turn()
         except _BROKEN as error:
             if not self._closed:
                 _log.info("jobs cannot be asked for: %s", error)
-            with self._lock:
-                self._poller = None
-            self._others.release()
+        finally:
+            if self._ended("_poller"):
+                self._others.release()
+
+    def _ask_in_turn(self) -> None:
+        """Ask for one job after the other until nobody waits any more."""
+        while not self._closed:
+            jobs = self._others.watched()
+            if not jobs:
+                with self._lock:
+                    if self._others.idle:
+                        self._poller = None
+                        return
+                continue
+            # Jobs mostly end in the order of their submission, and this answer has the
+            # result in it.
+            if not self._ask(self._others, jobs[0], _LOOK_SECONDS):
+                self._look(self._others, jobs[1:])
 
     def _look(
         self, board: Board, jobs: list[Description], deadline: float | None = None

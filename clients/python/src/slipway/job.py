@@ -187,14 +187,14 @@ class Job(Description, Generic[T_co]):
         Parameters
         ----------
         callback
-            Is given the job; it must not block for long.
+            Is given the job; it must not block for long. What it raises is logged.
         """
 
         def call(_: Description) -> None:
             try:
                 callback(self)
-            except Exception:
-                # It must not end the thread that others wait for.
+            except BaseException:
+                # Not even `sys.exit` may end the thread that others wait for.
                 _log.exception("a callback of %s failed", self.id)
 
         self._session.watcher.watch([self], call)
