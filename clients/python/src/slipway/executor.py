@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
@@ -73,7 +74,7 @@ class Executor(BaseExecutor):
         self._core = Core(self._link, max_workers)
         self._threads = Threads(self._core, f"slipway-executor-{next(_counter)}")
         # Collected without a shutdown: as after shutdown(wait=False).
-        weakref.finalize(self, self._core.close).atexit = False
+        weakref.finalize(self, _close, self._core, os.getpid()).atexit = False
 
     @property
     def label(self) -> str:
@@ -233,3 +234,9 @@ def _result_or_cancel(future: RemoteFuture[Any], timeout: float | None) -> Any:
         future.cancel()
         # Else an exception's traceback would hold the future that holds the exception.
         del future
+
+
+def _close(core: Core, process: int) -> None:
+    # A forked process has a copy: its locks may be held for ever, and the connection is its parent's.
+    if os.getpid() == process:
+        core.close()

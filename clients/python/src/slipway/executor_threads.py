@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import threading
 import time
 import weakref
@@ -163,4 +164,12 @@ def _leave() -> None:
             )
 
 
+def _forget() -> None:
+    """In a forked process: the threads are its parent's, and any lock may be held for ever."""
+    global _cores
+    _cores = weakref.WeakSet()
+
+
 atexit.register(_leave)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
