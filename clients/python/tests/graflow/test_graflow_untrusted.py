@@ -48,6 +48,8 @@ def run(serve: Serve, connect: Connect, monkeypatch: Any, tmp_path: Path) -> Run
         def script(asked: Asked) -> Answer:
             if asked.path.endswith("/result"):
                 return Answer(200, result)
+            if asked.path.endswith("/logs"):
+                return Answer(200, asked.query["stream"].encode() + b"\n")
             more = {} if apart else {"result": result}
             return Answer(200, job(1, "completed", **more))
 
@@ -69,13 +71,13 @@ def written(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir() if path.name != "feedback_data"]
 
 
-def plain(*operations: Any) -> dict[str, Any]:
+def plain(*operations: Any, printed: Any = None) -> dict[str, Any]:
     """Return the result of a sandbox that answers with JSON."""
     outcome = {
         "value": "done",
         "operations": list(operations),
         "error": None,
-        "printed": {},
+        "printed": printed or {},
     }
     return {"media_type": "application/json", "value": outcome}
 
@@ -196,3 +198,21 @@ def test_what_an_untrusted_task_may_do(run: Run, tmp_path: Path) -> None:
 def test_the_reason_for_a_refused_checkpoint_is_told(run: Run) -> None:
     with pytest.raises(GraflowRuntimeError, match="where a checkpoint is written"):
         run(plain(HARMFUL[0]), "json")
+
+
+@pytest.mark.parametrize(
+    ("printed", "shown"),
+    [
+        (["", "stdout", "stdout"] * 100, ""),
+        ("stdout", ""),
+        (7, ""),
+        ({"stderr": True, "stdout": 1, "": True, "all": True}, "stderr"),
+        ({"stderr": True, "stdout": True}, "stdout stderr"),
+    ],
+)
+def test_output_is_asked_for_once_whatever_a_sandbox_says_it_printed(
+    run: Run, capsys: pytest.CaptureFixture[str], printed: Any, shown: str
+) -> None:
+    assert run(plain(printed=printed), "json").get_result("one") == "done"
+    told = capsys.readouterr()
+    assert (told.out + told.err).split() == shown.split()

@@ -22,7 +22,7 @@ from slipway import APIError, Client, Job, SlipwayError, TaskError
 from . import payload
 from .decorators import asked
 from .outcome import raise_mismatch, raised
-from .output import Output, answer_of, print_output
+from .output import Output, answer_of, print_output, printed
 from .replay import replay
 from .requirements import GRAFLOW_SOURCE, graflow_source, with_graflow
 from .spelling import job_fields, plain_keywords, targets_without_mode
@@ -304,7 +304,7 @@ class SlipwayTaskHandler(TaskHandler):  # type: ignore[misc]
         pickled = pickled and self.trust == "pickle"
         outcome = payload.load(answer, pickled, task, context)
         if self.output == "after":
-            print_output(job, outcome.get("printed") or ())
+            print_output(job, printed(outcome))
         return outcome
 
     def _submit(

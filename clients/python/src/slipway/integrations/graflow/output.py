@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TextIO
 
 from slipway import Job, SlipwayError, TaskError
@@ -49,6 +49,20 @@ def _ended(job: Job) -> tuple[Any, bool]:
         # The job lets go of it once it has made the value.
         pickled = job.info["result"].get("media_type") == PICKLE
     return job.result(), pickled
+
+
+def printed(outcome: Mapping[str, Any]) -> list[str]:
+    """Return the streams that an outcome says the task has written to.
+
+    Parameters
+    ----------
+    outcome
+        Where the sandbox is not trusted, this may be anything.
+    """
+    said = outcome.get("printed")
+    if not isinstance(said, dict):
+        return []
+    return [name for name in ("stdout", "stderr") if said.get(name) is True]
 
 
 def print_output(job: Job, streams: Iterable[str]) -> None:
