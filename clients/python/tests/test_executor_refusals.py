@@ -14,6 +14,8 @@ from scripted import Answer, Asked, Scripted, problem
 from test_watch import Fleet
 
 import slipway
+from slipway import executor_link
+from slipway._steps import Patience
 from slipway.executor import Executor
 
 Serve = Callable[[Callable[[Asked], Answer]], Scripted]
@@ -264,3 +266,39 @@ def test_what_an_executor_is_shown_as(serve: Serve, connect: Connect) -> None:
             while f"job_{number:04}" not in fleet.jobs:
                 time.sleep(0.01)
             fleet.finish(f"job_{number:04}")
+
+
+@pytest.mark.parametrize(
+    ("status", "slug"),
+    [(408, "timeout"), (409, "key-in-flight"), (429, "queue-full")],
+)
+def test_calls_that_may_be_jobs_already_are_not_sent_under_another_key(
+    serve: Serve,
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    slug: str,
+) -> None:
+    monkeypatch.setattr(executor_link, "_PATIENCE", Patience(0.3))
+    keys: set[str] = set()
+    begun, go = threading.Event(), threading.Event()
+
+    def script(asked: Asked) -> Answer:
+        if asked.path != "/v1/jobs/batch":
+            return problem(404, "not-found")
+        if len(asked.json()["jobs"]) == 1 and not begun.is_set():
+            begun.set()
+            go.wait(20)
+            return problem(422, "invalid", "the first call, while the others gather")
+        keys.add(asked.headers["idempotency-key"])
+        return problem(status, slug, Retry_After="0.05")
+
+    with Executor(connect(serve(script))) as executor:
+        executor.submit(pow, 1, 1)
+        assert begun.wait(20)
+        futures = [executor.submit(pow, n, 2) for n in range(3)]
+        go.set()
+        errors = [future.exception(20) for future in futures]
+    assert all(isinstance(error, slipway.APIError) for error in errors)
+    assert [error.status for error in errors] == [status] * 3  # type: ignore[union-attr]
+    assert len(keys) == 1

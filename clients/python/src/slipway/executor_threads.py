@@ -26,6 +26,8 @@ logger = logging.getLogger("slipway.executor")
 LEAVE_SECONDS = 10.0
 BATCH_JOBS = 1000
 BATCH_BYTES = 1 << 20
+# Nothing is wrong with a call then, or, as with 408 and 409, it may be a job by now: another key would make a second.
+_NOT_ABOUT_CALLS = (401, 403, 408, 409, 429)
 
 Call = tuple[RemoteFuture[Any], Prepared]
 _cores: weakref.WeakSet[Core] = weakref.WeakSet()
@@ -130,7 +132,7 @@ def _send_batch(core: Core, batch: list[Call]) -> None:
     try:
         jobs = core.link.send([call for _, call in batch])
     except APIError as error:
-        refused = 400 <= error.status < 500 and error.status not in (401, 403, 429)
+        refused = 400 <= error.status < 500 and error.status not in _NOT_ABOUT_CALLS
         for future, call in batch:
             if refused and len(batch) > 1:
                 _send_batch(core, [(future, call)])
