@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 
 from ._async_collect import cancel_all
 from ._async_session import AsyncSession
 from ._board import Callback
+from ._calls import deadline_of
 from ._description import Description
-from ._ledger import FIRST_BATCH, Ledger, Source
+from ._ledger import FIRST_BATCH, TAKE_BACK_SECONDS, Ledger, Source
 from ._progress import Bar
 from ._session import batches
 from ._steps import Json
 from ._types import T
 from .async_job import AsyncJob
+from .errors import SlipwayError
+
+_log = logging.getLogger("slipway")
 
 
 class AsyncMapping:
@@ -54,12 +59,30 @@ class AsyncMapping:
             self._ledger.complete = True
             return
         session = self._session
-        await session.submit_watched(
-            session.calls.batch(batch, self._key, number),
-            lambda info: AsyncJob(session, info),
-            self._ledger.add,
-            relay,
-        )
+        with session.watcher.expecting():
+            await asyncio.to_thread(session.watcher.ready)
+            try:
+                steps = session.calls.batch(batch, self._key, number)
+                infos = await session.transport.run(steps)
+            except asyncio.CancelledError:
+                await self._take_back(batch, number)
+                raise
+            jobs = [AsyncJob(session, info) for info in infos]
+            self._ledger.add(jobs)
+            await asyncio.to_thread(session.watcher.watch, jobs, relay, True)
+
+    async def _take_back(self, batch: list[bytes], number: int) -> None:
+        """Cancel the jobs of a cancelled submission, which the gateway may have."""
+        session = self._session
+        deadline = deadline_of(TAKE_BACK_SECONDS)
+        try:
+            # The same key brings the same jobs.
+            steps = session.calls.batch(batch, self._key, number, deadline)
+            infos = await session.transport.run(steps)
+        except (SlipwayError, RuntimeError) as error:
+            _log.info("jobs of a cancelled map may go on: %s", error)
+            return
+        await cancel_all([AsyncJob(session, info) for info in infos])
 
     def _note(self, job: Description) -> None:
         self._ledger.note(job)

@@ -10,7 +10,6 @@ from ._board import Callback
 from ._credentials import Credentials
 from ._description import Description
 from ._session import Session
-from ._steps import Json, Steps
 from ._transport import AsyncTransport, Verify
 
 
@@ -61,36 +60,6 @@ class AsyncSession:
         # It may have to ask for jobs that ended before.
         watch = self.watcher.watch
         await asyncio.to_thread(watch, jobs, relay, deadline=deadline)
-
-    async def submit_watched(
-        self,
-        batch: Steps[list[Json]],
-        made: Callable[[Json], Description],
-        add: Callable[[list[Description]], object],
-        relay: Callback,
-    ) -> None:
-        """Submit a batch; have a relay called once for each job that has ended.
-
-        Parameters
-        ----------
-        batch
-            The steps of the submission.
-        made
-            Makes a job of its description.
-        add
-            Is given the jobs before the relay is.
-        relay
-            Of `relay`; is given each job.
-        """
-        expecting = self.watcher.expecting()
-        await asyncio.to_thread(expecting.__enter__)
-        try:
-            infos = await self.transport.run(batch)
-            jobs = [made(info) for info in infos]
-            add(jobs)
-            await asyncio.to_thread(self.watcher.watch, jobs, relay, True)
-        finally:
-            expecting.__exit__(None, None, None)
 
     def relay(self, callback: Callable[[Description], object]) -> Callback:
         """Return a callback for any thread, which calls another one in the event loop.

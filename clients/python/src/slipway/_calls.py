@@ -73,7 +73,11 @@ class Calls:
         return reply.json()
 
     def batch(
-        self, bodies: Sequence[bytes], key: str | None = None, number: int = 0
+        self,
+        bodies: Sequence[bytes],
+        key: str | None = None,
+        number: int = 0,
+        deadline: float | None = None,
     ) -> Steps[list[Json]]:
         """``POST /v1/jobs/batch`` of encoded jobs; return them in the same order.
 
@@ -85,6 +89,8 @@ class Calls:
             By which they can be sent again.
         number
             Which of the batches with this key it is, from 0 on.
+        deadline
+            When to stop trying.
         """
         key = key or uuid.uuid4().hex
         request = Request(
@@ -93,6 +99,7 @@ class Calls:
             headers={"idempotency-key": f"{key}/{number}" if number else key},
             body=b'{"jobs":[' + b",".join(bodies) + b"]}",
             patience=120,
+            deadline=deadline,
             key=key,
         )
         reply = yield from answered(request, self.patience)

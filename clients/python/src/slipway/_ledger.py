@@ -13,6 +13,9 @@ FIRST_BATCH = 100
 HELD_BYTES = 64 << 20
 """Bytes of results that may wait to be taken before no more jobs go out."""
 
+TAKE_BACK_SECONDS = 3.0
+"""How long the jobs of a submission are asked for whose answer was not read: somebody interrupted it."""
+
 _AHEAD = 10000
 _BUSY = 2000
 

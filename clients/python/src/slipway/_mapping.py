@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import logging
 import os
 import threading
 import weakref
@@ -11,17 +12,21 @@ from collections.abc import Generator, Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from ._calls import deadline_of
 from ._collect import cancel_all
 from ._description import Description
-from ._ledger import FIRST_BATCH, Ledger, Source
+from ._ledger import FIRST_BATCH, TAKE_BACK_SECONDS, Ledger, Source
 from ._progress import Bar
 from ._session import Session, batches
 from ._steps import Json
 from ._types import T
+from .errors import SlipwayError
 from .job import Job
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+_log = logging.getLogger("slipway")
 
 
 class Mapping:
@@ -55,7 +60,12 @@ class Mapping:
         self._ledger = Ledger(ordered)
         self._closed = self._stopped = False
         self._process = os.getpid()
-        self._submit()
+        try:
+            self._submit()
+        except BaseException:
+            # Nobody gets the iterator that would.
+            self.close()
+            raise
         if not self._ledger.pending:
             self._source.check()
 
@@ -68,14 +78,34 @@ class Mapping:
             return
         steps = session.calls.batch(batch, self._key, number)
         with session.watcher.expecting():
-            infos = session.transport.run(steps)
-            jobs = [Job(session, info) for info in infos]
-            with self._condition:
-                self._ledger.add(jobs)
+            session.watcher.ready()
+            try:
+                infos = session.transport.run(steps)
+                jobs = [Job(session, info) for info in infos]
+                with self._condition:
+                    self._ledger.add(jobs)
+            except Exception:
+                raise
+            except BaseException:
+                self._take_back(batch, number)
+                raise
             session.watcher.watch(jobs, self._note, fresh=True)
         if self._stopped:
             # By another thread, meanwhile.
             self._cancel(jobs)
+
+    def _take_back(self, batch: list[bytes], number: int) -> None:
+        """Cancel the jobs of an interrupted submission, which the gateway may have."""
+        session = self._session
+        deadline = deadline_of(TAKE_BACK_SECONDS)
+        try:
+            # The same key brings the same jobs.
+            steps = session.calls.batch(batch, self._key, number, deadline)
+            infos = session.transport.run(steps)
+        except (SlipwayError, RuntimeError) as error:
+            _log.info("jobs of an interrupted map may go on: %s", error)
+            return
+        cancel_all([Job(session, info) for info in infos])
 
     def _note(self, job: Description) -> None:
         with self._condition:

@@ -70,15 +70,19 @@ class Watcher:
 
     @contextlib.contextmanager
     def expecting(self) -> Iterator[None]:
-        """Submit jobs within this, and what the stream says of them before is not lost."""
+        """Submit jobs within this, once `ready`, and what the stream says of them before is not lost."""
         self._own.expect()
         try:
             if not self._missing:
                 self._start_streamer()
-                self._known.wait(_READY_SECONDS)
             yield
         finally:
             self._own.expect_no_more()
+
+    def ready(self) -> None:
+        """Wait, for a moment, until it is known whether there is a stream."""
+        if not self._missing:
+            self._known.wait(_READY_SECONDS)
 
     def watch(
         self,
