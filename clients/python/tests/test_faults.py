@@ -96,6 +96,32 @@ def test_patience_ends(serve: Serve, connect: Connect) -> None:
     assert len(server.asked) == 1  # The gateway asked for more time than there is.
 
 
+REDIRECTED: list[Callable[[slipway.Client], object]] = [
+    lambda client: client.submit(int),
+    lambda client: list(client.map(int, [1])),
+    lambda client: client._session.transport.run(client._session.calls.delete("job_1")),
+    lambda client: client._session.transport.run(
+        client._session.calls.logs("job_1", "stdout")
+    ),
+    lambda client: next(client.events()),
+]
+
+
+@pytest.mark.parametrize("call", REDIRECTED)
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_a_refusal(
+    serve: Serve,
+    connect: Connect,
+    call: Callable[[slipway.Client], object],
+    status: int,
+) -> None:
+    moved = Answer(status, b"<html>moved</html>", {"Location": "https://gw.example/"})
+    server = serve(lambda _: moved)
+    with pytest.raises(slipway.APIError, match="to https://gw.example/;") as caught:
+        call(connect(server))
+    assert caught.value.status == status
+
+
 def test_nobody_there() -> None:
     with (
         slipway.Client("http://127.0.0.1:9", KEY, retry_seconds=0.3) as client,

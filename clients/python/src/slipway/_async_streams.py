@@ -109,5 +109,5 @@ async def refuse(response: httpx.Response) -> None:
     response
         An answer that was not read yet.
     """
-    if response.status_code >= 400:
+    if response.status_code >= 300:
         raise refusal_of(response, await response.aread())

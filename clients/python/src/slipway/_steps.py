@@ -154,7 +154,7 @@ def answered(
     patience
         How long to try again.
     accept
-        Codes of 400 and more that are no error here.
+        Codes of 300 and more that are no error here.
     late
         The part of the patience that one try may use up: an answer may be waited for longer
         than the patience lasts, and if it does not come there is room for another try.
@@ -172,7 +172,7 @@ def answered(
         began = time.monotonic()
         reply = yield request
         assert reply is not None
-        if isinstance(reply, Reply) and (reply.status < 400 or reply.status in accept):
+        if isinstance(reply, Reply) and (reply.status < 300 or reply.status in accept):
             return reply
         number += 1
         if not _passes(reply):
@@ -234,7 +234,8 @@ def refusal(request: Request, reply: Reply | Fault, tries: int = 1) -> SlipwayEr
         return _unanswered(request, reply, tries)
     problem = _problem(reply)
     detail = (
-        problem.get("detail")
+        _redirected(reply)
+        or problem.get("detail")
         or problem.get("title")
         or reply.body[:200].decode(errors="replace")
     )
@@ -260,6 +261,14 @@ def refusal(request: Request, reply: Reply | Fault, tries: int = 1) -> SlipwayEr
     error = kind(message, reply.status, problem)
     error.idempotency_key = request.key
     return error
+
+
+def _redirected(reply: Reply) -> str:
+    """Return for people where an answer points to, if it is a redirect."""
+    if not 300 <= reply.status < 400:
+        return ""
+    place = reply.headers.get("location") or "nowhere"
+    return f"redirected to {place}; give the client the address behind the redirect"
 
 
 def _unanswered(request: Request, fault: Fault, tries: int) -> Unavailable:

@@ -101,12 +101,12 @@ def refuse(response: httpx.Response) -> None:
     response
         An answer that was not read yet.
     """
-    if response.status_code >= 400:
+    if response.status_code >= 300:
         raise refusal_of(response, response.read())
 
 
 def refusal_of(response: httpx.Response, body: bytes) -> Exception:
-    """Return the exception for an answer of 400 or more.
+    """Return the exception for an answer of 300 or more.
 
     Parameters
     ----------
