@@ -88,11 +88,12 @@ def test_a_gateway_that_is_busy_is_asked_again(
     assert len(server.asked) == 2
 
 
-def test_patience_ends(serve: Serve, connect: Connect) -> None:
-    server = serve(lambda _: problem(503, "unavailable", "draining", Retry_After="1"))
+@pytest.mark.parametrize("status", [408, 429, 502, 503, 504])
+def test_patience_ends(serve: Serve, connect: Connect, status: int) -> None:
+    server = serve(lambda _: problem(status, "any", "draining", Retry_After="1"))
     with pytest.raises(slipway.Unavailable, match="draining") as caught:
         connect(server, retry_seconds=0.5).submit(int)
-    assert caught.value.status == 503
+    assert caught.value.status == status
     assert len(server.asked) == 1  # The gateway asked for more time than there is.
 
 

@@ -35,6 +35,8 @@ _log = logging.getLogger("slipway")
 _TELL_AFTER = 3
 # What an answer may come late that was asked for right before the caller's time was over.
 _GRACE_SECONDS = 1.0
+# The same request may be taken later.
+_BUSY = (408, 429, 502, 503, 504)
 
 
 @dataclass(frozen=True)
@@ -203,7 +205,7 @@ def _passes(reply: Reply | Fault) -> bool:
     """Tell whether the same request may succeed later."""
     if isinstance(reply, Fault):
         return remedy_of(reply.error) is None
-    if reply.status in (408, 429, 502, 503, 504):
+    if reply.status in _BUSY:
         return True
     return reply.status == 409 and _slug(_problem(reply)) == "key-in-flight"
 
@@ -256,7 +258,7 @@ def refusal(request: Request, reply: Reply | Fault, tries: int = 1) -> SlipwayEr
         kind = AuthenticationError
     elif reply.status == 404:
         kind = NotFound
-    elif reply.status in (502, 503, 504):
+    elif reply.status in _BUSY:
         kind = Unavailable
     error = kind(message, reply.status, problem)
     error.idempotency_key = request.key

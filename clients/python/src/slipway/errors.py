@@ -58,7 +58,7 @@ class NotFound(APIError):
 
 
 class Unavailable(APIError):
-    """The gateway could not be reached, or takes no jobs at the moment (502, 503, 504)."""
+    """The gateway could not be reached, or was too busy for too long (408, 429, 502, 503, 504)."""
 
 
 if sys.version_info >= (3, 11):
