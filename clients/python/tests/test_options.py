@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from slipway import Options
+from slipway._session import name_of
 
 
 def test_nothing_is_asked_for_by_default() -> None:
@@ -95,3 +98,25 @@ def test_merge_replaces_and_forgets() -> None:
 def test_a_string_is_no_list(name: str) -> None:
     with pytest.raises(TypeError, match=name):
         Options(**{name: "numpy"}).body()  # type: ignore[arg-type]
+
+
+class Anything:
+    """Has an attribute of every name, as objects of dask have."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Anything()
+
+    def __call__(self) -> None:
+        """Do nothing."""
+
+
+def test_only_partials_are_looked_through_for_the_name_of_a_job() -> None:
+    endless = functools.partial(int)
+    endless.__setstate__((endless, (), {}, {}))
+    assert name_of(Anything()) is None
+    assert name_of(endless) is None
+    nested = functools.partial(int, "7")
+    nested.base = 10  # type: ignore[attr-defined]
+    assert name_of(functools.partial(nested)) == "int"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import re
 import uuid
@@ -22,6 +23,7 @@ from .options import Options
 Trust = Literal["pickle", "json"]
 Protocol = Literal["none", "jsonl"]
 _MADE_KEY = re.compile("([0-9a-f]{12})-[0-9a-f]{32}")
+_PARTIALS = 100
 _BATCH_JOBS = 1000
 _BATCH_BYTES = 1 << 20
 
@@ -173,7 +175,10 @@ def _content(data: str | bytes) -> str | Json:
 
 def name_of(function: Any) -> str | None:
     """Return what a function is called, if it says."""
-    while hasattr(function, "func"):
+    for _ in range(_PARTIALS):
+        # Nothing but partials: other objects may answer to any name, for ever.
+        if not isinstance(function, functools.partial):
+            break
         function = function.func
     name = getattr(function, "__qualname__", None)
     return name.replace("\0", "") or None if isinstance(name, str) else None
