@@ -12,9 +12,8 @@ from ._async_session import AsyncSession
 from ._board import Callback
 from ._calls import deadline_of
 from ._description import Description
-from ._ledger import FIRST_BATCH, TAKE_BACK_SECONDS, Ledger, Source
+from ._ledger import TAKE_BACK_SECONDS, Backlog, Batch, Ledger, Source
 from ._progress import Bar
-from ._session import batches
 from ._steps import Json
 from ._types import T
 from .async_job import AsyncJob
@@ -48,13 +47,13 @@ class AsyncMapping:
     ) -> None:
         self._session = session
         self._source = Source(bodies)
-        self._batches = enumerate(batches(self._source, FIRST_BATCH))
+        self._backlog = Backlog(self._source)
         self._key = key or session.drafts.new_key()
         self._ledger = Ledger(ordered)
         self._news = asyncio.Event()
 
     async def _submit(self, relay: Callback) -> None:
-        number, batch = next(self._batches, (0, None))
+        batch = self._backlog.next(self._ledger)
         if batch is None:
             self._ledger.complete = True
             return
@@ -62,22 +61,26 @@ class AsyncMapping:
         with session.watcher.expecting():
             await asyncio.to_thread(session.watcher.ready)
             try:
-                steps = session.calls.batch(batch, self._key, number)
+                steps = batch.steps(session.calls, self._key)
                 infos = await session.transport.run(steps)
             except asyncio.CancelledError:
-                await self._take_back(batch, number)
+                await self._take_back(batch)
                 raise
+            if infos is None:
+                self._ledger.refuse(batch)
+                return
+            self._backlog.sent(batch)
             jobs = [AsyncJob(session, info) for info in infos]
             self._ledger.add(jobs)
             await asyncio.to_thread(session.watcher.watch, jobs, relay, True)
 
-    async def _take_back(self, batch: list[bytes], number: int) -> None:
+    async def _take_back(self, batch: Batch) -> None:
         """Cancel the jobs of a cancelled submission, which the gateway may have."""
         session = self._session
         deadline = deadline_of(TAKE_BACK_SECONDS)
         try:
             # The same key brings the same jobs.
-            steps = session.calls.batch(batch, self._key, number, deadline)
+            steps = batch.again(session.calls, self._key, deadline)
             infos = await session.transport.run(steps)
         except (SlipwayError, RuntimeError) as error:
             _log.info("jobs of a cancelled map may go on: %s", error)
@@ -98,12 +101,17 @@ class AsyncMapping:
                     await self._submit(relay)
                 if ledger.wants_more:
                     await self._submit(relay)
-                if not ledger.pending:
+                if ledger.complete and not ledger.pending:
                     self._source.check()
                     return
-                while not ledger.ready:
+                while not (ledger.ready or ledger.wants_more):
                     self._news.clear()
-                    await self._news.wait()
+                    try:
+                        await asyncio.wait_for(self._news.wait(), ledger.pause)
+                    except asyncio.TimeoutError:
+                        ledger.probe()
+                if not ledger.ready:
+                    continue
                 job = ledger.take()
                 assert isinstance(job, AsyncJob)
                 if not job.ended:

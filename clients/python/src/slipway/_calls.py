@@ -21,6 +21,7 @@ NDJSON = "application/x-ndjson"
 _WAIT_SECONDS = 30.0  # The gateway's own limit is 60; proxies cut silent answers.
 _SPARE_SECONDS = 30.0
 _GET_SECONDS = 15.0
+_QUEUE_FULL = "queue-full"
 _CANCEL_SECONDS = 5.0  # Somebody may stand still for it, such as an event loop.
 
 
@@ -77,6 +78,7 @@ class Calls:
         bodies: Sequence[bytes],
         key: str | None = None,
         number: int = 0,
+        offset: int = 0,
         deadline: float | None = None,
     ) -> Steps[list[Json]]:
         """``POST /v1/jobs/batch`` of encoded jobs; return them in the same order.
@@ -89,22 +91,29 @@ class Calls:
             By which they can be sent again.
         number
             Which of the batches with this key it is, from 0 on.
+        offset
+            How many jobs of that batch were sent before, where the queue has no room for it as a whole.
         deadline
             When to stop trying.
         """
-        key = key or uuid.uuid4().hex
-        request = Request(
-            "POST",
-            "/v1/jobs/batch",
-            headers={"idempotency-key": f"{key}/{number}" if number else key},
-            body=b'{"jobs":[' + b",".join(bodies) + b"]}",
-            patience=120,
-            deadline=deadline,
-            key=key,
-        )
+        request = _batch(bodies, key, number, offset, deadline)
         reply = yield from answered(request, self.patience)
         jobs: list[Json] = reply.json()["jobs"]
         return jobs
+
+    def batch_if_room(
+        self, bodies: Sequence[bytes], key: str, number: int, offset: int
+    ) -> Steps[list[Json] | None]:
+        """As `batch`; return nothing, at once, where the queue has no room for so many.
+
+        Parameters
+        ----------
+        bodies, key, number, offset
+            As for `batch`.
+        """
+        request = _batch(bodies, key, number, offset)
+        reply = yield from answered(request, self.patience, accept=(_QUEUE_FULL,))
+        return None if reply.status == 429 else reply.json()["jobs"]
 
     def get(
         self, job_id: str, wait: float = 0, deadline: float | None = None
@@ -268,6 +277,27 @@ class Calls:
 def deadline_of(timeout: float | None) -> float | None:
     """Return when so many seconds are over, on the clock of `time.monotonic`."""
     return None if timeout is None else time.monotonic() + max(0.0, timeout)
+
+
+def _batch(
+    bodies: Sequence[bytes],
+    key: str | None,
+    number: int,
+    offset: int,
+    deadline: float | None = None,
+) -> Request:
+    key = key or uuid.uuid4().hex
+    # The first part has the key of the whole: sent again as a whole it is refused, not run twice.
+    part = (f"/{number}" if number or offset else "") + (f".{offset}" if offset else "")
+    return Request(
+        "POST",
+        "/v1/jobs/batch",
+        headers={"idempotency-key": key + part},
+        body=b'{"jobs":[' + b",".join(bodies) + b"]}",
+        patience=120,
+        deadline=deadline,
+        key=key,
+    )
 
 
 def _encoded(body: Json) -> bytes:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from ._calls import deadline_of
 from ._collect import cancel_all
 from ._description import Description
-from ._ledger import FIRST_BATCH, TAKE_BACK_SECONDS, Ledger, Source
+from ._ledger import TAKE_BACK_SECONDS, Backlog, Batch, Ledger, Source
 from ._progress import Bar
-from ._session import Session, batches
+from ._session import Session
 from ._steps import Json
 from ._types import T
 from .errors import SlipwayError
@@ -54,14 +54,15 @@ class Mapping:
     ) -> None:
         self._session = session
         self._source = Source(bodies)
-        self._batches = enumerate(batches(self._source, FIRST_BATCH))
+        self._backlog = Backlog(self._source)
         self._key = key or session.drafts.new_key()
         self._condition = threading.Condition()
         self._ledger = Ledger(ordered)
         self._closed = self._stopped = False
         self._process = os.getpid()
         try:
-            self._submit()
+            while not (self._ledger.pending or self._ledger.complete):
+                self._submit()
         except BaseException:
             # Nobody gets the iterator that would.
             self.close()
@@ -70,37 +71,41 @@ class Mapping:
             self._source.check()
 
     def _submit(self) -> None:
-        """Submit one more batch, if there is one."""
+        """Submit one more batch, if there is one and the queue has room."""
         session = self._session
-        number, batch = next(self._batches, (0, None))
+        batch = self._backlog.next(self._ledger)
         if batch is None:
             self._ledger.complete = True
             return
-        steps = session.calls.batch(batch, self._key, number)
+        steps = batch.steps(session.calls, self._key)
         with session.watcher.expecting():
             session.watcher.ready()
             try:
                 infos = session.transport.run(steps)
-                jobs = [Job(session, info) for info in infos]
+                jobs = [Job(session, info) for info in infos or ()]
                 with self._condition:
+                    if infos is None:
+                        self._ledger.refuse(batch)
+                        return
                     self._ledger.add(jobs)
             except Exception:
                 raise
             except BaseException:
-                self._take_back(batch, number)
+                self._take_back(batch)
                 raise
+            self._backlog.sent(batch)
             session.watcher.watch(jobs, self._note, fresh=True)
         if self._stopped:
             # By another thread, meanwhile.
             self._cancel(jobs)
 
-    def _take_back(self, batch: list[bytes], number: int) -> None:
+    def _take_back(self, batch: Batch) -> None:
         """Cancel the jobs of an interrupted submission, which the gateway may have."""
         session = self._session
         deadline = deadline_of(TAKE_BACK_SECONDS)
         try:
             # The same key brings the same jobs.
-            steps = session.calls.batch(batch, self._key, number, deadline)
+            steps = batch.again(session.calls, self._key, deadline)
             infos = session.transport.run(steps)
         except (SlipwayError, RuntimeError) as error:
             _log.info("jobs of an interrupted map may go on: %s", error)
@@ -121,13 +126,19 @@ class Mapping:
                 self._submit()
             if ledger.wants_more and not self._stopped:
                 self._submit()
-            if not ledger.pending:
+            if ledger.complete and not ledger.pending:
                 self._source.check()
                 return
             with self._condition:
-                self._condition.wait_for(lambda: ledger.ready or self._stopped)
+                if not self._condition.wait_for(
+                    lambda: ledger.ready or ledger.wants_more or self._stopped,
+                    ledger.pause,
+                ):
+                    ledger.probe()
                 if self._stopped:
                     return
+                if not ledger.ready:
+                    continue
                 job = ledger.take()
             assert isinstance(job, Job)
             if not job.ended:

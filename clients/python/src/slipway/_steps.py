@@ -144,7 +144,7 @@ class Patience:
 def answered(
     request: Request,
     patience: Patience,
-    accept: tuple[int, ...] = (),
+    accept: tuple[int | str, ...] = (),
     late: float = 0.5,
 ) -> Steps[Reply]:
     """Send a request until it is answered, within the patience.
@@ -156,7 +156,7 @@ def answered(
     patience
         How long to try again.
     accept
-        Codes of 300 and more that are no error here.
+        Codes of 300 and more, and kinds of problems, that are no error here.
     late
         The part of the patience that one try may use up: an answer may be waited for longer
         than the patience lasts, and if it does not come there is room for another try.
@@ -174,7 +174,7 @@ def answered(
         began = time.monotonic()
         reply = yield request
         assert reply is not None
-        if isinstance(reply, Reply) and (reply.status < 300 or reply.status in accept):
+        if isinstance(reply, Reply) and _accepted(reply, accept):
             return reply
         number += 1
         if not _passes(reply):
@@ -188,6 +188,12 @@ def answered(
             what = (request.method, request.path, reply.error, patience.seconds)
             _log.warning("%s %s: no answer (%s); trying for up to %.0f s", *what)
         yield Pause(pause)
+
+
+def _accepted(reply: Reply, accept: tuple[int | str, ...]) -> bool:
+    if reply.status < 300 or reply.status in accept:
+        return True
+    return bool(accept) and _slug(_problem(reply)) in accept
 
 
 def _in_time(request: Request, pause: float) -> float:
