@@ -243,13 +243,16 @@ def test_checkpoints_are_written_by_the_caller(tmp_path: Any) -> None:
     assert list(tmp_path.glob("point*"))
 
 
-@pytest.mark.parametrize("what", ["checkpoint", "feedback"])
+@pytest.mark.parametrize("what", ["checkpoint", "feedback", "lock"])
 def test_what_only_the_caller_can_do_is_refused(what: str) -> None:
     def asks(context: Any) -> None:
         if what == "checkpoint":
             context.checkpoint(deferred=False)
-        else:
+        elif what == "feedback":
             context.request_approval("go on?")
+        else:
+            with context.get_channel().lock("count"):
+                context.get_channel().set("count", 1)
 
     with pytest.raises(GraflowRuntimeError, match="handler='direct'"):
         run(asks)

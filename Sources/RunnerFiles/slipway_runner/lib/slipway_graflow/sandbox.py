@@ -204,6 +204,9 @@ def record(
         if trust == "json":
             troubles().known_only(self.graph, executable)
 
+    def lock(self: Any, *args: Any, **kwargs: Any) -> None:
+        troubles().no_lock()
+
     base = type(context.channel)
     names = ("set", "append", "prepend", "delete", "clear", "atomic_add")
     methods = {name: method(base, name) for name in names}
@@ -211,6 +214,7 @@ def record(
     methods.update(
         {name: method(base, name, inner=True) for name in ("get", "exists", "keys")}
     )
+    methods["lock"] = lock
     subclass(context.channel, methods)
 
     base = type(context)

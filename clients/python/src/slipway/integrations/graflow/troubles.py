@@ -62,6 +62,14 @@ def no_checkpoint() -> NoReturn:
     )
 
 
+def no_lock() -> NoReturn:
+    """Refuse to lock a channel of which the task has a copy."""
+    raise RuntimeError(
+        "a lock in a sandbox keeps nobody from the channel, which is where the workflow runs: use atomic_add, "
+        "which is replayed there, or give this task handler='direct'"
+    )
+
+
 def known_only(graph: Any, executable: Any) -> None:
     """Refuse a task that is not one of the workflow's own."""
     task_id = executable.task_id
