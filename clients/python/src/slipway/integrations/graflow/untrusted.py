@@ -41,7 +41,8 @@ def checked(
     for operation in operations if isinstance(operations, list) else (operations,):
         try:
             name, args, kwargs = operation
-            fits = _CHECKS[name](context, task_id, *args, **kwargs)
+            plain = isinstance(args, list) and isinstance(kwargs, dict)
+            fits = plain and _CHECKS[name](context, task_id, *args, **kwargs)
         except (KeyError, TypeError, ValueError):
             # Not three things, no name of ours, not the arguments of this method.
             fits = False
@@ -53,27 +54,30 @@ def checked(
     return made
 
 
-def _write(_: Any, __: str, key: Any, value: Any, ttl: Any = None) -> bool:
+# What follows the task has the name that graflow gives it, so that what fits here fits there.
+
+
+def _write(_: Any, __: str, /, key: Any, value: Any, ttl: Any = None) -> bool:
     return isinstance(key, str) and (ttl is None or _is_number(ttl))
 
 
-def _delete(_: Any, __: str, key: Any) -> bool:
+def _delete(_: Any, __: str, /, key: Any) -> bool:
     return isinstance(key, str)
 
 
-def _clear(_: Any, __: str) -> bool:
+def _clear(_: Any, __: str, /) -> bool:
     return True
 
 
-def _add(_: Any, __: str, key: Any, amount: Any = 1) -> bool:
+def _add(_: Any, __: str, /, key: Any, amount: Any = 1) -> bool:
     return isinstance(key, str) and _is_number(amount)
 
 
-def _end(_: Any, __: str, message: Any) -> bool:
+def _end(_: Any, __: str, /, message: Any) -> bool:
     return isinstance(message, str)
 
 
-def _checkpoint(_: Any, __: str, metadata: Any = None, *, path: Any = None) -> bool:
+def _checkpoint(_: Any, __: str, /, metadata: Any = None, *, path: Any = None) -> bool:
     if path is not None:
         raise SlipwayError(
             "with trust='json' a task cannot choose where a checkpoint is written: "
@@ -82,17 +86,18 @@ def _checkpoint(_: Any, __: str, metadata: Any = None, *, path: Any = None) -> b
     return metadata is None or isinstance(metadata, dict)
 
 
-def _queue(context: ExecutionContext, _: str, name: Any) -> bool:
+def _queue(context: ExecutionContext, _: str, name: Any, /) -> bool:
     return isinstance(name, str) and bool(context.graph.has_node(name))
 
 
-def _next(context: ExecutionContext, own: str, name: Any, goto: Any = False) -> bool:
+def _next(context: ExecutionContext, own: str, name: Any, /, goto: Any = False) -> bool:
     return isinstance(goto, bool) and _queue(context, own, name)
 
 
 def _iterate(
     context: ExecutionContext,
     own: str,
+    /,
     data: Any = None,
     task_id: Any = None,
     *,
