@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import functools
 import operator
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
+
+import cloudpickle
 
 from ._mapping import Results
 from ._progress import Progress
@@ -57,7 +60,8 @@ class TaskOptions(OptionFields, total=False):
 class Task(Generic[P, R]):
     """A function that can be called here, and submitted with options of its own.
 
-    In a sandbox it is the plain function.
+    In a sandbox it is the plain function. Another process of the caller's, such as one of a
+    ``ProcessPoolExecutor``, gets the task, without the client.
 
     Parameters
     ----------
@@ -304,13 +308,46 @@ class Task(Generic[P, R]):
         # As a method it is what a plain function would be.
         return self if instance is None else functools.partial(self, instance)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        # The sandbox has no such class: what arrives there is the function.
-        return operator.itemgetter(0), ((self.function,),)
+    def __copy__(self) -> Task[P, R]:
+        # As of functions: nothing of it changes.
+        return self
+
+    def __deepcopy__(self, memo: object) -> Task[P, R]:
+        return self
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        # For the standard library, whose processes have this package; the function itself
+        # cannot be found by its name, which stands for the task.
+        found = _named(self.function)
+        if found is self:
+            return str(self.function.__qualname__)
+        if isinstance(found, Task) and found.function is self.function:
+            return _changed, (found, self._changes)
+        return Task, (self.function, self._changes)
 
     def __repr__(self) -> str:
         name = getattr(self.function, "__qualname__", repr(self.function))
         return f"<slipway.Task {name}>"
+
+
+def _changed(task: Task[P, R], options: OptionFields) -> Task[P, R]:
+    return Task(task.function, options)
+
+
+def _named(function: Callable[..., Any]) -> Any:
+    """Return what the name of a function stands for in its module; nothing where that is nothing."""
+    found: Any = sys.modules.get(getattr(function, "__module__", None) or "")
+    for name in getattr(function, "__qualname__", "<none>").split("."):
+        found = getattr(found, name, None)
+    return found
+
+
+def _plain(task: Task[P, R]) -> tuple[Any, ...]:
+    return operator.itemgetter(0), ((task.function,),)
+
+
+# The sandbox has no such class: what arrives there is the function.
+cloudpickle.Pickler.dispatch_table[Task] = _plain
 
 
 async def _in_threads(mapping: Callable[[], Results[T]]) -> AsyncIterator[T]:
