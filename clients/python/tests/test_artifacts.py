@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from scripted import KEY, Answer, Asked, Scripted, job, problem
 
 import slipway
+from slipway._download import Target
 
 Serve = Callable[[Callable[[Asked], Answer]], Scripted]
 Connect = Callable[..., slipway.Client]
@@ -126,6 +129,55 @@ def test_asynchronous(serve: Serve, tmp_path: Path) -> None:
                 await made.artifact("x")
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("step", ["open", "write", "keep"])
+def test_a_cancelled_save_leaves_no_draft(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    original = getattr(Target, step)
+    under_way, cancelled = threading.Event(), threading.Event()
+
+    def slow(self: Target, *args: Any) -> None:
+        if step == "keep":
+            original(self, *args)
+        under_way.set()
+        cancelled.wait(20)
+        if step != "keep":
+            original(self, *args)
+
+    monkeypatch.setattr(Target, step, slow)
+    server = serve(gateway)
+
+    async def main() -> None:
+        async with slipway.AsyncClient(server.url, KEY) as client:
+            artifact = await (await client.job("job_0001")).artifact("a/b.txt")
+            saving = asyncio.create_task(artifact.save(tmp_path))
+            assert await asyncio.to_thread(under_way.wait, 20)
+            saving.cancel()
+            await asyncio.sleep(0.05)
+            saving.cancel()
+            cancelled.set()
+            with pytest.raises(asyncio.CancelledError):
+                await saving
+
+    asyncio.run(main())
+    left = [path.name for path in tmp_path.iterdir()]
+    assert left == (["b.txt"] if step == "keep" else [])
+
+
+def test_saving_leaves_the_mask_of_the_process_alone(
+    serve: Serve, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact = connect(serve(gateway)).job("job_0001").artifact("a/b.txt")
+    mask = os.umask(0o027)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "umask", lambda _: pytest.fail("other threads see it"))
+            saved = artifact.save(tmp_path)
+    finally:
+        os.umask(mask)
+    assert saved.stat().st_mode & 0o777 == 0o640
 
 
 LEAVE = """

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-import tempfile
+import secrets
 from pathlib import Path
 from typing import BinaryIO
 
@@ -74,22 +75,38 @@ class Target:
     """
 
     def __init__(self, path: str | os.PathLike[str], name: str) -> None:
-        given = Path(path)
-        self.path = given / name.rsplit("/", 1)[-1] if given.is_dir() else given
-        folder = self.path.parent
-        folder.mkdir(parents=True, exist_ok=True)
-        handle, self._draft = tempfile.mkstemp(prefix=".slipway-", dir=folder)
-        self.file: BinaryIO = os.fdopen(handle, "wb")
+        self.path = Path(path)
+        self._name = name
+        self._draft: Path | None = None
+        self._file: BinaryIO | None = None
+
+    def open(self) -> None:
+        """Make the draft, and the folder that it is in."""
+        if self.path.is_dir():
+            self.path /= self._name.rsplit("/", 1)[-1]
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._draft = self.path.parent / f".slipway-{secrets.token_hex(8)}"
+        # With the rights that a file of the caller's has by default.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        self._file = os.fdopen(os.open(self._draft, flags, 0o666), "wb")
+
+    def write(self, data: bytes) -> None:
+        """Add the next bytes."""
+        assert self._file is not None
+        self._file.write(data)
 
     def keep(self) -> None:
         """Give the file its name, over one that is there."""
-        self.file.close()
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(self._draft, 0o666 & ~mask)
+        assert self._file is not None and self._draft is not None
+        self._file.close()
         os.replace(self._draft, self.path)
 
     def discard(self) -> None:
-        """Remove what is there of it."""
-        self.file.close()
-        os.unlink(self._draft)
+        """Remove what is there of it, unless it has its name already."""
+        # What could not be written is not wanted any more.
+        with contextlib.suppress(OSError):
+            if self._file is not None:
+                self._file.close()
+        with contextlib.suppress(FileNotFoundError):
+            if self._draft is not None:
+                os.unlink(self._draft)

@@ -110,8 +110,9 @@ class Artifact(ArtifactInfo):
         """
         target = Target(path, self.name)
         try:
+            target.open()
             for data in self.chunks():
-                target.file.write(data)
+                target.write(data)
             target.keep()
         except BaseException:
             target.discard()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,12 +74,34 @@ class AsyncArtifact(ArtifactInfo):
         path
             A file, which is made or replaced once all bytes are there, or a folder.
         """
-        target = await asyncio.to_thread(Target, path, self.name)
+        target = Target(path, self.name)
         try:
+            await _finished(target.open)
             async for data in self.chunks():
-                await asyncio.to_thread(target.file.write, data)
-            await asyncio.to_thread(target.keep)
+                await _finished(target.write, data)
+            await _finished(target.keep)
         except BaseException:
             target.discard()
             raise
         return target.path
+
+
+async def _finished(function: Callable[..., object], *args: object) -> None:
+    """Call a function in a thread; a cancellation is raised when it has returned.
+
+    Parameters
+    ----------
+    function, args
+        What to call: what takes no longer than a disk does.
+    """
+    work = asyncio.ensure_future(asyncio.to_thread(function, *args))
+    try:
+        await asyncio.shield(work)
+    except asyncio.CancelledError:
+        while not work.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([work])
+        # The cancellation is what is told of the two.
+        if not work.cancelled():
+            work.exception()
+        raise
