@@ -45,7 +45,7 @@ async def as_completed(
         for session, theirs, relay in watches:
             # What has ended by then is handed out first.
             with contextlib.suppress(WaitTimeout):
-                await session.watch(theirs, relay, deadline)
+                await session.watcher.watch_from_loop(theirs, relay, deadline=deadline)
         while left:
             job = await _next(ended, deadline, len(left))
             # The watcher may have given up: asking here says why.

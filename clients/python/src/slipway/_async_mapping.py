@@ -72,7 +72,7 @@ class AsyncMapping:
             self._backlog.sent(batch)
             jobs = [AsyncJob(session, info) for info in infos]
             self._ledger.add(jobs)
-            await asyncio.to_thread(session.watcher.watch, jobs, relay, True)
+            await session.watcher.watch_from_loop(jobs, relay, fresh=True)
 
     async def _take_back(self, batch: Batch) -> None:
         """Cancel the jobs of a cancelled submission, which the gateway may have."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from ._board import Callback
 from ._credentials import Credentials
@@ -39,27 +39,6 @@ class AsyncSession:
         self.transport = AsyncTransport(credentials, verify)
         self.watcher = session.watcher
         self._session = session
-
-    async def watch(
-        self,
-        jobs: Sequence[Description],
-        relay: Callback,
-        deadline: float | None = None,
-    ) -> None:
-        """Have a relay called once for each job when it has ended.
-
-        Parameters
-        ----------
-        jobs
-            The jobs.
-        relay
-            Of `relay`.
-        deadline
-            As for `Watcher.watch`.
-        """
-        # It may have to ask for jobs that ended before.
-        watch = self.watcher.watch
-        await asyncio.to_thread(watch, jobs, relay, deadline=deadline)
 
     def relay(self, callback: Callable[[Description], object]) -> Callback:
         """Return a callback for any thread, which calls another one in the event loop.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import httpx
 
@@ -132,6 +133,38 @@ class Watcher:
         if self._closed:
             # Meanwhile, perhaps before these jobs were there to be released.
             self._release()
+
+    async def watch_from_loop(
+        self,
+        jobs: Sequence[Description],
+        callback: Callback,
+        fresh: bool = False,
+        deadline: float | None = None,
+    ) -> None:
+        """As `watch`, which may have to ask for jobs, without blocking an event loop.
+
+        A cancellation undoes it, also where the thread has not come to it yet.
+
+        Parameters
+        ----------
+        jobs, callback, fresh, deadline
+            As for `watch`.
+        """
+        over = threading.Event()
+
+        def work() -> None:
+            try:
+                self.watch(jobs, callback, fresh, deadline)
+            finally:
+                if over.is_set():
+                    self.forget(jobs, callback)
+
+        try:
+            await asyncio.to_thread(work)
+        except asyncio.CancelledError:
+            over.set()
+            self.forget(jobs, callback)
+            raise
 
     def forget(self, jobs: Iterable[Description], callback: Callback) -> None:
         """Undo `watch`; whoever else waits for the same jobs goes on waiting.

@@ -141,7 +141,8 @@ class AsyncJob(Description, Generic[T_co]):
                 # It must not keep the end of other jobs from being told.
                 _log.exception("a callback of %s failed", self.id)
 
-        await self._session.watch([self], self._session.relay(call))
+        session = self._session
+        await session.watcher.watch_from_loop([self], session.relay(call))
 
     async def delete(self) -> None:
         """Remove the ended job from the gateway, with its results and logs."""

@@ -212,6 +212,11 @@ class Job(Description, Generic[T_co]):
             with contextlib.suppress(RuntimeError):  # The loop may be closed by now.
                 loop.call_soon_threadsafe(ended.set)
 
-        await asyncio.to_thread(self._session.watcher.watch, [self], tell)
-        await ended.wait()
+        watcher = self._session.watcher
+        await watcher.watch_from_loop([self], tell)
+        try:
+            await ended.wait()
+        finally:
+            # Who stops waiting leaves nothing behind.
+            watcher.forget([self], tell)
         return await asyncio.to_thread(self.result)
