@@ -1,4 +1,4 @@
-"""Exceptions that do not fit into an event as they are, from real sandboxes."""
+"""Exceptions that are too large for an event, or hold what no event may hold, from real sandboxes."""
 
 from __future__ import annotations
 
@@ -34,3 +34,17 @@ def test_what_is_small_of_a_large_exception_comes(client: slipway.Client) -> Non
         client.run(fail)
     assert caught.value.args == ("first", 2)
     assert "in fail" in str(caught.value.__cause__)
+
+
+def test_the_type_of_an_exception_survives_halves_of_characters(
+    client: slipway.Client,
+) -> None:
+    def fail() -> None:
+        error = LookupError("a \ud800 b")
+        error.__notes__ = ["seen: \udc80"]  # type: ignore[attr-defined]
+        raise error
+
+    with pytest.raises(LookupError) as caught:
+        client.run(fail)
+    assert caught.value.args == ("a \ud800 b",)
+    assert caught.value.__notes__ == ["seen: \udc80"]  # type: ignore[attr-defined]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import pickle
+import runpy
 import sys
 import types
+from pathlib import Path
 from typing import Any
 
 import cloudpickle
@@ -91,6 +94,27 @@ def test_emit_inside_of_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
         slipway.emit({"a": "x" * 70000})
     with pytest.raises(ValueError, match="JSON"):
         slipway.emit({"a": float("nan")})
+
+
+RUNNERS = "Sources/RunnerFiles/slipway_runner/lib/slipway.py"
+
+
+@pytest.mark.parametrize("where", ["client", "runner"])
+def test_an_event_has_no_lone_surrogates(
+    monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    sent: list[bytes] = []
+    module = types.ModuleType("_slipway_task")
+    module.emit = sent.append  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "_slipway_task", module)
+    emit: Any = slipway.emit
+    if where == "runner":
+        emit = runpy.run_path(str(Path(__file__).parents[3] / RUNNERS))["emit"]
+    emit({"\udc80": ["\ud800\U0001f600", "\\ud800", "\ud83d\ude00", "\\\udfff", 1.5]})
+    assert json.loads(sent[0]) == {
+        "\\udc80": ["\\ud800\U0001f600", "\\ud800", "\\ud83d\\ude00", "\\\\udfff", 1.5]
+    }
+    assert sent[0].isascii()
 
 
 def test_emit_travels_by_its_public_name() -> None:

@@ -21,13 +21,13 @@ def emit(event: dict) -> None:
     Parameters
     ----------
     event
-        A dict that JSON can hold, at most 64 KiB once encoded.
+        A dict that JSON can hold, at most 64 KiB once encoded. Lone surrogates, which the engine does not take,
+        become texts such as ``\\ud800``.
 
     Raises
     ------
     TypeError, ValueError
-        When `event` is no dict, is not JSON, is too large, or has text that is no
-        Unicode (half of a surrogate pair).
+        When `event` is no dict, is not JSON or is too large.
     RuntimeError
         Outside of a task.
     """
@@ -36,16 +36,21 @@ def emit(event: dict) -> None:
     text = json.dumps(event, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     try:
         body = text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        half = text[error.start]
-        message = "an event has no half of a surrogate pair, such as %r" % half
-        raise ValueError(message) from None
+    except UnicodeEncodeError:
+        body = _without_halves(text).encode("utf-8")
     if len(body) > _LIMIT:
         raise ValueError("an event has at most %d bytes, not %d" % (_LIMIT, len(body)))
     hook = sys.modules.get("_slipway_task")
     if hook is None:
         raise RuntimeError("slipway.emit works inside a Slipway task only")
     hook.emit(body)
+
+
+def _without_halves(text: str) -> str:
+    """Return JSON text in which halves of surrogate pairs are spelled out."""
+    import re  # Seldom needed, and every task is a process of its own.
+
+    return re.sub("[\ud800-\udfff]", lambda half: "\\\\u%04x" % ord(half.group()), text)
 
 
 def progress(current: float, total: float, message: str = "") -> None:

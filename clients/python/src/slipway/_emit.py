@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from typing import Any
 
@@ -17,7 +18,8 @@ def emit(event: dict[str, Any]) -> None:
     Parameters
     ----------
     event
-        A dict that JSON can hold, at most 64 KiB once encoded.
+        A dict that JSON can hold, at most 64 KiB once encoded. Lone surrogates, which the
+        gateway does not take, become texts such as ``\\ud800``.
 
     Raises
     ------
@@ -27,6 +29,8 @@ def emit(event: dict[str, Any]) -> None:
     if not isinstance(event, dict):
         raise TypeError(f"an event is a dict, not {type(event).__name__}")
     body = json.dumps(event, allow_nan=False, separators=(",", ":")).encode("ascii")
+    if b"\\ud" in body:
+        body = _without_halves(event)
     if len(body) > _LIMIT_BYTES:
         raise ValueError(f"an event has at most {_LIMIT_BYTES} bytes, not {len(body)}")
     hook = sys.modules.get("_slipway_task")
@@ -34,6 +38,13 @@ def emit(event: dict[str, Any]) -> None:
         _log.info("event outside of a task: %s", event)
     else:
         hook.emit(body)
+
+
+def _without_halves(event: dict[str, Any]) -> bytes:
+    """Return an event as JSON in which lone surrogates are spelled out."""
+    text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+    text = re.sub("[\ud800-\udfff]", lambda half: f"\\\\u{ord(half[0]):04x}", text)
+    return json.dumps(json.loads(text), separators=(",", ":")).encode("ascii")
 
 
 def progress(current: float, total: float, message: str = "") -> None:
