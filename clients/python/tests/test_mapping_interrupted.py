@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -60,6 +60,14 @@ class Hesitating:
         while set(self.fleet.cancelled) != expected:
             assert time.monotonic() < deadline, len(self.fleet.cancelled)
             time.sleep(0.01)
+
+
+@pytest.fixture(autouse=True)
+def interrupts() -> Iterator[None]:
+    """Have SIGINT raise KeyboardInterrupt, also where a shell began the tests in its background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("number", [0, 1])
