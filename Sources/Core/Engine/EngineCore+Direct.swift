@@ -36,10 +36,9 @@ extension EngineCore {
             let claim = JobClaim(
                 attempt: JobAttempt(id: id, attempt: job.job.attempt), sandbox: "direct",
                 nonce: Array(reference.nonce.utf8), start: nil, bootID: folders.bootID, at: Date())
+            let isClaimed: Bool
             do {
-                guard try await store.perform(.claim(claim)) == .applied(true) else {
-                    throw EngineError(.internalFault, "the job's claim was not accepted by the store")
-                }
+                isClaimed = try await store.perform(.claim(claim)) == .applied(true)
                 noteStore(nil)
             } catch {
                 guard jobs[id] === job, job.phase == .claiming else { return }
@@ -48,6 +47,9 @@ extension EngineCore {
                 return giveUp(job, failure)
             }
             guard jobs[id] === job, job.phase == .claiming else { return }
+            guard isClaimed else {
+                throw EngineError(.internalFault, "the job's claim was not accepted by the store")
+            }
             job.job.state = .running
             job.phase = .running
             job.startedAt = .now()

@@ -116,18 +116,25 @@ extension EngineCore {
                 }
                 core.finishPacked(id, .success(packed), ending)
             } catch let error as EngineError where error.code == .storageFull {
-                core.noteStore(error)
-                core.packLater(id, answer, ending)
+                core.packLater(id, answer, ending, error)
             } catch {
                 core.finishPacked(id, .failure(error), ending)
             }
         }
     }
 
-    /// Tries again to write a result for which there was no room: as long as the engine runs, nothing is lost.
-    private func packLater(_ id: JobID, _ answer: Answer, _ ending: Ending) {
+    /// The most bytes of results that wait for room on the disk.
+    private static let resultsKeptMax = 128 << 20
+
+    /// Tries again to write a result for which there was no room; where too much waits for it already, the result is lost.
+    private func packLater(_ id: JobID, _ answer: Answer, _ ending: Ending, _ error: EngineError) {
+        let bytes = answer.bytes.count
+        guard resultsKept + bytes <= Self.resultsKeptMax else { return finishPacked(id, .failure(error), ending) }
+        if resultsKept == 0 { noteStore(error) }
+        resultsKept += bytes
         loop.scheduleTask(in: .seconds(1)) {
             self.assumeIsolated { core in
+                core.resultsKept -= bytes
                 guard let job = core.jobs[id], job.phase == .finishing, !core.isStopped else { return }
                 core.packResult(job, answer, ending)
             }
@@ -144,10 +151,12 @@ extension EngineCore {
             end(job, ending)
         case .failure(let error):
             let failure = error as? EngineError
+            if failure?.code == .storageFull { noteStore(failure) }
+            let isDisk = failure?.code == .storageFull || failure?.code == .storage
             var ending = Ending(
                 state: .error,
                 error: JobError(
-                    kind: failure?.code == .storage ? .lost : .protocol,
+                    kind: isDisk ? .lost : .protocol,
                     message: "the result cannot be kept: \(failure?.message ?? "\(error)")"))
             ending.outputs = unpacked.outputs
             end(job, ending)
@@ -322,7 +331,7 @@ extension EngineCore {
         guard job.isSent, let reference = job.reference, let text = job.job.sandbox, let id = SandboxID(text) else {
             return
         }
-        sandboxes[id]?.send(.acknowledge(reference))
+        if let sandbox = sandboxes[id] { acknowledge(reference, in: sandbox) }
     }
 
     /// Takes a job out of the engine's memory.

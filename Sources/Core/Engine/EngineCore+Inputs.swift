@@ -10,9 +10,11 @@ extension EngineCore {
         switch job.phase {
         case .preparing, .waiting, .backingOff:
             guard let input = job.input, job.inputKept == 0 else { return }
-            // Its row holds it, or its file does.
             let bytes = input.bytes.count + (job.storedInput?.inline?.count ?? 0)
             guard input.bytes.count <= ActiveJob.inputKeptBytes, inputsKept + bytes <= Self.inputsKeptMax else {
+                // Only what a durable row holds, or a file that was made durable before its row.
+                let isFile = job.storedInput.map { $0.inline == nil } ?? false
+                guard job.committed.isSet || isFile else { return }
                 job.input = nil
                 job.storedInput?.inline = nil
                 return

@@ -58,12 +58,13 @@ extension EngineCore {
                 // The attempt was given up here: its result is of no use, and the runner need not keep it. One that is
                 // being stored it keeps until that is done.
                 if sandbox.slots.contains(where: { $0.cleaning == reference }), !isBeingStored(reference) {
-                    sandbox.send(.acknowledge(reference))
+                    acknowledge(reference, in: sandbox)
                 }
                 return
             }
             let slot = sandbox.slot(of: job)
             slot.cleaning = reference
+            slot.owesAcknowledgement = true
             slot.job = nil
             noteEnd(result, in: sandbox)
             finish(job, result, body: body, sandbox: sandbox)
@@ -84,6 +85,15 @@ extension EngineCore {
         if sandbox.slots.contains(where: { $0.isOver(reference) }) { return nil }
         violated(sandbox, "\(frame) for an attempt that does not run here")
         return nil
+    }
+
+    /// Lets a runner drop the result of an attempt, with the files that it may have kept for it.
+    func acknowledge(_ reference: TaskReference, in sandbox: Sandbox) {
+        sandbox.send(.acknowledge(reference))
+        for slot in sandbox.slots where slot.cleaning == reference {
+            slot.owesAcknowledgement = false
+            slot.cleaningSince = .now()
+        }
     }
 
     /// Whether the end of an attempt is here and not durable yet.
@@ -157,18 +167,19 @@ extension EngineCore {
                 // One that is not yet proved clean is named anyway.
                 sandbox.slots[slot].cleaning != reference || !hello.busySlots.contains(slot)
             else { return false }
-            sandbox.slots[slot].forgotten = reference
+            sandbox.slots[slot].forgotten.insert(reference)
             return true
         }
     }
 
     private func cleaned(_ sandbox: Sandbox, _ reference: TaskReference) {
-        if sandbox.slots.contains(where: { $0.forgotten == reference && $0.cleaning != reference }) { return }
+        if sandbox.slots.contains(where: { $0.forgotten.contains(reference) && $0.cleaning != reference }) { return }
         guard let slot = sandbox.slots.first(where: { $0.cleaning == reference }) else {
             violated(sandbox, "CLEAN without a RESULT")
             return
         }
         slot.cleaning = nil
+        slot.owesAcknowledgement = false
         // Before the pool gives it to the next job: one that is busy all the time is never seen idle.
         if sandbox.pin.isWorn, giveUpConfined(sandbox) { return }
         tellPool(.released(sandbox.id, slot: slot.index, clean: true, reason: ""))

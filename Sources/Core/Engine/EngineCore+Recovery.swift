@@ -181,7 +181,7 @@ extension EngineCore {
                 job: job.job.id.description, attempt: job.job.attempt,
                 nonce: String(decoding: row.nonce ?? [], as: UTF8.self))
             job.reference = reference
-            job.claimedAt = Self.instant(of: row.claimedAt)
+            Self.resumeQueueTime(of: job, row)
             if let place = hello.places[reference], sandbox.slots.indices.contains(place) {
                 job.slot = place
                 goOn(job, in: sandbox)
@@ -230,13 +230,21 @@ extension EngineCore {
     private func settleLost(_ row: JobRow, _ reason: String) {
         guard let job = inherited(row) else { return }
         job.phase = .claiming
-        job.claimedAt = Self.instant(of: row.claimedAt)
+        Self.resumeQueueTime(of: job, row)
         if job.job.cancelRequested {
             end(job, .cancelled)
         } else {
             counters.lost += 1
             failAttempt(job, JobError(kind: .lost, message: reason))
         }
+    }
+
+    /// Gives a claimed job what it had left of its time in the queue when it was claimed: since then none has passed.
+    private static func resumeQueueTime(of job: ActiveJob, _ row: JobRow) {
+        job.claimedAt = .now()
+        guard let end = row.queueDeadlineMilliseconds else { return }
+        let left = Double(end) / 1000 - row.claimedAt.timeIntervalSince1970
+        job.queueDeadline = .now() + .nanoseconds(Int64(min(max(0, left), 1e9) * 1e9))
     }
 
     private func reenter(_ row: JobRow) {

@@ -112,7 +112,10 @@ extension EngineCore {
             queueDeadlineMilliseconds: sameAttempt ? nil : Self.milliseconds(at: job.queueDeadline),
             sameAttempt: sameAttempt)
         storeReturn(id, requeue) { core in
-            if let acknowledging, let reference { core.sandboxes[acknowledging]?.send(.acknowledge(reference)) }
+            if let acknowledging, let reference, let sandbox = core.sandboxes[acknowledging] {
+                core.acknowledge(reference, in: sandbox)
+            }
+            if let job = core.jobs[id] { core.unload(job) }
             core.scheduleReentry(id, after: delay)
         }
     }
@@ -182,6 +185,7 @@ extension EngineCore {
             job.job.state = .queued
             job.job.sandbox = nil
             job.repeatsAttempt = true
+            unload(job)
             scheduleReentry(job.job.id, after: 1)
         } else {
             abort(job, error)

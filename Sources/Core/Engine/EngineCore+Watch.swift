@@ -106,7 +106,7 @@ extension EngineCore {
             "a job outlived its deadline and its sandbox is removed",
             metadata: ["job": "\(job.job.id)", "sandbox": "\(sandbox.id)"])
         sandbox.slot(of: job).job = nil
-        sandbox.slot(of: job).forgotten = job.reference
+        if let reference = job.reference { sandbox.slot(of: job).forgotten.insert(reference) }
         if job.job.cancelRequested {
             end(job, .cancelled)
         } else {
@@ -124,9 +124,9 @@ extension EngineCore {
     /// Gives up a sandbox in which something of an ended task stays, in the kernel perhaps, and nobody says so.
     private func checkCleaning(_ sandbox: Sandbox, now: NIODeadline) {
         for slot in sandbox.slots {
-            guard let since = slot.cleaningSince, let reference = slot.cleaning, now - since > Self.cleaningMax,
-                !isBeingStored(reference)
-            else { continue }
+            guard let since = slot.cleaningSince, now - since > Self.cleaningMax, !slot.owesAcknowledgement else {
+                continue
+            }
             return lose(sandbox, reason: "it was not proved clean within a minute of its task's end")
         }
     }

@@ -86,6 +86,8 @@ package actor EngineCore {
     var drainDeadline: NIODeadline?
     /// Bytes of the inputs that are kept in memory for jobs that wait.
     var inputsKept = 0
+    /// Bytes of results that wait for room on the disk.
+    var resultsKept = 0
     /// Whether the artifacts' disk has less room than `data.min_free`.
     var isDiskLow = false
     /// Whether the disk is being asked at this moment.

@@ -10,13 +10,15 @@ final class SandboxSlot {
     var cleaning: TaskReference? {
         didSet { if cleaning != oldValue { cleaningSince = cleaning == nil ? nil : .now() } }
     }
-    /// Since when it is waited for the proof that it is clean.
-    private(set) var cleaningSince: NIODeadline?
-    /// An attempt that the host ended by itself: what still comes of it is ignored.
-    var forgotten: TaskReference?
+    /// Since when it is waited for the proof that it is clean, and nothing but that.
+    var cleaningSince: NIODeadline?
+    /// Whether the host has the result of that attempt and has not said so: its runner may keep files until it does.
+    var owesAcknowledgement = false
+    /// Attempts of which nothing more is wanted, that the host ended by itself for instance: what still comes is ignored.
+    var forgotten: Set<TaskReference> = []
 
     init(index: Int) { self.index = index }
 
     /// Whether a frame about an attempt that does not run here any more may still come.
-    func isOver(_ reference: TaskReference) -> Bool { cleaning == reference || forgotten == reference }
+    func isOver(_ reference: TaskReference) -> Bool { cleaning == reference || forgotten.contains(reference) }
 }

@@ -153,17 +153,43 @@ final class StoreFlusher: Sendable {
 
     private func flushCopiesAndTrash() throws {
         try passLock.withLock { _ in
+            let copies = Result { try flushCopies() }
             // A file that cannot be written keeps none from being removed, which may be what makes the room.
-            let copies = Result { while try flushCopies() == batch {} }
             while try emptyTrash() == batch {}
             try copies.get()
         }
     }
 
-    private func flushCopies() throws -> Int {
-        let copies = try pool.read { db in
-            let sql = "SELECT key, id, text FROM copies ORDER BY key LIMIT \(batch)"
-            let rows = try Row.fetchCursor(db.cachedStatement(sql: sql))
+    /// Makes files of all copies that it can, and throws when there were others.
+    private func flushCopies() throws {
+        var failure: (any Error)?
+        var last = Int64.min
+        while let key = try flushCopies(after: last, &failure) { last = key }
+        if let failure { throw failure }
+    }
+
+    /// Makes files of the copies behind a key; gives the last key where there may be more.
+    private func flushCopies(after last: Int64, _ failure: inout (any Error)?) throws -> Int64? {
+        let copies = try copies(after: last)
+        var written: [Copy] = []
+        for start in stride(from: 0, to: copies.count, by: Self.sliceFiles) {
+            do {
+                written += try write(copies[start..<min(start + Self.sliceFiles, copies.count)], &failure)
+            } catch {
+                // No room for any: what was written is settled, and the next pass goes on.
+                try settle(written)
+                throw error
+            }
+            giveWay()
+        }
+        try settle(written)
+        return copies.count == batch ? copies.last?.key : nil
+    }
+
+    private func copies(after last: Int64) throws -> [Copy] {
+        try pool.read { db in
+            let sql = "SELECT key, id, text FROM copies WHERE key > ? ORDER BY key LIMIT \(batch)"
+            let rows = try Row.fetchCursor(db.cachedStatement(sql: sql), arguments: [last])
             var copies: [Copy] = []
             while let row = try rows.next() {
                 guard let id = JobID(row[1] as String), let kind = ArtifactKind(rawValue: row[0] & 3) else {
@@ -173,33 +199,41 @@ final class StoreFlusher: Sendable {
             }
             return copies
         }
-        guard !copies.isEmpty else { return 0 }
-        var written: [Copy] = []
-        for start in stride(from: 0, to: copies.count, by: Self.sliceFiles) {
-            written += try write(copies[start..<min(start + Self.sliceFiles, copies.count)])
-            giveWay()
-        }
-        try artifacts.syncAll()
-        try settle(copies: written.map(\.key), trash: [])
-        return written.count
     }
 
-    /// Makes files of a slice; gives those that it could, and throws when it could none.
-    private func write(_ slice: ArraySlice<Copy>) throws -> [Copy] {
+    /// Makes files of a slice, and gives those that it could.
+    ///
+    /// One bad place on the disk is no reason to keep all others in the database: what is there is tried again later.
+    ///
+    /// - Throws: `EngineError` with code `storageFull`, which all others would meet, too.
+    private func write(_ slice: ArraySlice<Copy>, _ failure: inout (any Error)?) throws -> [Copy] {
         do {
             try artifacts.writeLazily(slice.map(\.item))
             return Array(slice)
+        } catch let error as EngineError where error.code == .storageFull {
+            throw error
         } catch {
-            // One bad place on the disk is no reason to keep all others in the database: it alone is tried again.
-            let written = slice.filter { copy in
-                do {
-                    try artifacts.writeLazily([copy.item])
-                    return true
-                } catch { return false }
-            }
-            guard !written.isEmpty else { throw error }
-            return written
+            failure = failure ?? error
         }
+        var written: [Copy] = []
+        for copy in slice {
+            do {
+                try artifacts.writeLazily([copy.item])
+                written.append(copy)
+            } catch let error as EngineError where error.code == .storageFull {
+                throw error
+            } catch {
+                continue  // The first of them is told.
+            }
+        }
+        return written
+    }
+
+    /// Makes files durable and drops the copies of them.
+    private func settle(_ written: [Copy]) throws {
+        guard !written.isEmpty else { return }
+        try artifacts.syncAll()
+        try settle(copies: written.map(\.key), trash: [])
     }
 
     /// Comes after the copies of the same pass: a file that was written for a job removed meanwhile goes here.

@@ -68,18 +68,22 @@ import Testing
     func poisoned() async throws {
         let fixture = try StoreFixture(flushIntervalMilliseconds: 20)
         let input = try PayloadCodec.pack(PayloadSamples.noise(100))
-        let rows = (0..<6).map { _ in StoreSamples.row(claimed: true, input: input) }
-        let bad = rows[1].job.id
-        let ended = StoreSamples.row(claimed: true, input: input)
+        // Five of one folder, more than are written at a time, and others of other folders.
+        let byShard = Dictionary(
+            grouping: (0..<8000).map { _ in StoreSamples.row(claimed: true, input: input) },
+            by: { String($0.job.id.description.dropFirst(14).prefix(2)) })
+        let shard = try #require(byShard.first { $0.value.count >= 5 })
+        let others = byShard.filter { $0.key != shard.key }.values.prefix(7).compactMap(\.first)
+        let ended = try #require(others.last)
+        let rows = Array(shard.value.prefix(5)) + others
         // Where a folder is to be made something else lies already.
-        let shard = fixture.artifacts.appendingPathComponent(String(bad.description.dropFirst(14).prefix(2)))
+        let place = fixture.artifacts.appendingPathComponent(shard.key)
         try FileManager.default.createDirectory(at: fixture.artifacts, withIntermediateDirectories: true)
-        try Data().write(to: shard)
-        let others = rows.filter { !$0.job.id.description.dropFirst(14).hasPrefix(shard.lastPathComponent) }
+        try Data().write(to: place)
         let store = try fixture.open()
-        try await store.perform(.insert(rows + [ended], idempotency: nil))
+        try await store.perform(.insert(rows, idempotency: nil))
         try await waitUntil("all others are files", within: .seconds(180)) {
-            try await store.pendingCopies() == rows.count - others.count
+            try await store.pendingCopies() == 5
         }
         for row in others {
             #expect(FileManager.default.fileExists(atPath: fixture.file(row.job.id, "in").path))
@@ -89,8 +93,8 @@ import Testing
         try await waitUntil("the removed job's file is gone", within: .seconds(180)) {
             !FileManager.default.fileExists(atPath: fixture.file(ended.job.id, "in").path)
         }
-        // Once there is room for it, it becomes one, too.
-        try FileManager.default.removeItem(at: shard)
-        try await waitUntil("the last one is a file", within: .seconds(180)) { try await store.pendingCopies() == 0 }
+        // Once there is room for them, they become files, too.
+        try FileManager.default.removeItem(at: place)
+        try await waitUntil("the last ones are files", within: .seconds(180)) { try await store.pendingCopies() == 0 }
     }
 }

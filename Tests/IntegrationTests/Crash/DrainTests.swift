@@ -12,6 +12,7 @@ extension LiveSandboxes {
                 $0.pools.defaults.minIdle = 0
                 $0.pools.defaults.max = 1
                 $0.jobs.drainTimeout = .seconds(20)
+                $0.runner.reconnectGrace = .seconds(60)
             }
         }
 
@@ -82,6 +83,7 @@ extension LiveSandboxes {
                 let engine = try await TestEngine.start("process", in: folder) {
                     $0.pools.defaults.minIdle = 0
                     $0.jobs.drainTimeout = .milliseconds(1)
+                    $0.runner.reconnectGrace = .seconds(60)
                 }
                 let mark = "\(folder.path)/mark-\(number)"
                 let code = "def main():\n    open('\(mark)', 'w').close()\n    return 'slipway ' * (4 << 20)"

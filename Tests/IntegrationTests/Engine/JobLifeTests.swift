@@ -274,12 +274,13 @@ extension LiveJobs {
                 import os, time
                 def main():
                     if os.environ["SLIPWAY_ATTEMPT"] == "1":
-                        time.sleep(3)
+                        time.sleep(7)
                         raise ValueError
                     return "second"
                 """
+            _ = try await engine.run(source: "def main(): pass")
             let outcome = try await engine.run(source: code) {
-                $0.queueTimeout = .seconds(2)
+                $0.queueTimeout = .seconds(5)
                 $0.retry = .init(maxAttempts: 2, backoff: .milliseconds(10))
             }
             #expect(outcome.value == "second", "\(outcome.summary)")
