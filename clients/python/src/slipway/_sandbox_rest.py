@@ -97,11 +97,6 @@ def _dump(value: Any) -> bytes:
         return data
 
 
-def _whole(text: str) -> str:
-    """Return a text with lone surrogates spelled out: the gateway takes no event that has some."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
 def announce(error: Exception) -> None:
     """Send the exception itself as an event, if it can be pickled; of one that is too large, what fits."""
     import base64
@@ -114,7 +109,11 @@ def announce(error: Exception) -> None:
             "attempt": int(os.environ.get("SLIPWAY_ATTEMPT", "1")),
             "encoding": "zlib+base64",
             "media_type": "application/vnd.python.pickle",
-            "notes": [_whole(str(note)) for note in getattr(error, "__notes__", ())],
+            # The gateway takes no event with halves of characters.
+            "notes": [
+                str(note).encode("utf-8", "backslashreplace").decode()
+                for note in getattr(error, "__notes__", ())
+            ],
         }
         # As it is, without attributes, and with a text for its arguments.
         for cut in range(3):
