@@ -159,6 +159,34 @@ def test_a_place_that_others_fill_too_is_scanned_and_scrubbed(docker: None) -> N
         shutil.rmtree(shared)
 
 
+def test_what_tasks_write_to_a_folder_of_the_host_stays(docker: None) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="slipway-test-"))
+    (folder / "below").mkdir()
+    for place in (folder, folder / "below"):
+        place.chmod(0o1777)
+    try:
+        with engine.container_sandbox(
+            settings={"kept": ["/data"]},
+            binds=["%s:/data" % folder, "%s:/data/below" % (folder / "below")],
+        ) as host:
+            assert "writable-mount:/data" in host.hello["degraded"]
+            write = (
+                "import os\n"
+                "def main(name):\n"
+                "    for place in '/data/', '/data/below/', '/tmp/':\n"
+                "        open(place + name, 'w').close()\n"
+                "    return os.listdir('/tmp')\n"
+            )
+            for name in "abc":
+                result = host.run(write, name)
+                assert result.clean is not None and result.clean["scrubbed"] == 1
+                assert name in result.value()
+            for place in (folder, folder / "below"):
+                assert {path.name for path in place.iterdir()} >= set("abc")
+    finally:
+        shutil.rmtree(folder)
+
+
 @pytest.mark.parametrize("kind", ["process", "container"])
 def test_preload_with_threads(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path

@@ -275,6 +275,7 @@ package final class DockerRuntime: SandboxRuntime {
         arguments.relay = relay(of: kind, socket: Self.socketTarget + "/r")
         let mps = options.mps?.place(for: kind.gpus)
         if mps != nil { arguments.shared = [MPSService.sharedMemoryTarget, MPSService.pipesTarget] }
+        arguments.kept = kind.mounts.filter(\.writable).map(\.target)
         var spec = ContainerSpec(image: kind.imageID)
         spec.entrypoint = ["python3"]
         let program = specification.program

@@ -13,6 +13,8 @@ package struct SupervisorArguments: Sendable {
     package var relay: Relay?
     /// Places that others of the host write to as well, which are never empty.
     package var shared: [String] = []
+    /// Places in which tasks are to leave what they write.
+    package var kept: [String] = []
 
     /// What the supervisor carries to the host.
     package struct Relay: Sendable {
@@ -69,6 +71,10 @@ package struct SupervisorArguments: Sendable {
             if !shared.isEmpty {
                 writer.name("shared")
                 writer.array { for place in shared { $0.value(place) } }
+            }
+            if !kept.isEmpty {
+                writer.name("kept")
+                writer.array { for place in kept { $0.value(place) } }
             }
             if let relay {
                 writer.name("relay")

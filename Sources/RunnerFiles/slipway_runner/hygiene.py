@@ -95,9 +95,13 @@ class Hygiene:
         Where the tasks make their folders.
     shared
         Writable places that others fill, too: what is in them cannot be counted.
+    kept
+        Writable places in which tasks are to leave files: nothing in them is looked for.
     """
 
-    def __init__(self, folder: str, shared: Sequence[str] = ()) -> None:
+    def __init__(
+        self, folder: str, shared: Sequence[str] = (), kept: Sequence[str] = ()
+    ) -> None:
         self.folder = folder
         self.degraded: List[str] = []
         self._pids = open_first(PIDS_FILES)
@@ -109,13 +113,15 @@ class Hygiene:
         self._tables = [fd for fd in map(_open, SYSVIPC) if fd is not None]
         with open("/proc/self/mountinfo", errors="surrogateescape") as mounts:
             writable = writable_mounts(mounts.read().splitlines())
+        left = [path for path, _ in writable if _is_below(path, kept)]
+        writable = [item for item in writable if item[0] not in left]
         self.counted = [
             path
             for path, kind in writable
             if path not in shared and _counts(path, kind)
         ]
         self.scanned = [path for path, _ in writable if path not in self.counted]
-        self.degraded += ["writable-mount:" + path for path in self.scanned]
+        self.degraded += ["writable-mount:" + path for path in self.scanned + left]
         self._baseline: List[int] = []
 
     @property
@@ -233,6 +239,10 @@ def _owns_queue(uid: int, name: str) -> bool:
 
 def _open(path: str) -> Optional[int]:
     return open_first((path,))
+
+
+def _is_below(path: str, tops: Sequence[str]) -> bool:
+    return any(path == top or path.startswith(top + "/") for top in tops)
 
 
 def _counts(path: str, kind: str) -> bool:

@@ -35,7 +35,8 @@ class ContainerSanitation:
 
     def __init__(self, host: Supervisor, folder: str) -> None:
         self._host = host
-        self._hygiene = Hygiene(folder, host.settings.get("shared", ()))
+        places = (host.settings.get(name, ()) for name in ("shared", "kept"))
+        self._hygiene = Hygiene(folder, *places)
         self.degraded = self._hygiene.degraded
         self._process_limit = self._hygiene.process_limit()
         self.oom_kills = self._hygiene.oom_kills

@@ -127,8 +127,8 @@ extension Configuration.Sandbox: ConfigurationSection {
         Field.value(
             "mount_writable", \.mountWritable, .list(.path, max: 1000),
             "Folders that jobs may mount writable, each with everything below it; they must be in mount_allow, too.",
-            tune: "List folders where tasks leave files. What one task writes there every later one of the folder "
-                + "sees, and a sandbox with such a mount is cleaned of files by a scan.")
+            tune: "List folders where tasks leave files. What one task writes there stays, and every later one of the "
+                + "folder sees it; it belongs to a user of sandbox.user_range, seldom the same for two tasks.")
         Field.value(
             "env_deny", \.envDeny, .list(.variable, max: 1000),
             "Environment variables that jobs may not set, beside the built-in ones such as LD_PRELOAD.",
