@@ -25,7 +25,7 @@ RECEIVE_BYTES = CHUNK + 131072
 READ_BYTES = 65536
 DRAIN_READS = 32
 #: More than a socket holds of packets from one who has ended.
-PACKETS = 10000
+PACKETS = 1000
 SHORT_BYTES = 4096
 #: Short parts of a result are joined up to here: each costs some hundred bytes more.
 JOINED_BYTES = 65536

@@ -134,6 +134,8 @@ def test_a_job_whose_events_are_gone_fails_alone_and_by_its_texts(
         while failing.job is None:
             time.sleep(0.01)
         other = executor.submit(pow, 2, 3)
+        while other.job is None:
+            time.sleep(0.01)
         assert fleet.opened.acquire(timeout=20)
         fleet.finish("job_0001")
         error = failing.exception(20)
