@@ -19,10 +19,6 @@ struct BenchTests {
         let variables = ProcessInfo.processInfo.environment.filter { $0.key == "SSL_CERT_FILE" || $0.key == "PIP_CERT" }
         let process = try tool.start(
             ["bench", "--json", "--count", "1", "--jobs", "1", "--callers", "1", "--cold", "1"], variables: variables)
-        // What is looked for at the end can be found.
-        _ = try await eventually("the benchmark has a container", within: .seconds(300)) {
-            try await containers(below: tool.folder.path).first
-        }
         let output = try await process.end()
         #expect(output.code == 0, "\(output.err)")
         let report = try output.json()
