@@ -1,13 +1,17 @@
 extension EngineCore {
-    /// Takes a place among a tenant's unfinished jobs, for a job that is not stored yet.
-    func takePlace(of tenant: TenantID) throws {
+    /// Takes places among a tenant's unfinished jobs, for jobs that are not stored yet: all of them or none.
+    func takePlaces(_ number: Int, of tenant: TenantID) throws {
         let count = jobCounts[tenant, default: 0]
-        guard count < configuration.jobs.queueMax else {
+        guard count + number <= configuration.jobs.queueMax else {
             throw EngineError(
-                .queueFull, "the tenant has \(configuration.jobs.queueMax) unfinished jobs (jobs.queue_max)",
+                .queueFull,
+                number == 1
+                    ? "the tenant has \(configuration.jobs.queueMax) unfinished jobs (jobs.queue_max)"
+                    : "the tenant has \(count) unfinished jobs of \(configuration.jobs.queueMax) (jobs.queue_max), too many "
+                        + "for \(number) more",
                 retryAfterSeconds: 1)
         }
-        jobCounts[tenant] = count + 1
+        jobCounts[tenant] = count + number
     }
 
     /// Gives the place of a job back that was not entered; of one that was, its end does.

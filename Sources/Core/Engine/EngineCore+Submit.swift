@@ -118,12 +118,15 @@ extension EngineCore {
         _ requests: [JobRequest], tenant: TenantID, into accepted: inout [ActiveJob]
     ) async throws {
         try checkClasses(of: requests, tenant)
+        // All at once: batches that come together would else keep each other from their last ones.
+        try takePlaces(requests.count, of: tenant)
+        defer { for _ in accepted.count..<requests.count { giveBackPlace(of: tenant) } }
         var faults: [EngineError.Fault] = []
         var first: EngineError?
         for (index, request) in requests.enumerated() {
             if index % Self.batchStride == Self.batchStride - 1 { await Task.yield() }
             do {
-                let (job, input) = try await accept(request, tenant: tenant)
+                let (job, input) = try await accept(request, tenant: tenant, hasPlace: true)
                 job.input = input
                 job.isKeyed = true
                 accepted.append(job)
@@ -138,7 +141,9 @@ extension EngineCore {
     }
 
     /// Checks a request and makes its job, which has a place among its tenant's jobs; nothing is stored yet.
-    private func accept(_ request: JobRequest, tenant: TenantID) async throws -> (ActiveJob, ActiveJob.Input) {
+    private func accept(_ request: JobRequest, tenant: TenantID, hasPlace: Bool = false) async throws -> (
+        ActiveJob, ActiveJob.Input
+    ) {
         try await awaitRecovery()
         guard !isDraining else {
             throw EngineError(
@@ -170,12 +175,12 @@ extension EngineCore {
         try await admitImage(of: request, plan)
         try checkClass(of: plan, request, tenant)
         // Taken before the next wait, in which other requests of the tenant come.
-        try takePlace(of: tenant)
+        if !hasPlace { try takePlaces(1, of: tenant) }
         let (stored, input): (StoredArtifact?, ActiveJob.Input)
         do {
             (stored, input) = try await pack(request.task.input)
         } catch {
-            giveBackPlace(of: tenant)
+            if !hasPlace { giveBackPlace(of: tenant) }
             throw error
         }
         let job = ActiveJob(
