@@ -58,6 +58,8 @@ package final class DockerClient: Sendable {
     private let shared: Mutex<Shared>
     /// Engines were seen to lock up when many containers end at one moment.
     private let removals: CallGate
+    /// What `discard` could not remove.
+    let owed = OwedRemovals()
 
     package init(endpoint: DockerEndpoint, options: Options = Options()) {
         self.endpoint = endpoint

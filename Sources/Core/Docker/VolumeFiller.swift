@@ -29,8 +29,8 @@ struct VolumeFiller: Sendable {
         let target = "/volume"
         var spec = container
         spec.mounts = [.volume(name: volume, target: target, isReadOnly: false)]
-        _ = try await client.createContainer(name: helper, spec)
         do {
+            _ = try await client.createContainer(name: helper, spec)
             let isFilled = try await client.hasPath("\(target)/\(Self.mark)", in: helper)
             if !isFilled {
                 try await client.putArchive(helper, folder: target, archive: ArchiveStream(entries))
@@ -59,16 +59,10 @@ struct VolumeFiller: Sendable {
     }
 
     private func discard(_ helper: String) async {
-        // A task of its own, which is awaited: the removal must not be cancelled together with what failed.
-        await Task {
-            do {
-                // Named volumes stay.
-                try await client.removeContainer(helper, force: true, withVolumes: true)
-            } catch {
-                logger.warning(
-                    "a container of no more use could not be removed",
-                    metadata: ["container": "\(helper)", "reason": "\(error)"])
-            }
-        }.value
+        await client.discard(helper) { error in
+            logger.warning(
+                "a container of no more use could not be removed",
+                metadata: ["container": "\(helper)", "reason": "\(error)"])
+        }
     }
 }

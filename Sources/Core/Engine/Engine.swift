@@ -223,6 +223,7 @@ private struct EngineClosing: Sendable {
 
     func close(store: JobStore) async {
         await environments?.shutdown()
+        await client?.settleDiscards(within: .seconds(5))
         await client?.shutdown()
         store.close()
         // The process, or its owner, is done with the engine: a pool that does not stop in order changes nothing.

@@ -168,13 +168,9 @@ extension DockerEnvironmentBuilder {
 
     /// Removes a container, even when the build was cancelled.
     private func discard(_ name: String) async {
-        await Task {
-            do {
-                try await client.removeContainer(name, force: true, withVolumes: true)
-            } catch {
-                warn("a builder's container could not be removed", name, error)
-            }
-        }.value
+        await client.discard(name) { [self] error in
+            warn("a builder's container could not be removed", name, error)
+        }
     }
 
     /// Names what the user can change when a container cannot even start.

@@ -48,8 +48,8 @@ extension DockerRuntime {
         spec.nanoCPUs = 1_000_000_000
         spec.memoryBytes = 256 << 20
         spec.memorySwapBytes = 256 << 20
-        _ = try await client.createContainer(name: name, spec)
         do {
+            _ = try await client.createContainer(name: name, spec)
             try await client.startContainer(name)
             let status = try await withTimeLimit(.seconds(60)) { try await self.client.waitForContainer(name) }
             guard status == 0 else { throw EngineError(.startFailed, "compileall ended with status \(status)") }

@@ -250,16 +250,11 @@ package final class DockerRuntime: SandboxRuntime {
     }
 
     func discard(_ name: String) async {
-        // A task of its own, which is awaited: the removal must not be cancelled together with what failed.
-        await Task {
-            do {
-                try await client.removeContainer(name, force: true, withVolumes: true)
-            } catch {
-                logger.warning(
-                    "a container of no more use could not be removed",
-                    metadata: ["container": "\(name)", "reason": "\(error)"])
-            }
-        }.value
+        await client.discard(name) { [logger] error in
+            logger.warning(
+                "a container of no more use could not be removed",
+                metadata: ["container": "\(name)", "reason": "\(error)"])
+        }
     }
 
     /// What a container of a sandbox is made with: the hardening of the product stands here.

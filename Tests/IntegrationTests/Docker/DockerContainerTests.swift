@@ -1,6 +1,8 @@
 import Foundation
 import SlipwayCore
+import Synchronization
 import Testing
+import TestSupport
 
 @Suite("Containers on a live engine", .enabled("no container engine answers", LiveEngine.answers))
 struct DockerContainerTests {
@@ -148,6 +150,29 @@ struct DockerContainerTests {
             }
             #expect(error?.dockerStatus == 404)
         }
+    }
+
+    @Test("a container that an absent engine keeps from being removed goes when the engine is back")
+    func discard() async throws {
+        let folder = try TemporaryFolder()
+        let proxy = SocketProxy(
+            path: folder.path + "/docker.sock", target: try #require(ContainerEngine.socketPath))
+        try proxy.start()
+        let client = DockerClient(endpoint: DockerEndpoint(address: .unix(path: proxy.path)))
+        let name = LiveEngine.uniqueName("discard")
+        _ = try await client.createContainer(name: name, LiveEngine.spec("exec sleep 600"))
+        try await client.startContainer(name)
+        proxy.stop()
+        let failure = Mutex<EngineError.Code?>(nil)
+        await client.discard(name) { error in failure.withLock { $0 = (error as? EngineError)?.code } }
+        #expect(failure.withLock { $0 } == .containerEngineUnavailable)
+        await client.settleDiscards(within: .milliseconds(300))
+        #expect(try await self.client.inspectContainer(name)?.state.status == .running)
+        try proxy.start()
+        await client.settleDiscards(within: .seconds(20))
+        #expect(try await self.client.inspectContainer(name) == nil)
+        try await self.client.removeContainer(name)
+        await client.shutdown()
     }
 
     @Test("many containers are handled at once over few connections")

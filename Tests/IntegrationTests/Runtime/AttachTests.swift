@@ -115,6 +115,31 @@ extension LiveSandboxes {
             try await engine.shutdownLeavingNothing()
         }
 
+        @Test("what an engine that was away kept is removed at the end")
+        func kept() async throws {
+            let folder = try TemporaryFolder()
+            let proxy = SocketProxy(
+                path: folder.path + "/docker.sock", target: try #require(ContainerEngine.socketPath))
+            try proxy.start()
+            let engine = try await TestEngine.start("attach") {
+                $0.docker.host = "unix://\(proxy.path)"
+                $0.pools.defaults.max = 1
+            }
+            #expect(try await engine.run(source: "def main(): return 1").value == 1)
+            // The runner is compiled in a container of its own, soon after the first task.
+            try await waitUntil("a helper is at work") {
+                try await ContainerEngine.containers(of: engine.engineID).count > 1
+            }
+            proxy.stop()
+            try await Task.sleep(for: .seconds(2))
+            let back = Task {
+                try await Task.sleep(for: .milliseconds(500))
+                try proxy.start()
+            }
+            try await engine.shutdownLeavingNothing()
+            try await back.value
+        }
+
         @Test("a sandbox whose engine never comes back ends by itself")
         func orphan() async throws {
             let server = try RunningServer(

@@ -61,7 +61,7 @@ def test_a_map_goes_on_where_the_queue_is_short(
     assert (found if ordered else sorted(found)) == list(range(count))
     assert len(gateway.fleet.jobs) == count
     # Neither one by one, nor asking for room all the time.
-    assert len(gateway.bodies) <= 2 + 8 * count // most
+    assert len(gateway.bodies) <= 2 + max(8 * count // most, count // 6)
     assert 0 < gateway.refused <= 8 + len(gateway.bodies)
 
 
