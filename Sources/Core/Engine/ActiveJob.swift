@@ -50,8 +50,9 @@ final class ActiveJob {
     var isReserved = false
     /// Whether its row is in the store, or on its way there with the claim.
     var isInserted = false
-    /// Changes of its row that come after the row, which waits for its large input to be on disk; nil otherwise.
-    var changesAfterInsert: [@Sendable (isolated EngineCore) -> Void]?
+    /// Changes of its row that wait: for the row itself, as long as its large input is not on disk, or for its return to
+    /// the queue to be stored; nil otherwise.
+    var waitingChanges: [@Sendable (isolated EngineCore) -> Void]?
     /// Whether START of the current attempt left: before, its runner knows nothing of it.
     var isSent = false
     /// Whether an earlier process of this engine sent it.
@@ -94,6 +95,8 @@ final class ActiveJob {
     var heldPlace: EngineCore.Place?
     /// Whether the next claim repeats the attempt, because its START never left.
     var repeatsAttempt = false
+    /// Whether it came back into the queue without an attempt that counts, which followers were told.
+    var wasReturned = false
     /// How often START did not reach a runner, which does not count as an attempt.
     var unstartedReturns = 0
     /// The sandboxes that ended before they had begun with the attempt.
@@ -195,7 +198,7 @@ final class ActiveJob {
     /// Whether something was said that cannot be told from the job's row.
     var hasJournal: Bool {
         // Numbers that were handed out begin where the next process would not have them begin.
-        attemptCount > 1 || firstSequence > 1
+        attemptCount > 1 || firstSequence > 1 || wasReturned
             || events.contains { record in
                 if case .update(_, _, nil, _) = record.content { false } else { true }
             }

@@ -93,12 +93,15 @@ struct EngineAssembly {
             nvidia: NvidiaSMI(environment: environment), mps: mps)
     }
 
+    /// The changes that may wait for the job store, all tenants' together: `jobs.queue_max` is for each.
+    private static let writesMax = 100_000
+
     private func storeOptions(_ folders: EngineFolders) -> JobStore.Options {
         var options = JobStore.Options(
             path: folders.data.appendingPathComponent("jobs.sqlite").path,
             busyTimeoutMilliseconds: Int(configuration.store.busyTimeout.seconds * 1000),
             walBytes: configuration.store.walPrewarmBytes, commitBatchMax: configuration.store.commitBatchMax,
-            queueMax: configuration.jobs.queueMax, readers: 4,
+            queueMax: max(configuration.jobs.queueMax, Self.writesMax), readers: 4,
             flushIntervalMilliseconds: Int(configuration.store.flushInterval.seconds * 1000),
             flushDelayMilliseconds: Int(configuration.store.flushDelay.seconds * 1000),
             flushBatch: configuration.store.flushBatch, checkLimitBytes: 64 << 20)

@@ -123,25 +123,30 @@ extension EngineCore {
         }
     }
 
-    /// The most bytes of results that wait for room on the disk.
-    private static let resultsKeptMax = 128 << 20
-
     /// Tries again to write a result for which there was no room; where too much waits for it already, the result is lost.
     private func packLater(_ id: JobID, _ answer: Answer, _ ending: Ending, _ error: EngineError) {
-        let bytes = answer.bytes.count
-        guard resultsKept + bytes <= Self.resultsKeptMax else { return finishPacked(id, .failure(error), ending) }
-        if resultsKept == 0 { noteStore(error) }
-        resultsKept += bytes
+        let isFirst = waitingResults.fault == nil
+        guard waitingResults.keep(answer.bytes.count, of: id, because: error) else {
+            return finishPacked(id, .failure(error), ending)
+        }
+        if isFirst {
+            logger.error("results wait for room on the disk, and no job is accepted", metadata: ["reason": "\(error)"])
+        }
         loop.scheduleTask(in: .seconds(1)) {
             self.assumeIsolated { core in
-                core.resultsKept -= bytes
-                guard let job = core.jobs[id], job.phase == .finishing, !core.isStopped else { return }
+                guard !core.isStopped else { return }
+                guard let job = core.jobs[id], job.phase == .finishing else { return core.leaveWaiting(id) }
                 core.packResult(job, answer, ending)
             }
         }
     }
 
+    private func leaveWaiting(_ id: JobID) {
+        if waitingResults.leave(id) { logger.notice("the disk has room for results again") }
+    }
+
     private func finishPacked(_ id: JobID, _ result: Result<Ending, any Error>, _ unpacked: Ending) {
+        leaveWaiting(id)
         guard let job = jobs[id], job.phase == .finishing else {
             if case .success(let ending) = result { return discardFiles(of: id, ending, journal: nil) }
             return discardFiles(of: id, unpacked, journal: nil)
@@ -151,7 +156,6 @@ extension EngineCore {
             end(job, ending)
         case .failure(let error):
             let failure = error as? EngineError
-            if failure?.code == .storageFull { noteStore(failure) }
             let isDisk = failure?.code == .storageFull || failure?.code == .storage
             var ending = Ending(
                 state: .error,

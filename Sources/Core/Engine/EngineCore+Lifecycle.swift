@@ -111,10 +111,12 @@ extension EngineCore {
             logger.notice("a running task is handed over", metadata: ["job": "\(job.job.id)"])
         }
         for job in Array(jobs.values) { release(job) }
+        isEnding = true
         tellPool(.drain)
         let removal = NIODeadline.now() + .seconds(15)
-        while NIODeadline.now() < removal, sandboxes.values.contains(where: { !$0.isBusy }) {
+        while NIODeadline.now() < removal, isRemoving {
             guard (try? await Task.sleep(for: .milliseconds(10))) != nil else { break }
+            removeSpared()
         }
         isStopped = true
         poolTimer?.cancel()
@@ -123,6 +125,10 @@ extension EngineCore {
         let cleanup = NIODeadline.now() + .seconds(15)
         while NIODeadline.now() < cleanup, !work.isEmpty {
             guard (try? await Task.sleep(for: .milliseconds(5))) != nil else { break }
+            removeSpared()
+        }
+        for id in sparedSandboxes {
+            logger.notice("a sandbox keeps a result that could not be stored yet", metadata: ["sandbox": "\(id)"])
         }
         for sandbox in sandboxes.values {
             sandbox.link?.close()
@@ -137,6 +143,30 @@ extension EngineCore {
         }
         for feed in feeds.values { feed.finish() }
         recovered.fail(EngineError(.draining, "the engine stopped"))
+    }
+
+    /// Whether sandboxes are yet to be removed, those included whose results are about to be stored.
+    private var isRemoving: Bool {
+        let waits = storeFault != nil || waitingResults.fault != nil
+        return sandboxes.values.contains { !$0.isBusy && !(waits && sparedSandboxes.contains($0.id)) }
+    }
+
+    /// Removes the sandboxes that were spared for a result that is durable by now.
+    private func removeSpared() {
+        guard !sparedSandboxes.isEmpty else { return }
+        for id in sparedSandboxes.subtracting(holdersOfUnstored()) {
+            sparedSandboxes.remove(id)
+            destroySandbox(id, reason: "the engine stops")
+        }
+    }
+
+    /// The sandboxes whose runners have the only copy of an end that is not durable.
+    func holdersOfUnstored() -> Set<SandboxID> {
+        var holders: Set<SandboxID> = []
+        for job in jobs.values where job.phase == .finishing && job.isSent {
+            if let id = job.job.sandbox.flatMap({ SandboxID($0) }) { holders.insert(id) }
+        }
+        return holders
     }
 }
 

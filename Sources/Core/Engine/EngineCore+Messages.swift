@@ -120,6 +120,8 @@ extension EngineCore {
     func resume(_ sandbox: Sandbox, _ hello: RunnerMessage.Hello) {
         let known = Set(hello.running + hello.results + hello.queued)
         let stored = keepUnstored(in: sandbox, hello)
+        // Nobody could say that it is clean.
+        for slot in sandbox.slots where slot.cleaning != nil { slot.cleaningSince = .now() }
         // Whatever is not named here is killed and dropped.
         sandbox.link?.send(.welcome(resume: sandbox.slots.compactMap { resumed(in: $0, hello, known) } + stored))
         for slot in sandbox.slots {

@@ -86,17 +86,11 @@ extension EngineCore {
         for row in rows where row.job.state != .queued { claimed[row.job.sandbox ?? "", default: []].append(row) }
         await withDiscardingTaskGroup { group in
             for record in records {
-                guard var claims = claimed.removeValue(forKey: record.id) else {
+                guard let claims = claimed.removeValue(forKey: record.id) else {
                     leftovers.append(record)
                     continue
                 }
-                // A sandbox may have gone on while the large result of its task before was being stored.
-                claims.sort { $0.claimedAt > $1.claimedAt }
-                let slots = Self.memory(of: record)?.sandboxClass.slots ?? 1
-                for earlier in claims.dropFirst(slots) {
-                    settleLost(earlier, "the engine was restarted before the result was stored")
-                }
-                let rows = Array(claims.prefix(slots))
+                let rows = claims.sorted { $0.claimedAt > $1.claimedAt }
                 charge(rows, in: record)
                 group.addTask { await self.takeBack(record, running: rows) }
             }
@@ -169,25 +163,32 @@ extension EngineCore {
     }
 
     /// Goes on with the jobs of a sandbox that came back.
+    ///
+    /// - Parameter rows: Its claims, the latest first: more than it has places, where it went on while results of tasks
+    ///   before were being stored.
     private func adopt(
         _ sandbox: Sandbox, _ specialisation: Specialisation, _ hello: RunnerMessage.Hello, _ rows: [JobRow]
     ) {
         let known = Set(hello.running + hello.results + hello.queued)
         var free = sandbox.slots.map(\.index).filter { !hello.busySlots.contains($0) }
         var unstarted: [ActiveJob] = []
-        for row in rows {
+        for (index, row) in rows.enumerated() {
             guard let job = inherited(row) else { continue }
             let reference = TaskReference(
                 job: job.job.id.description, attempt: job.job.attempt,
                 nonce: String(decoding: row.nonce ?? [], as: UTF8.self))
+            var place = hello.places[reference].flatMap { sandbox.slots.indices.contains($0) ? $0 : nil }
+            if place == nil, known.contains(reference), !free.isEmpty {
+                // Its task is gone and swept; only its result is still to come.
+                place = free.removeFirst()
+            }
+            guard place != nil || !known.contains(reference) && index < sandbox.slots.count else {
+                settleLost(row, "the engine was restarted before the result was stored")
+                continue
+            }
             job.reference = reference
             Self.resumeQueueTime(of: job, row)
-            if let place = hello.places[reference], sandbox.slots.indices.contains(place) {
-                job.slot = place
-                goOn(job, in: sandbox)
-            } else if known.contains(reference), let place = free.first {
-                // Its task is gone and swept; only its result is still to come.
-                free.removeFirst()
+            if let place {
                 job.slot = place
                 goOn(job, in: sandbox)
             } else {

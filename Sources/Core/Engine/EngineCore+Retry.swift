@@ -91,6 +91,7 @@ extension EngineCore {
         job.isTakenBack = false
         job.hostDeadline = nil
         job.job.state = .queued
+        if sameAttempt { job.wasReturned = true }
         // The row's number is that of the attempt that comes next; the end of a job that still waits must name it, too.
         if !sameAttempt {
             job.job.attempt += 1
@@ -125,29 +126,46 @@ extension EngineCore {
         Int64((Date().timeIntervalSince1970 + Double((deadline - .now()).nanoseconds) / 1e9) * 1000)
     }
 
-    /// Commits a return to the queue, until the store takes it.
+    /// Commits a return to the queue, behind the row where that is still to come.
+    ///
+    /// Until the store takes it, further changes of the row wait: an end names the attempt that the return makes.
     private func storeReturn(
         _ id: JobID, _ operation: StoreOperation, then next: @escaping @Sendable (isolated EngineCore) -> Void
     ) {
-        commit(operation, of: id) { core, result in
-            switch result {
-            case .success(.applied(false)) where operation.givesBack:
-                // Its claim was not stored: the row is queued as it was.
-                core.noteStore(nil)
-                next(core)
-            case .success(.applied(false)):
-                core.logger.error("a return to the queue was not accepted by the store", metadata: ["job": "\(id)"])
-                guard let job = core.jobs[id], job.phase == .backingOff else { return }
-                core.fail(job, JobError(kind: .lost, message: "the job could not be put back into the queue"))
-            case .success:
-                core.noteStore(nil)
-                next(core)
-            case .failure(let error):
+        guard let job = jobs[id] else { return }
+        guard job.waitingChanges == nil else {
+            job.waitingChanges?.append { core in core.storeReturn(id, operation, then: next) }
+            return
+        }
+        job.waitingChanges = []
+        tryReturn(id, operation, then: next)
+    }
+
+    private func tryReturn(
+        _ id: JobID, _ operation: StoreOperation, then next: @escaping @Sendable (isolated EngineCore) -> Void
+    ) {
+        commit(operation) { core, result in
+            if case .failure(let error) = result {
                 core.noteStore(error)
                 core.loop.scheduleTask(in: .seconds(1)) {
-                    core.assumeIsolated { $0.storeReturn(id, operation, then: next) }
+                    core.assumeIsolated { $0.tryReturn(id, operation, then: next) }
                 }
+                return
             }
+            core.noteStore(nil)
+            let job = core.jobs[id]
+            let changes = job?.waitingChanges ?? []
+            job?.waitingChanges = nil
+            if case .success(.applied(false)) = result, !operation.givesBack {
+                core.logger.error("a return to the queue was not accepted by the store", metadata: ["job": "\(id)"])
+                if let job, job.phase == .backingOff {
+                    core.fail(job, JobError(kind: .lost, message: "the job could not be put back into the queue"))
+                }
+            } else {
+                // The claim of one that is given back need not be stored: then its row is queued as it was.
+                next(core)
+            }
+            for change in changes { change(core) }
         }
     }
 
@@ -185,6 +203,7 @@ extension EngineCore {
             job.job.state = .queued
             job.job.sandbox = nil
             job.repeatsAttempt = true
+            job.wasReturned = true
             unload(job)
             scheduleReentry(job.job.id, after: 1)
         } else {

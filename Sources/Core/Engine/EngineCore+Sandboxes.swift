@@ -208,6 +208,11 @@ extension EngineCore {
             tellPool(.removed(id))
             return
         }
+        if isEnding, holdersOfUnstored().contains(id) {
+            // The next process takes it back, where this one cannot store what it has.
+            sparedSandboxes.insert(id)
+            return
+        }
         sandbox.isClosing = true
         sandbox.link?.close()
         sandbox.relay?.close()

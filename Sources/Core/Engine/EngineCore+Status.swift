@@ -40,6 +40,7 @@ extension EngineCore {
         if !isRecovered { reasons.append("the engine is taking up the jobs of its last run") }
         if isDraining { reasons.append("the engine is shutting down") }
         if let storeFault { reasons.append("the job store takes no writes (\(storeFault.code.rawValue))") }
+        if waitingResults.fault != nil { reasons.append("results wait for room on the disk") }
         let fault = runtimeFaults[defaultRuntime]
         if fault != nil { reasons.append("the \(defaultRuntime) runtime does not answer") }
         return Readiness(

@@ -124,7 +124,7 @@ extension EngineCore {
         var faults: [EngineError.Fault] = []
         var first: EngineError?
         for (index, request) in requests.enumerated() {
-            if index % Self.batchStride == Self.batchStride - 1 { await Task.yield() }
+            if index % Self.batchStride == Self.batchStride - 1 { await letOthersGo() }
             do {
                 let (job, input) = try await accept(request, tenant: tenant, hasPlace: true)
                 job.input = input
@@ -149,7 +149,7 @@ extension EngineCore {
             throw EngineError(
                 .draining, "the engine is shutting down and takes no more jobs", retryAfterSeconds: 5)
         }
-        if let storeFault { throw storeFault }
+        if let fault = storeFault ?? waitingResults.fault { throw fault }
         guard !isDiskLow else {
             throw EngineError(
                 .storageFull, "the disk has less free space than data.min_free, so no job is accepted",
@@ -254,7 +254,7 @@ extension EngineCore {
         case .done, .applied, .changed, .missing:
             for (index, job) in accepted.enumerated() {
                 // The rest is stored: where the engine stops meanwhile, its next start takes it up.
-                if index % Self.batchStride == Self.batchStride - 1 { await Task.yield() }
+                if index % Self.batchStride == Self.batchStride - 1 { await letOthersGo() }
                 guard !isStopped else { break }
                 job.accept()
                 enter(job)
@@ -324,7 +324,7 @@ extension EngineCore {
         _ job: ActiveJob, _ row: JobRow,
         then next: @escaping @Sendable (isolated EngineCore, Result<StoreOutcome, EngineError>) -> Void
     ) {
-        job.changesAfterInsert = []
+        job.waitingChanges = []
         let id = job.job.id
         spawn { core in
             guard let job = core.jobs[id] else { return }
@@ -333,24 +333,25 @@ extension EngineCore {
                 var row = row
                 row.input = job.storedInput
                 core.commit(.insert([row], idempotency: job.keyClaim), then: next)
-                let changes = job.changesAfterInsert ?? []
-                job.changesAfterInsert = nil
+                let changes = job.waitingChanges ?? []
+                job.waitingChanges = nil
                 for change in changes { change(core) }
                 core.unload(job)
             } catch {
-                job.changesAfterInsert = nil
+                job.waitingChanges = nil
                 next(core, .failure(error as? EngineError ?? EngineError(.internalFault, "\(error)")))
             }
         }
     }
 
-    /// Commits a change of a job's row: behind the row, where that still waits for its large input.
+    /// Commits a change of a job's row: behind the row, where that still waits for its large input, and behind a return
+    /// to the queue that the store has yet to take.
     func commit(
         _ operation: StoreOperation, of id: JobID,
         then next: @escaping @Sendable (isolated EngineCore, Result<StoreOutcome, EngineError>) -> Void
     ) {
-        guard let job = jobs[id], job.changesAfterInsert != nil else { return commit(operation, then: next) }
-        job.changesAfterInsert?.append { core in core.commit(operation, then: next) }
+        guard let job = jobs[id], job.waitingChanges != nil else { return commit(operation, then: next) }
+        job.waitingChanges?.append { core in core.commit(operation, of: id, then: next) }
     }
 
     /// Notes that a job's row is durable, or that it could not be stored.
@@ -444,8 +445,9 @@ private struct PackLimits: Sendable {
         }
     }
 
-    /// The most bytes that come out of an input on the engine's loop.
-    private static let quickBytes = 1 << 20
+    /// The most bytes that come out of a packed input on the engine's loop, and that stay in memory in plain form: a
+    /// batch may hold very many that are much smaller packed.
+    private static let quickBytes = 32_768
 
     /// Packs a small input; nil where so much comes out of a packed one that it would keep others waiting.
     func packQuickly(_ input: TaskSpec.Input) throws -> (StoredArtifact, ActiveJob.Input)? {

@@ -63,7 +63,7 @@ extension EngineCore {
     private func markRunning() {
         let now = NIODeadline.now()
         let late = jobs.values.filter { job in
-            job.phase == .running && !job.isMarkedRunning && job.isInserted && job.changesAfterInsert == nil
+            job.phase == .running && !job.isMarkedRunning && job.isInserted && job.waitingChanges == nil
                 && job.startedAt.map { now - $0 > .milliseconds(500) } ?? false
         }
         guard !late.isEmpty else { return }
@@ -122,7 +122,10 @@ extension EngineCore {
     private static let cleaningMax = TimeAmount.seconds(60)
 
     /// Gives up a sandbox in which something of an ended task stays, in the kernel perhaps, and nobody says so.
+    ///
+    /// One without its connection cannot say so: for that there is `runner.reconnect_grace`.
     private func checkCleaning(_ sandbox: Sandbox, now: NIODeadline) {
+        guard sandbox.disconnectedAt == nil, !sandbox.isAsleep else { return }
         for slot in sandbox.slots {
             guard let since = slot.cleaningSince, now - since > Self.cleaningMax, !slot.owesAcknowledgement else {
                 continue

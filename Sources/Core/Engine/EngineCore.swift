@@ -86,8 +86,12 @@ package actor EngineCore {
     var drainDeadline: NIODeadline?
     /// Bytes of the inputs that are kept in memory for jobs that wait.
     var inputsKept = 0
-    /// Bytes of results that wait for room on the disk.
-    var resultsKept = 0
+    /// Results for which the disk has no room at present.
+    var waitingResults = WaitingResults()
+    /// Sandboxes that an ending engine would have removed, were there not results in them that it has yet to store.
+    var sparedSandboxes: Set<SandboxID> = []
+    /// Whether the engine removes its sandboxes and ends.
+    var isEnding = false
     /// Whether the artifacts' disk has less room than `data.min_free`.
     var isDiskLow = false
     /// Whether the disk is being asked at this moment.
@@ -150,6 +154,11 @@ package actor EngineCore {
     }
 
     private func ended(work number: UInt64) { work[number] = nil }
+
+    /// Lets connections and sandboxes be served between two parts of long work; who only yields goes on before them.
+    ///
+    /// Threads that end with the engine take nobody's turn.
+    func letOthersGo() async { _ = try? await offload.runIfActive {} }
 
     /// Does a part of a job's end on another thread; an engine that stops waits for it: what has ended is to be stored.
     nonisolated func finishing<T: Sendable>(_ body: @escaping @Sendable (NIOThreadPool) async throws -> T) async throws

@@ -224,6 +224,12 @@ extension LiveJobs {
             let announced = client.request(
                 "POST", "/v1/jobs", headers: [("Content-Type", "application/json"), ("Content-Length", "99999999999")])
             #expect(try await client.exchange(announced).status == 413)
+            // Small ones in large numbers are accepted, and stay as small as they came.
+            let zeros = try PayloadCodec.pack([UInt8](repeating: 0, count: 1 << 20)).text
+            let one = #"{"task":{"type":"callable","data":"\#(String(decoding: zeros, as: UTF8.self))"}}"#
+            let batch = "{\"jobs\":[" + Array(repeating: one, count: 200).joined(separator: ",") + "]}"
+            let batched = try await client.send("POST", "/v1/jobs/batch", body: batch)
+            #expect(batched.status == 202, "\(batched.text.prefix(500))")
             let after = try #require(ProcessList.peakResidentBytes(of: server.pid))
             #expect(after - before < 64 << 20, "the server grew from \(before) to \(after) bytes")
         }
