@@ -7,6 +7,7 @@ import json
 import math
 import pickle
 import random
+import subprocess
 import sys
 import types
 import zlib
@@ -122,6 +123,68 @@ def test_an_exception_goes_ahead_and_is_raised(sent: list[dict[str, Any]]) -> No
     error = pickle.loads(zlib.decompress(base64.b64decode(event["data"])))
     assert isinstance(error, KeyError)
     assert error.args == ("k", 3)
+
+
+class Refused(Exception):
+    """Is made of something else than its ``args``."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.code = code
+
+
+class Wrapped(Exception):
+    """Changes its text when it is made again."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"wrapped: {text}")
+
+
+class Misspelt(SyntaxError):
+    """Has fields that only ``__init__`` sets."""
+
+    def __init__(self, text: str, place: tuple[Any, ...]) -> None:
+        super().__init__(text, place)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Refused(3, "no"),
+        Wrapped("a"),
+        Misspelt("odd", ("file", 3, 4, "a b")),
+        subprocess.CalledProcessError(2, ["false"], b"out"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_exception_is_not_made_again(
+    sent: list[dict[str, Any]], error: Exception
+) -> None:
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        _sandbox.run(True, (fail, (), {}))
+    (event,) = sent
+    back = pickle.loads(zlib.decompress(base64.b64decode(event["data"])))
+    assert type(back) is type(error)
+    assert (str(back), back.args) == (str(error), error.args)
+    assert vars(back) == vars(error)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="no groups before 3.11")
+def test_the_exceptions_of_a_group_are_not_made_again(
+    sent: list[dict[str, Any]],
+) -> None:
+    def fail() -> None:
+        raise ExceptionGroup("some", [ValueError(1), Refused(3, "no")])  # noqa: F821 - See above.
+
+    with pytest.raises(ExceptionGroup):  # noqa: F821
+        _sandbox.run(True, (fail, (), {}))
+    (event,) = sent
+    back = pickle.loads(zlib.decompress(base64.b64decode(event["data"])))
+    assert [type(one) for one in back.exceptions] == [ValueError, Refused]
+    assert (str(back.exceptions[1]), back.exceptions[1].code) == ("3: no", 3)
 
 
 def test_nothing_goes_ahead_where_nothing_is_unpickled(

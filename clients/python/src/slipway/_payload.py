@@ -7,6 +7,7 @@ same is made once: `run` for all calls, the function for all items of a map.
 
 from __future__ import annotations
 
+import ast
 import base64
 import io
 import marshal
@@ -53,7 +54,7 @@ _registry_lock = threading.Lock()
 
 
 def _compiled(module: types.ModuleType) -> bytes:
-    """Return a module as marshalled code, without documentation and paths.
+    """Return a module as marshalled code, without documentation, paths and places.
 
     So making its functions there takes no Python code: cloudpickle would run some hundred
     lines of its own, in a process that has just been forked.
@@ -62,7 +63,12 @@ def _compiled(module: types.ModuleType) -> bytes:
     source = loader.get_source(module.__name__) if loader else None  # type: ignore[attr-defined]
     if source is None:
         raise ImportError("slipway needs its own sources, which travel to the sandbox")
-    code = compile(source, FILE_NAME, "exec", dont_inherit=True, optimize=2)
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        # Tracebacks are shown without this code, so it need not say where in the file it is.
+        if hasattr(node, "lineno"):
+            vars(node).update(lineno=1, end_lineno=1, col_offset=0, end_col_offset=0)
+    code = compile(tree, FILE_NAME, "exec", dont_inherit=True, optimize=2)
     return marshal.dumps(code)
 
 

@@ -6,14 +6,13 @@ What reads such a pickle needs the package, too, and a sandbox need not have it.
 
 from __future__ import annotations
 
-import copyreg
 import io
 import types
 from typing import Any
 
 import cloudpickle
 
-_NEW = vars(copyreg)["__newobj__"]
+from ._sandbox_rest import reduce_exception
 
 
 class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
@@ -34,18 +33,3 @@ def dumps(value: Any) -> bytes:
     with io.BytesIO() as buffer:
         Pickler(buffer, protocol=5).dump(value)
         return buffer.getvalue()
-
-
-def reduce_exception(error: BaseException) -> Any:
-    """Return how to pickle an exception whose ``__init__`` is Python's, without calling it again.
-
-    By default unpickling calls the class with ``args``, which fails where ``__init__`` takes something else. Nothing for
-    exceptions that say themselves how they are pickled, or whose ``__init__`` is built in.
-    """
-    kind = type(error)
-    own = kind.__reduce__ is not BaseException.__reduce__
-    if own or kind.__reduce_ex__ is not object.__reduce_ex__:
-        return None
-    if not isinstance(kind.__init__, types.FunctionType):
-        return None
-    return _NEW, (kind, *error.args), dict(error.__dict__) or None

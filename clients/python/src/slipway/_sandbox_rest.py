@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import json
 import os
 import pickle
@@ -13,6 +14,15 @@ MAGIC = b"slw1"
 EVENT_TYPE = "exception"
 _EVENT_BYTES = 65536
 _NODES = 10000
+# Their fields are not among ``args``, and ``__new__`` does not set them.
+_FILLED = (
+    AttributeError,
+    NameError,
+    StopIteration,
+    SyntaxError,
+    SystemExit,
+    UnicodeError,
+)
 
 
 def finish(trusted: bool, value: Any) -> bytes:
@@ -97,6 +107,34 @@ def _dump(value: Any) -> bytes:
         return data
 
 
+def reduce_exception(error: BaseException) -> Any:
+    """Return how to pickle an exception whose ``__init__`` is Python's, without calling it again.
+
+    By default unpickling calls the class with ``args``, which fails where ``__init__`` takes
+    something else. Nothing for exceptions that say themselves how they are pickled, whose
+    ``__init__`` is built in, or that have fields which only a built-in ``__init__`` sets.
+    """
+    kind = type(error)
+    if (
+        kind.__reduce__ is not BaseException.__reduce__
+        or kind.__reduce_ex__ is not object.__reduce_ex__
+        or not isinstance(kind.__init__, types.FunctionType)
+        or isinstance(error, _FILLED)
+    ):
+        return None
+    return copyreg.__newobj__, (kind, *error.args), error.__dict__ or None  # type: ignore[attr-defined]
+
+
+def spare(error: Any) -> None:
+    """Have pickles of an exception, and of those in a group, not call its class again."""
+    found = getattr(error, "exceptions", ())
+    for one in found if type(found) is tuple else ():
+        spare(one)
+    if reduce_exception(error):
+        # For the whole process, which ends with this exception.
+        copyreg.pickle(type(error), reduce_exception)
+
+
 def announce(error: Exception) -> None:
     """Send the exception itself as an event, if it can be pickled; of one that is too large, what fits."""
     import base64
@@ -115,6 +153,7 @@ def announce(error: Exception) -> None:
                 for note in getattr(error, "__notes__", ())
             ],
         }
+        spare(error)
         # As it is, without attributes, and with a text for its arguments.
         for cut in range(3):
             sent = error
