@@ -6,11 +6,13 @@ import asyncio
 import threading
 from collections.abc import Callable
 
+from . import _forked
 from ._board import Callback
 from ._credentials import Credentials
 from ._description import Description
 from ._session import Session
 from ._transport import AsyncTransport, Verify
+from ._watch import Watcher
 
 
 class AsyncSession:
@@ -37,8 +39,17 @@ class AsyncSession:
         self.drafts = session.drafts
         self.trusted = session.trusted
         self.transport = AsyncTransport(credentials, verify)
-        self.watcher = session.watcher
         self._session = session
+        _forked.tell(self)
+
+    @property
+    def watcher(self) -> Watcher:
+        """What waits for many jobs."""
+        return self._session.watcher
+
+    def forked(self) -> None:
+        """Go on in a forked process, with nothing of the parent's."""
+        self.transport.forked()
 
     def relay(self, callback: Callable[[Description], object]) -> Callback:
         """Return a callback for any thread, which calls another one in the event loop.

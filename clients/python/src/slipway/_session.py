@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal
 
+from . import _forked
 from ._calls import Calls
 from ._credentials import Credentials
 from ._payload import ByValue, Pickler
@@ -262,7 +263,19 @@ class Session:
         self.trusted = self.drafts.trusted
         self.calls = Calls(patience)
         self.transport = Transport(credentials, verify)
+        self._watch()
+        _forked.tell(self)
+
+    def _watch(self) -> None:
         self.watcher = Watcher(self.transport, self.calls, self.drafts.label)
+
+    def forked(self) -> None:
+        """Go on in a forked process, with nothing of the parent's; what that waits for is told there."""
+        closed = self.watcher.closed
+        self.transport.forked()
+        self._watch()
+        if closed:
+            self.watcher.close()
 
     def close(self) -> None:
         """Close all connections."""

@@ -7,6 +7,7 @@ import contextlib
 import ipaddress
 import os
 import ssl
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, TypeVar
@@ -101,17 +102,38 @@ class Transport:
     """
 
     def __init__(self, credentials: Credentials, verify: Verify = True) -> None:
-        settings = _settings(credentials, verify)
+        self._url = credentials.url
+        self._settings = _settings(credentials, verify)
+        self._lock = threading.Lock()
+        self._inherited = False
+        self._connect()
+
+    def _connect(self) -> None:
+        settings = self._settings
         self._client = httpx.Client(**settings)
         self._direct: Direct | None = None
-        if Direct.reaches(credentials.url, settings["trust_env"]):
+        if Direct.reaches(self._url, settings["trust_env"]):
             self._direct = Direct(
-                credentials.url,
+                self._url,
                 settings["headers"],
                 settings["verify"],
                 _CONNECT_SECONDS,
                 settings["limits"],
             )
+
+    def forked(self) -> None:
+        """Use other connections from now on, in a forked process."""
+        self._lock = threading.Lock()
+        # What is closed stays so. Others are made when they are needed.
+        self._inherited = not self._client.is_closed
+
+    def _own(self) -> None:
+        """Make connections of this process's own, where there are none."""
+        if self._inherited:
+            with self._lock:
+                if self._inherited:
+                    self._connect()
+                    self._inherited = False
 
     def run(self, steps: Steps[T]) -> T:
         """Carry out an operation and return its result."""
@@ -130,6 +152,7 @@ class Transport:
             return value
 
     def _send(self, request: Request) -> Reply | Fault:
+        self._own()
         if self._direct is not None:
             return self._direct.send(request)
         try:
@@ -154,6 +177,7 @@ class Transport:
         request
             What to ask for.
         """
+        self._own()
         built = _build(self._client, request)
         built.extensions["timeout"] = _timeout(_STREAM_SECONDS).as_dict()
         response = self._client.send(built, stream=True)
@@ -164,6 +188,7 @@ class Transport:
 
     def close(self) -> None:
         """Close all connections."""
+        self._own()
         if self._direct is not None:
             self._direct.close()
         self._client.close()
@@ -181,7 +206,18 @@ class AsyncTransport:
     """
 
     def __init__(self, credentials: Credentials, verify: Verify = True) -> None:
-        self._client = httpx.AsyncClient(**_settings(credentials, verify))
+        self._settings = _settings(credentials, verify)
+        self._client = httpx.AsyncClient(**self._settings)
+        self._inherited = False
+
+    def forked(self) -> None:
+        """Use other connections from now on, in a forked process."""
+        self._inherited = not self._client.is_closed
+
+    def _own(self) -> None:
+        if self._inherited:
+            self._client = httpx.AsyncClient(**self._settings)
+            self._inherited = False
 
     async def run(self, steps: Steps[T]) -> T:
         """Carry out an operation and return its result."""
@@ -200,6 +236,7 @@ class AsyncTransport:
             return value
 
     async def _send(self, request: Request) -> Reply | Fault:
+        self._own()
         try:
             sending = self._client.send(_build(self._client, request))
             if request.deadline is None:
@@ -220,6 +257,7 @@ class AsyncTransport:
         request
             What to ask for.
         """
+        self._own()
         built = _build(self._client, request)
         built.extensions["timeout"] = _timeout(_STREAM_SECONDS).as_dict()
         response = await self._client.send(built, stream=True)
@@ -230,4 +268,5 @@ class AsyncTransport:
 
     async def close(self) -> None:
         """Close all connections."""
+        self._own()
         await self._client.aclose()

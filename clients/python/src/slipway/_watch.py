@@ -69,6 +69,11 @@ class Watcher:
         self._closed = False
         self._open: httpx.Response | None = None
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is waited for any more."""
+        return self._closed
+
     @contextlib.contextmanager
     def expecting(self) -> Iterator[None]:
         """Submit jobs within this, once `ready`, and what the stream says of them before is not lost."""

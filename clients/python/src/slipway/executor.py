@@ -99,7 +99,7 @@ class Executor(BaseExecutor):
         Raises
         ------
         RuntimeError
-            After ``shutdown`` or while the interpreter ends; `BrokenExecutor` after the initializer failed.
+            After ``shutdown``, while the interpreter ends, or in a process that was forked; `BrokenExecutor` after the initializer failed.
         """
         self._core.check_open()
         try:

@@ -9,6 +9,7 @@ nobody holds any more is collected while its calls go on.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections import OrderedDict
@@ -57,6 +58,7 @@ class Core:
         self.leaving = False
         self.broken: str | None = None
         self._cancelling = threading.RLock()
+        self._process = os.getpid()
 
     def add(self, future: RemoteFuture[Any], call: Prepared) -> None:
         """Queue a call.
@@ -64,7 +66,7 @@ class Core:
         Raises
         ------
         RuntimeError
-            The executor was shut down, or the interpreter ends.
+            The executor was shut down, the interpreter ends, or this process was forked from the executor's.
         BrokenExecutor
             The initializer failed before.
         """
@@ -75,6 +77,11 @@ class Core:
 
     def check_open(self) -> None:
         """Raise what ``add`` raises when no call can be taken."""
+        if os.getpid() != self._process:
+            # Its threads are not here, and its locks may be held for ever.
+            raise RuntimeError(
+                "the executor was made before this process was forked: make one here"
+            )
         with self.changed:
             if self.broken is not None:
                 raise BrokenExecutor(self.broken)
