@@ -205,3 +205,20 @@ def test_the_protocol_of_a_command(serve: Serve, connect: Connect) -> None:
     asyncio.run(main())
     said = [asked.json()["task"].get("protocol") for asked in server.asked]
     assert said == ["jsonl", None, "jsonl"]
+
+
+def test_a_call_that_cannot_be_pickled_leaves_no_jobs_of_others(
+    serve: Serve, connect: Connect
+) -> None:
+    server = serve(lambda asked: Answer(202, {"jobs": [job()] * 1000}))
+    calls = [slipway.Call(int)] * 1000 + [slipway.Call(int, (threading.Lock(),))]
+    with pytest.raises(TypeError):
+        connect(server).submit_many(calls)
+
+    async def submit() -> None:
+        async with slipway.AsyncClient(server.url, KEY) as client:
+            await client.submit_many(calls)
+
+    with pytest.raises(TypeError):
+        asyncio.run(submit())
+    assert server.asked == []

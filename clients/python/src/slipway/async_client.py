@@ -191,6 +191,8 @@ class AsyncClient:
     async def submit_many(self, calls: Iterable[Call[T]]) -> list[AsyncJob[T]]:
         """Submit many calls, up to 1000 in a request; return their jobs in order.
 
+        All are pickled before the first is sent; for more than memory holds there is `map`.
+
         Parameters
         ----------
         calls
@@ -200,7 +202,8 @@ class AsyncClient:
         key = self._options.idempotency_key or session.drafts.new_key()
         bodies = (session.drafts.call(self._options, call) for call in calls)
         jobs: list[AsyncJob[T]] = []
-        for number, batch in enumerate(batches(bodies)):
+        # All of them before the first goes out: one that cannot be made leaves no jobs behind.
+        for number, batch in enumerate(list(batches(bodies))):
             infos = await session.transport.run(session.calls.batch(batch, key, number))
             jobs.extend(AsyncJob(session, info) for info in infos)
         return jobs

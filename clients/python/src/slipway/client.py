@@ -212,6 +212,8 @@ class Client:
     def submit_many(self, calls: Iterable[Call[T]]) -> list[Job[T]]:
         """Submit many calls, up to 1000 in a request; return their jobs in order.
 
+        All are pickled before the first is sent; for more than memory holds there is `map`.
+
         Parameters
         ----------
         calls
@@ -221,7 +223,8 @@ class Client:
         key = self._options.idempotency_key or session.drafts.new_key()
         bodies = (session.drafts.call(self._options, call) for call in calls)
         jobs: list[Job[T]] = []
-        for number, batch in enumerate(batches(bodies)):
+        # All of them before the first goes out: one that cannot be made leaves no jobs behind.
+        for number, batch in enumerate(list(batches(bodies))):
             steps = session.calls.batch(batch, key, number)
             jobs.extend(Job(session, info) for info in session.transport.run(steps))
         return jobs
