@@ -306,3 +306,53 @@ def test_a_stored_result_that_is_damaged(serve: Serve, connect: Connect) -> None
                 await (await client.job("job_0001")).result()
 
     asyncio.run(main())
+
+
+def test_output_that_does_not_come_for_long_is_waited_for(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("slipway._transport._STREAM_SECONDS", 0.05)
+    for module in ("_streams", "_async_streams"):
+        monkeypatch.setattr(f"slipway.{module}.RECONNECT_SECONDS", 0.001)
+    asked = itertools.count()
+    over = threading.Event()
+
+    def output() -> Iterator[bytes]:
+        if next(asked) % 30 != 29:
+            over.wait(0.2)
+        yield b"late\n"
+
+    def script(request: Asked) -> Answer:
+        if request.path.endswith("/logs"):
+            return Answer(chunks=output())
+        return Answer(200, job(1, "running"))
+
+    server = serve(script)
+    with slipway.Client(server.url, KEY) as client:
+        assert "".join(client.job("job_0001").logs(follow=True)) == "late\n"
+
+    async def follow() -> list[str]:
+        async with slipway.AsyncClient(server.url, KEY) as client:
+            found = await client.job("job_0001")
+            return [text async for text in found.logs(follow=True)]
+
+    assert "".join(asyncio.run(follow())) == "late\n"
+    over.set()
+
+
+def test_output_of_a_gateway_that_answers_no_more_is_unavailable(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("slipway._transport._STREAM_SECONDS", 0.02)
+    monkeypatch.setattr("slipway._streams.RECONNECT_SECONDS", 0.001)
+    over = threading.Event()
+
+    def script(request: Asked) -> Answer:
+        if request.path.endswith("/logs"):
+            over.wait(10)
+        return Answer(200, job(1, "running"))
+
+    found = connect(serve(script)).job("job_0001")
+    with pytest.raises(slipway.Unavailable):
+        next(found.logs(follow=True))
+    over.set()

@@ -36,6 +36,7 @@ async def logs(
         try:
             async with transport.stream(feed.request()) as response:
                 await refuse(response)
+                breaks.silent()
                 async for data in response.aiter_bytes():
                     breaks.heard()
                     if text := feed.take(data):

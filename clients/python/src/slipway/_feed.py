@@ -6,6 +6,8 @@ import codecs
 import json
 from collections.abc import Mapping
 
+import httpx
+
 from ._calls import NDJSON, TERMINAL
 from ._faults import remedy_of
 from ._steps import Json, Request
@@ -57,6 +59,11 @@ class Breaks:
     def __init__(self, what: str) -> None:
         self._what = what
         self._count = 0
+        self._may_be_silent = False
+
+    def silent(self) -> None:
+        """An answer has begun that may bring nothing for long, as the output of a task may."""
+        self._may_be_silent = True
 
     def heard(self) -> None:
         """Something came."""
@@ -70,6 +77,10 @@ class Breaks:
         error
             How it broke.
         """
+        silent, self._may_be_silent = self._may_be_silent, False
+        if silent and isinstance(error, httpx.ReadTimeout):
+            # Whether the gateway is still there is seen when it is asked again.
+            return
         if remedy := remedy_of(error):
             raise Unavailable(f"{self._what}: {error}; {remedy}") from error
         self._count += 1

@@ -31,6 +31,7 @@ def logs(transport: Transport, job_id: str, stream: str) -> Iterator[str]:
         try:
             with transport.stream(feed.request()) as response:
                 refuse(response)
+                breaks.silent()
                 for data in response.iter_bytes():
                     breaks.heard()
                     if text := feed.take(data):
