@@ -23,6 +23,9 @@ static const unsigned char command_py[] = {
 static const unsigned char collect_py[] = {
 #embed "slipway_runner/collect.py"
 };
+static const unsigned char confine_py[] = {
+#embed "slipway_runner/confine.py"
+};
 static const unsigned char core_py[] = {
 #embed "slipway_runner/core.py"
 };
@@ -131,6 +134,7 @@ static const struct slipway_runner_file files[] = {
     {"child.py", child_py, sizeof child_py},
     {"command.py", command_py, sizeof command_py},
     {"collect.py", collect_py, sizeof collect_py},
+    {"confine.py", confine_py, sizeof confine_py},
     {"core.py", core_py, sizeof core_py},
     {"execute.py", execute_py, sizeof execute_py},
     {"floor.py", floor_py, sizeof floor_py},

@@ -65,7 +65,7 @@ class Supervisor:
         self._configuring: Optional[Dict[str, Any]] = None
         self._retired: Set[int] = set()
         uids = settings.get("uids")
-        self._zygote_uid = uids["zygote"] if uids else None
+        self._uids = [uids["zygote"], *uids["tasks"]] if uids else None
         count = settings.get("slots", 1)
         pairs = uids["tasks"] if uids else [None] * (2 * count)
         self.sanitation = make_sanitation(self, settings["tmp"], bool(uids))
@@ -81,7 +81,7 @@ class Supervisor:
 
     def _new_nursery(self, process: Tuple[int, int]) -> Nursery:
         folder = self.settings["tmp"]
-        nursery = Nursery(self.loop, process, self._zygote_uid, folder)
+        nursery = Nursery(self.loop, process, self._uids, folder)
         nursery.on_ready = self._zygote_ready
         nursery.on_failed = self.zygote_failed
         nursery.on_stale = self.settled
@@ -275,7 +275,7 @@ class Supervisor:
             env.setdefault("PYTHONPATH", ":".join(settings["path"]))
         self._configuring = settings
         self.output_limits = settings["outputs"]
-        self.gid = settings["gid"] if self._zygote_uid is not None else None
+        self.gid = settings["gid"] if self._uids else None
         self._configured = None
         self.settled()
 

@@ -7,7 +7,7 @@ import os
 import select
 import signal
 import socket
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from . import frames
 from .child import Child
@@ -27,8 +27,8 @@ class Nursery:
         The supervisor's loop.
     process
         What `spawn` returned.
-    uid
-        The zygote's uid, None where uids are not split.
+    uids
+        The zygote's uid, then those of its tasks; None where uids are not split.
     folder
         Where tasks make their folders.
     """
@@ -37,11 +37,11 @@ class Nursery:
         self,
         loop: Loop,
         process: Tuple[int, int],
-        uid: Optional[int],
+        uids: Optional[List[int]],
         folder: str,
     ) -> None:
         self._loop = loop
-        self._uid = uid
+        self._uids = uids
         self._folder = folder
         self.threads = 1
         #: "fresh", then "configuring", "ready", at last "retired".
@@ -78,7 +78,8 @@ class Nursery:
 
     def _tell(self, settings: Dict[str, Any]) -> None:
         message = {
-            "uid": self._uid,
+            "uid": self._uids[0] if self._uids else None,
+            "uids": self._uids,
             "gid": settings["gid"],
             "path": settings["path"],
             "preload": settings["preload"],

@@ -1,7 +1,8 @@
 """The zygote: a warmed interpreter that forks tasks when the supervisor asks.
 
 Started as ``python3 -I -B zygote.py JSON`` with its socket as descriptor 3. It gives
-up root for its own uid before it imports anything of the tenant.
+up root for its own uid before it imports anything of the tenant, and with it the right
+to change its group, and to take uids that are not its sandbox's.
 """
 
 from __future__ import annotations
@@ -41,15 +42,15 @@ def _bootstrap() -> None:
 
 if __name__ == "__main__":
     _bootstrap()
-    from _slipway import heap, hugepages, linux, report, task
+    from _slipway import confine, heap, hugepages, linux, report, task
     from _slipway.limits import FORK_REQUEST
 else:
-    from . import heap, hugepages, linux, report, task
+    from . import confine, heap, hugepages, linux, report, task
     from .limits import FORK_REQUEST
 
 
 def give_up_root(uid: Optional[int], gid: Optional[int]) -> None:
-    """Become `uid` and keep only what it takes to change to a task's uid."""
+    """Become `uid` and keep only what it takes to change to a tenant's group and uids."""
     if uid is None:
         return
     group = gid if gid is not None else uid
@@ -65,6 +66,21 @@ def give_up_root(uid: Optional[int], gid: Optional[int]) -> None:
     if not linux.set_capabilities(mask):
         raise OSError("capset failed")
     linux.prctl(linux.PR_SET_DUMPABLE, 0)
+
+
+def close_in(uids: Optional[List[int]], group: int) -> bool:
+    """Keep this process to its group and to the uids of its sandbox, for good.
+
+    What is imported next may be anybody's. Returns False where a thread of what was
+    imported before keeps the right to change its group: the kernel lets nobody take it
+    from another thread, and has no filter for all of them.
+    """
+    if uids is None or not linux.available():
+        return True  # No uids of its own, or root in any case.
+    is_confined = confine.confine(uids, group)
+    if not linux.set_capabilities(1 << linux.CAP_SETUID):
+        raise OSError("capset failed")
+    return is_confined or thread_count() == 1
 
 
 def arrange_path(extra: List[str]) -> None:
@@ -234,6 +250,9 @@ def configure(settings: Dict[str, Any]) -> Dict[str, Any]:
     """Warm this interpreter as CONFIGURE asks; return what READY says."""
     began = time.monotonic()
     give_up_root(settings["uid"], settings["gid"])
+    if not settings["ahead"]:
+        # What is imported ahead of a tenant is the operator's choice.
+        close_in(settings["uids"], os.getgid())
     _arrange(settings)
     os.umask(0o022)
     sys.argv = [""]
@@ -272,15 +291,15 @@ def _warm(settings: Dict[str, Any], began: float) -> Dict[str, Any]:
 def adopt(settings: Dict[str, Any]) -> Optional[Dict[str, Any]]:
     """Become a tenant's after modules were imported for nobody yet.
 
-    Returns None where an environment has another edition of what was imported: only
-    a new interpreter can then serve it.
+    Returns None where an environment has another edition of what was imported, or what
+    was imported cannot be closed in: only a new interpreter can then serve it.
     """
     began = time.monotonic()
     if settings["uid"] is not None:
         group = settings["gid"] if settings["gid"] is not None else settings["uid"]
         os.setresgid(group, group, group)
         linux.prctl(linux.PR_SET_DUMPABLE, 0)  # The kernel sets it anew.
-    if hides_modules(settings["path"]):
+    if hides_modules(settings["path"]) or not close_in(settings["uids"], os.getgid()):
         return None
     sys.path.remove(os.path.join(HERE, "lib"))
     _arrange(settings)
