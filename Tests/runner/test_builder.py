@@ -292,7 +292,9 @@ def test_a_survey_removes_what_is_not_wanted_and_ours(tmp_path: Path) -> None:
     (tmp_path / (other + "-2")).touch()
     if os.geteuid() != 0:
         pytest.skip("only root gives the volume to root")
+    (tmp_path / wanted).chmod(0o750)
     assert volume.survey(str(tmp_path), [wanted, "a" * 24], False) == [wanted]
+    assert (tmp_path / wanted).stat().st_mode & 0o7777 == 0o050
     assert len(list(tmp_path.iterdir())) == 5
     assert volume.survey(str(tmp_path), [wanted], True) == [wanted]
     assert sorted(path.name for path in tmp_path.iterdir()) == [wanted, "lost+found"]
@@ -305,3 +307,39 @@ def test_what_is_removed_may_be_a_link(tmp_path: Path) -> None:
     os.symlink("other", tmp_path / "link")
     seal.remove_tree(str(tmp_path / "link"))
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["kept", "other"]
+
+
+@pytest.mark.parametrize("group", [60_001, None], ids=["group", "own"])
+def test_the_owner_of_what_is_sealed_reads_it_only_where_no_group_does(
+    tmp_path: Path, group: int | None
+) -> None:
+    if os.geteuid() != 0 and group is not None:
+        pytest.skip("only root gives files away")
+    target = tmp_path / "target"
+    (target / "package").mkdir(parents=True)
+    (target / "package/x.py").write_text("x = 1")
+    # A second time, as what an image installed is sealed once more.
+    for _ in range(2):
+        assert seal.seal(str(target), group) >= 4096
+    modes = [
+        path.lstat().st_mode & 0o7777
+        for path in (target, target / "package", target / "package/x.py")
+    ]
+    assert modes == [0o750 if group is None else 0o050, 0o550, 0o440]
+    if group is not None:
+        assert {target.stat().st_uid, target.stat().st_gid} == {0, group}
+    seal.remove(str(tmp_path), ["target"])
+    assert not target.exists()
+
+
+def test_what_an_earlier_version_sealed_is_closed(tmp_path: Path) -> None:
+    (tmp_path / _KEY).mkdir(mode=0o750)
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept").chmod(0o750)
+    (tmp_path / "link").symlink_to("kept")
+    seal.close(str(tmp_path), [_KEY, "link", "gone"])
+    assert (tmp_path / _KEY).stat().st_mode & 0o7777 == 0o050
+    assert (tmp_path / "kept").stat().st_mode & 0o7777 == 0o750
+    for name in ("..", "a/b"):
+        with pytest.raises(ValueError, match="not a name"):
+            seal.close(str(tmp_path), [name])

@@ -6,6 +6,7 @@ struct BuildSpec: Encodable {
         case build
         case probe
         case remove
+        case close
         case adopt
         case seal
         case survey

@@ -112,6 +112,15 @@ package final class DockerEnvironmentBuilder: EnvironmentBuilder {
         }
     }
 
+    package func close(_ names: [String]) async throws {
+        var spec = BuildSpec(.close)
+        spec.names = names
+        let result = try await keep(spec)
+        guard result.ok else {
+            throw EngineError(.storage, "environments could not be sealed anew: \(result.detail ?? "no reason given")")
+        }
+    }
+
     package func reconcile() async throws {
         let labels = [DockerRuntime.engineLabel: options.engineID, DockerRuntime.roleLabel: Self.role]
         for container in try await client.listContainers(labels: labels) {

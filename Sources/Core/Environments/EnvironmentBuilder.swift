@@ -6,6 +6,9 @@ package protocol EnvironmentBuilder: Sendable {
     /// The volume that holds the environments, where they lie in no folder of this machine; nil where they do.
     var volume: String? { get }
 
+    /// Whether what it installs is given to a tenant's group, which alone may read it.
+    var sealsForGroups: Bool { get }
+
     /// Learns what it needs to answer `identity(of:)`; called before anything else.
     func prepare() async
 
@@ -23,6 +26,10 @@ package protocol EnvironmentBuilder: Sendable {
     /// Removes folders of the environments' root that the engine's own user cannot remove.
     func remove(_ names: [String]) async throws
 
+    /// Seals anew environments of the root that an earlier version left readable to their owner, and which the engine's
+    /// own user cannot change. Those that are gone need nothing.
+    func close(_ names: [String]) async throws
+
     /// Makes the volume where there is none; returns what stays the same for as long as it exists.
     func volumeIdentity() async throws -> String
 
@@ -38,6 +45,12 @@ package protocol EnvironmentBuilder: Sendable {
 extension EnvironmentBuilder {
     /// Environments lie in the store's folder.
     package var volume: String? { nil }
+
+    /// They are root's.
+    package var sealsForGroups: Bool { true }
+
+    /// The engine's own user did it.
+    package func close(_ names: [String]) async throws {}
 
     /// There is none.
     package func volumeIdentity() async throws -> String { "" }

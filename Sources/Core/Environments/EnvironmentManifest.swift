@@ -1,6 +1,6 @@
 import Foundation
 
-/// What is known about an installed environment; rests beside it as JSON.
+/// What is known about an installed environment; rests as JSON in a folder that no sandbox mounts.
 package struct EnvironmentManifest: Sendable, Codable, Equatable {
     /// The name of its folder: the key, and a number when it replaced another one of the same key.
     package var id: String
@@ -30,7 +30,7 @@ package struct EnvironmentManifest: Sendable, Codable, Equatable {
     package var installer: String?
     /// The folder of the source tree that it holds, if any.
     package var project: String?
-    /// The volume of a container engine elsewhere that holds it; nil where it lies beside its manifest.
+    /// The volume of a container engine elsewhere that holds it; nil where it lies on this machine.
     package var volume: String?
 
     /// Describes what was built for a need.

@@ -6,6 +6,8 @@ package struct EnvironmentOptions: Sendable {
     package var engineID: String
     /// The host's folder that holds every environment, mounted read-only in sandboxes.
     package var rootFolder: String
+    /// The host's folder of what is known about environments; nothing mounts it.
+    package var manifestFolder: String
     /// The host's folder of what builders are told and answer; nothing in it outlives a build.
     package var workFolder: String
     /// The host's folder below which the builder's program is written.
@@ -76,6 +78,7 @@ package struct EnvironmentOptions: Sendable {
         let section = configuration.environments
         self.engineID = engineID
         rootFolder = dataFolder + "/environments"
+        manifestFolder = dataFolder + "/environment-manifests"
         workFolder = dataFolder + "/builds"
         programFolder = dataFolder + "/builder"
         cacheFolder = dataFolder + "/pip-cache"

@@ -7,12 +7,14 @@ extension EnvironmentStore {
             .sorted { ($0.lastUsedAt, $0.id) > ($1.lastUsedAt, $1.id) }
     }
 
-    /// Removes what earlier builds left behind: containers of this engine, half environments, forgotten folders.
+    /// Removes what earlier builds left behind: containers of this engine, half environments, forgotten folders; and
+    /// seals anew what earlier versions sealed otherwise.
     ///
     /// - Throws: what a container engine that does not answer causes; the store can be used all the same, and the next
     ///   call tries again.
     package func reconcile() async throws {
         for builder in builders.values { try await builder.reconcile() }
+        await close()
         try await survey()
         let leftovers = state.withLock { state in
             defer { state.leftovers = [] }
@@ -95,7 +97,7 @@ extension EnvironmentStore {
         }
     }
 
-    /// Removes folders of the root with their manifests.
+    /// Removes folders of the root, and their manifests.
     package func discard(_ names: [String]) async {
         guard !names.isEmpty else { return }
         // The manifest goes first: a folder without one is never used.
@@ -122,6 +124,24 @@ extension EnvironmentStore {
             metadata: ["environments": "\(stubborn)", "reason": "\(reason.map { "\($0)" } ?? "no builder")"])
     }
 
+    /// Has builders leave to their groups what earlier versions sealed and this user does not own.
+    private func close() async {
+        let names = state.withLock { state in
+            let all = Array(state.current.values) + Array(state.replaced.values)
+            state.unclosed.formIntersection(all.map(\.id))
+            return state.unclosed.sorted()
+        }
+        guard !names.isEmpty else { return }
+        do {
+            for builder in builders.values where builder.sealsForGroups { try await builder.close(names) }
+            state.withLock { $0.unclosed.subtract(names) }
+        } catch {
+            logger.warning(
+                "environments of an earlier version are not sealed anew yet, which keeps root in sandboxes out",
+                metadata: ["environments": "\(names)", "reason": "\(error)"])
+        }
+    }
+
     private static func victims(
         _ state: State, _ rule: Retirement, _ keeping: Set<String>
     ) -> [EnvironmentManifest] {
@@ -144,10 +164,10 @@ extension EnvironmentStore {
     private func saveLastUses() {
         for manifest in list() {
             do {
-                let saved = try EnvironmentManifest.read(manifest.id, below: folder.path)
+                let saved = try EnvironmentManifest.read(manifest.id, below: folder.manifestPath)
                 // To the minute is enough to know which was used longest ago.
                 if manifest.lastUsedAt.timeIntervalSince(saved.lastUsedAt) > 60 {
-                    try manifest.write(below: folder.path)
+                    try manifest.write(below: folder.manifestPath)
                 }
             } catch {
                 logger.warning(

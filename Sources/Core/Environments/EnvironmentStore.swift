@@ -4,7 +4,7 @@ import Synchronization
 
 /// Keeps installed environments: builds each once, however many wait, and forgets those that nobody uses.
 ///
-/// On disk an environment is a sealed folder and a manifest beside it. A folder has its name only when it is whole and
+/// On disk an environment is a sealed folder and a manifest, which lies in another folder. A folder has its name only when it is whole and
 /// durable, so that no crash leaves half an environment behind that could be used. Where a container engine does not
 /// see this machine's folders, the folder is in a volume of that engine, and the manifest here.
 package final class EnvironmentStore: EnvironmentProvider {
@@ -57,6 +57,8 @@ package final class EnvironmentStore: EnvironmentProvider {
         /// When an environment was handed to somebody who has no sandbox yet that holds it.
         var handedAt: [String: ContinuousClock.Instant] = [:]
         var leftovers: [String] = []
+        /// Environments whose owner may still read them, and only a builder can change that.
+        var unclosed: Set<String> = []
         var nextWaiter = 0
         /// What the volume was when it was last looked through; nil before, and then nothing in it is used.
         var surveyed: String?
@@ -86,7 +88,7 @@ package final class EnvironmentStore: EnvironmentProvider {
         self.logger = logger
         gate = FairGate(places: options.buildsMax)
         self.builders = Dictionary(builders.map { ($0.runtime, $0) }, uniquingKeysWith: { first, _ in first })
-        folder = try EnvironmentFolder(making: options.rootFolder)
+        folder = try EnvironmentFolder(making: options.rootFolder, manifests: options.manifestFolder)
         var state = State()
         do {
             if FileManager.default.fileExists(atPath: options.workFolder) {
@@ -95,6 +97,9 @@ package final class EnvironmentStore: EnvironmentProvider {
             let volumes = self.builders.compactMapValues(\.volume)
             let found = try folder.read(engineID: options.engineID, volumes: volumes)
             state.leftovers = found.leftovers
+            state.unclosed = Set(
+                folder.close(
+                    found.manifests.filter { self.builders[$0.runtime]?.sealsForGroups == true }.map(\.id)))
             for manifest in found.manifests.sorted(by: { $0.createdAt < $1.createdAt }) {
                 if let old = state.current.updateValue(manifest, forKey: manifest.key) { state.replaced[old.id] = old }
             }

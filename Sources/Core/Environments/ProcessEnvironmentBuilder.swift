@@ -8,6 +8,8 @@ import Synchronization
 /// Installs requirements with the machine's own Python, for sandboxes that are local processes.
 package final class ProcessEnvironmentBuilder: EnvironmentBuilder {
     package let runtime = "process"
+    /// The engine's user installs, and its sandboxes read as the same user.
+    package let sealsForGroups = false
     private let options: EnvironmentOptions
     private let interpreter = Mutex<Interpreter?>(nil)
 

@@ -43,6 +43,9 @@ def _perform(spec: dict[str, Any], folder: str) -> dict[str, Any]:
     if mode == "remove":
         seal.remove(spec["target"], spec["names"])
         return {"ok": True}
+    if mode == "close":
+        seal.close(spec["target"], spec["names"])
+        return {"ok": True}
     if mode == "adopt":
         return volume.adopt(spec)
     if mode == "seal":

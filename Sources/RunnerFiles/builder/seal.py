@@ -12,22 +12,27 @@ import time
 
 from _builder.record import normalised
 
-TOP_MODE = 0o750
+#: For the group alone. Root in a sandbox owns the folder and so cannot take the group's
+#: rights, nor give itself any through a mount that is read-only.
+TOP_MODE = 0o050
+#: Where no group tells tenants apart, and whoever installed reads too.
+_OWN_TOP_MODE = 0o750
 FOLDER_MODE = 0o550
 FILE_MODE = 0o440
 _RUN_BITS = 0o110
 
 
 def seal(target: str, group: int | None) -> int:
-    """Give a folder to root and its group, readable by both; return its bytes.
+    """Give a folder to root, readable by its group only; return its bytes.
 
     Parameters
     ----------
     target
         The folder.
     group
-        The group that may read it; None leaves the owner as it is.
+        The group that may read it; None leaves the owner as it is, who then may.
     """
+    top_mode = _OWN_TOP_MODE if group is None else TOP_MODE
     total = 0
     folders = [target]
     open_folders = [target]
@@ -51,7 +56,7 @@ def seal(target: str, group: int | None) -> int:
                     os.unlink(entry.path)
     for folder in reversed(folders):
         _give(folder, group)
-        os.chmod(folder, TOP_MODE if folder == target else FOLDER_MODE)
+        os.chmod(folder, top_mode if folder == target else FOLDER_MODE)
         total += 4096
     return total
 
@@ -59,6 +64,15 @@ def seal(target: str, group: int | None) -> int:
 def _give(path: str, group: int | None) -> None:
     if group is not None:
         os.chown(path, 0, group, follow_symlinks=False)
+
+
+def close(root: str, names: list[str]) -> None:
+    """Leave folders of ``root``, sealed by an earlier version, to their groups alone."""
+    for name in names:
+        path = os.path.join(root, _checked(name))
+        # One that was removed meanwhile needs nothing.
+        if os.path.lexists(path) and stat.S_ISDIR(os.lstat(path).st_mode):
+            os.chmod(path, TOP_MODE)
 
 
 def measure(target: str, limit_seconds: float = 1.0) -> int:
@@ -97,9 +111,13 @@ def versions(target: str, limit: int = 5000) -> dict[str, str]:
 def remove(root: str, names: list[str]) -> None:
     """Remove folders that lie directly in ``root``."""
     for name in names:
-        if name in ("", ".", "..") or "/" in name:
-            raise ValueError("not a name: " + repr(name))
-        remove_tree(os.path.join(root, name))
+        remove_tree(os.path.join(root, _checked(name)))
+
+
+def _checked(name: str) -> str:
+    if name in ("", ".", "..") or "/" in name:
+        raise ValueError("not a name: " + repr(name))
+    return name
 
 
 def remove_tree(path: str) -> None:

@@ -70,7 +70,7 @@ def seal_again(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def survey(root: str, wanted: list[str], removes: bool) -> list[str]:
-    """Return which of the wanted folders are there; set the volume's own mode.
+    """Return which of the wanted folders are there; set the modes of these and the volume.
 
     Parameters
     ----------
@@ -87,6 +87,8 @@ def survey(root: str, wanted: list[str], removes: bool) -> list[str]:
     with os.scandir(root) as entries:
         for entry in list(entries):
             if entry.name in wanted and entry.is_dir(follow_symlinks=False):
+                # An earlier version let the owner in, too.
+                os.chmod(entry.path, seal.TOP_MODE)
                 there.append(entry.name)
             elif removes and _OURS.match(entry.name):
                 seal.remove_tree(entry.path)

@@ -132,7 +132,7 @@ final class EnvironmentStoreTests {
         let manager = FileManager.default
         try manager.createDirectory(atPath: "\(root)/\(other).tmp-1234", withIntermediateDirectories: false)
         try manager.createDirectory(atPath: "\(root)/\(other)", withIntermediateDirectories: false)
-        try manager.removeItem(atPath: "\(root)/\(id).json")
+        try manager.removeItem(atPath: "\(options.manifestFolder)/\(id).json")
         let store = try await open()
         #expect(store.installed(need) == nil)
         #expect(store.list().isEmpty)
@@ -147,7 +147,7 @@ final class EnvironmentStoreTests {
         let need = try EnvironmentKeyTests.need()
         let first = try await open()
         let id = try await first.provide(need, groupID: 60_001)
-        try FileManager.default.removeItem(atPath: "\(first.rootFolder)/\(id).json")
+        try FileManager.default.removeItem(atPath: "\(options.manifestFolder)/\(id).json")
         let store = try await open()
         #expect(try await store.provide(need, groupID: 60_001) == id)
         #expect(store.installed(need) == id)
@@ -158,7 +158,7 @@ final class EnvironmentStoreTests {
         let need = try EnvironmentKeyTests.need()
         let first = try await open()
         let id = try await first.provide(need, groupID: 60_001)
-        try FileManager.default.removeItem(atPath: "\(first.rootFolder)/\(id).json")
+        try FileManager.default.removeItem(atPath: "\(options.manifestFolder)/\(id).json")
         let store = try await open()
         #expect(try await store.provide(need, groupID: 60_001) == id)
         // As when the container engine answers late.

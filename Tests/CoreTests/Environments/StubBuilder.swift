@@ -17,9 +17,13 @@ final class StubBuilder: EnvironmentBuilder {
     }
 
     let runtime = "docker"
+    let sealsForGroups: Bool
     let counts: Mutex<Counts>
 
-    init(isOpen: Bool = true) { counts = Mutex(Counts(isOpen: isOpen)) }
+    init(isOpen: Bool = true, sealsForGroups: Bool = true) {
+        self.sealsForGroups = sealsForGroups
+        counts = Mutex(Counts(isOpen: isOpen))
+    }
 
     func prepare() async {}
     func identity(of image: ResolvedImage) -> String { image.digest }

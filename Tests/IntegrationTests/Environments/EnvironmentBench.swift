@@ -85,15 +85,21 @@ final class EnvironmentBench {
         try await python(code, user: "0:0", root: options.rootFolder, isReadOnly: false)
     }
 
+    /// Runs a line of Python as root of a sandbox, with the rights of its supervisor.
+    func supervisorPython(_ code: String) async throws -> (status: Int, output: String) {
+        try await python(
+            code, user: "0:0", root: options.rootFolder, isReadOnly: true, capabilities: ["SETUID", "SETGID", "KILL"])
+    }
+
     private func python(
-        _ code: String, user: String, root: String, isReadOnly: Bool
+        _ code: String, user: String, root: String, isReadOnly: Bool, capabilities: [String] = []
     ) async throws -> (status: Int, output: String) {
         var spec = LiveEngine.spec("")
         spec.entrypoint = ["python3", "-c", code]
         spec.command = []
         spec.user = user
         spec.logDriver = .local(limitBytes: 1 << 20)
-        if !isReadOnly { spec.addedCapabilities = ["DAC_OVERRIDE", "FOWNER"] }
+        spec.addedCapabilities = isReadOnly ? capabilities : ["DAC_OVERRIDE", "FOWNER"]
         let target = DockerRuntime.environmentsTarget
         spec.mounts = [
             options.sharesFolders

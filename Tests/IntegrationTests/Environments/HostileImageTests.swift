@@ -109,7 +109,7 @@ struct HostileImageTests {
             print(os.path.exists(root + "/pipe"))
             """
         let report = try await bench.rootPython(code)
-        #expect(report.output == "0o750 0 60003\n0o550 0 60003\n0o550 0 60003\nFalse\n", "\(report.output)")
+        #expect(report.output == "0o50 0 60003\n0o550 0 60003\n0o550 0 60003\nFalse\n", "\(report.output)")
         try await bench.close()
     }
 
