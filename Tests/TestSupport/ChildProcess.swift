@@ -14,6 +14,13 @@ package enum ChildProcess {
     package static func pythonHolding(_ code: String, _ arguments: String...) throws -> (
         release: () -> Void, pid: Int32
     ) {
+        try pythonHolding(code, arguments)
+    }
+
+    /// The same, with a list of arguments.
+    package static func pythonHolding(_ code: String, _ arguments: [String]) throws -> (
+        release: () -> Void, pid: Int32
+    ) {
         let input = Pipe()
         let output = Pipe()
         let process = try start(code, arguments, input: input, output: output)

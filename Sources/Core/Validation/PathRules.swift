@@ -11,9 +11,11 @@ package enum PathRules {
             .allSatisfy { !$0.isEmpty && $0 != "." && $0 != ".." && $0.utf8.count <= 255 }
     }
 
-    /// Whether a path is a folder or lies below it, as texts.
+    /// Whether a path is a folder or lies below it, as bytes: that is how the kernel compares names.
     package static func isInside(_ path: String, _ folder: String) -> Bool {
         let folder = folder.hasSuffix("/") ? String(folder.dropLast()) : folder
-        return path == folder || path.hasPrefix(folder + "/")
+        guard path.utf8.starts(with: folder.utf8) else { return false }
+        let rest = path.utf8.dropFirst(folder.utf8.count)
+        return rest.isEmpty || rest.first == UInt8(ascii: "/")
     }
 }
