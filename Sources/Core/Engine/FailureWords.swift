@@ -3,6 +3,9 @@
 /// The container engine's own words name folders of the host, addresses and other containers: they go to the log and to
 /// the operator. Tenants get what kind of failure it was.
 package struct FailureWords: Sendable {
+    /// The most bytes of an error's message, as runners have it for those of tasks.
+    package static let limitBytes = 16_384
+
     /// The most full texts that are kept for the operator.
     private static let most = 256
 
@@ -23,11 +26,20 @@ package struct FailureWords: Sendable {
     /// A text without paths of the host.
     package func cut(_ text: String) -> String { paths.cut(text) }
 
-    /// An error without paths of the host.
+    /// An error without paths of the host, its message cut to `limitBytes`.
     package func cut(_ error: JobError) -> JobError {
         var error = error
-        error.message = paths.cut(error.message)
+        error.message = Self.limited(paths.cut(error.message))
         return error
+    }
+
+    /// A text of at most `limitBytes`, which says where the rest of a longer one is left out.
+    static func limited(_ text: String) -> String {
+        guard text.utf8.count > limitBytes else { return text }
+        let mark = " [cut]"
+        var end = text.utf8.index(text.startIndex, offsetBy: limitBytes - mark.utf8.count)
+        while end.samePosition(in: text.unicodeScalars) == nil { end = text.utf8.index(before: end) }
+        return String(text.unicodeScalars[..<end]) + mark
     }
 
     /// Notes why a sandbox failed.

@@ -1,5 +1,5 @@
 /// Says why requirements could not be installed and what to change.
-struct BuildFailure {
+package struct BuildFailure {
     /// The kinds that the builder's program tells apart.
     enum Kind: String, CaseIterable {
         case missing
@@ -38,12 +38,12 @@ struct BuildFailure {
     init(_ kind: Kind, _ requirements: [String], detail: String = "", lines: [String] = []) {
         self.kind = kind
         self.requirements = requirements
-        self.detail = detail
-        self.lines = lines
+        self.detail = BuildResult.cut(detail)
+        self.lines = BuildResult.cut(lines)
     }
 
     /// Takes what the program answered.
-    init(_ result: BuildResult, _ requirements: [String], image: String, isLocal: Bool = false) {
+    package init(_ result: BuildResult, _ requirements: [String], image: String, isLocal: Bool = false) {
         kind = result.kind.flatMap(Kind.init) ?? .failed
         self.requirements = requirements
         culprit = result.culprit ?? ""
@@ -55,13 +55,13 @@ struct BuildFailure {
         installer = result.installer ?? "pip"
     }
 
-    /// The error that the job gets.
-    var error: EngineError {
+    /// The error that the job gets; its message has at most `FailureWords.limitBytes`.
+    package var error: EngineError {
         let named = requirements.isEmpty ? ["cloudpickle"] : requirements
         let names = named.prefix(10).joined(separator: ", ") + (named.count > 10 ? ", ..." : "")
         var text = "cannot install \(names): \(reason). \(remedy)"
         if !lines.isEmpty { text += "\n\(installer)'s last lines:\n" + lines.map { "  " + $0 }.joined(separator: "\n") }
-        return EngineError(.dependency, text)
+        return EngineError(.dependency, FailureWords.limited(text))
     }
 
     private var reason: String {

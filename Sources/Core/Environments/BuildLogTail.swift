@@ -9,6 +9,10 @@ struct BuildLogTail: Sendable {
     /// How often the file is looked at.
     private static let interval = Duration.milliseconds(100)
     private static let chunkBytes = 64 << 10
+    /// The most that is read of a file; the builder's program writes no more, but an image's own Python may.
+    private static let limitBytes = 1 << 20
+    /// A line that is longer is told in parts.
+    private static let lineBytes = 64 << 10
 
     let path: String
     let log: BuildLog
@@ -40,6 +44,7 @@ struct BuildLogTail: Sendable {
         private let log: BuildLog
         private var file: FileHandle?
         private var rest: [UInt8] = []
+        private var left = BuildLogTail.limitBytes
         private var isOver = false
 
         init(path: String, log: BuildLog) {
@@ -53,19 +58,29 @@ struct BuildLogTail: Sendable {
             if file == nil { file = GuestFile.open(path) }
             guard let file else { return }
             // What cannot be read cannot be shown either; the builder's answer holds the output too.
-            while let data = try? file.read(upToCount: BuildLogTail.chunkBytes), !data.isEmpty {
-                rest += data
-                guard let end = rest.lastIndex(of: 0x0A) else { continue }
-                log.append(String(decoding: rest[...end], as: UTF8.self))
-                rest.removeSubrange(...end)
+            while left > 0, let data = try? file.read(upToCount: min(left, BuildLogTail.chunkBytes)), !data.isEmpty {
+                left -= data.count
+                let end = data.lastIndex(of: 0x0A).map { $0 + 1 } ?? data.startIndex
+                tell(data[..<end])
+                rest += data[end...]
+                if rest.count > BuildLogTail.lineBytes { tell([0x0A]) }
             }
+        }
+
+        /// Hands on what waits together with the end of its line.
+        private func tell(_ end: some Sequence<UInt8>) {
+            let count = rest.count
+            rest += end
+            guard rest.count > count else { return }
+            log.append(String(decoding: rest, as: UTF8.self))
+            rest = []
         }
 
         /// Hands on what is left.
         func finish() {
             read()
             isOver = true
-            if !rest.isEmpty { log.append(String(decoding: rest, as: UTF8.self) + "\n") }
+            if !rest.isEmpty { tell([0x0A]) }
             // Nothing was written through this handle, so closing it loses nothing.
             try? file?.close()
         }

@@ -53,7 +53,7 @@ package struct EnvironmentManifest: Sendable, Codable, Equatable {
         lastUsedAt = createdAt
         bytes = result.bytes ?? 0
         self.buildSeconds = buildSeconds
-        log = String((result.log ?? "").suffix(16_384))
+        log = String((result.log ?? "").unicodeScalars.suffix(16_384))
         packages = result.packages
         installer = result.installer
         project = need.project?.path

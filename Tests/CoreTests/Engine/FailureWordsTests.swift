@@ -52,6 +52,20 @@ struct FailureWordsTests {
         #expect(words.text(CancellationError(), for: ann) == "the engine failed")
     }
 
+    @Test(
+        "messages are cut to 16 KiB, between whole characters",
+        arguments: [("x", 20_000), ("\u{E9}", 9_000), ("\u{1F600}", 5_000), ("e\u{301}", 3_000_000)])
+    func long(_ piece: String, _ count: Int) {
+        let words = FailureWords(paths)
+        let text = String(repeating: piece, count: count)
+        let message = words.cut(JobError(kind: .dependency, message: text)).message
+        #expect(message.utf8.count <= FailureWords.limitBytes && message.utf8.count > FailureWords.limitBytes - 20)
+        #expect(message.hasSuffix(" [cut]"))
+        #expect(text.utf8.starts(with: message.utf8.dropLast(6)))
+        let short = String(repeating: "x", count: FailureWords.limitBytes)
+        #expect(words.cut(JobError(kind: .lost, message: short)).message == short)
+    }
+
     @Test("what was noted of a sandbox can be put back, within a message too")
     func restored() {
         var words = FailureWords(paths)

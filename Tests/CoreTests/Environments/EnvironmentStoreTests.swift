@@ -63,6 +63,26 @@ final class EnvironmentStoreTests {
         #expect(manifest.summary == "Installed x 1 in 2.5 s (\(size))")
     }
 
+    @Test(
+        "a builder's output without an end of line is read to its limit only, and told in parts",
+        .timeLimit(.minutes(1)))
+    func endlessLine() async throws {
+        for (size, limit) in [(64 << 20, BuildLog.limitBytes), (100, 1000)] {
+            builder.counts.withLock { $0.output = "first\n" + String(repeating: "x", count: size) }
+            let heard = Heard()
+            _ = try await open().provide(try EnvironmentKeyTests.need(["p\(size)==1"]), groupID: 60_001) {
+                heard.take($0)
+            }
+            #expect(heard.text.hasPrefix("first\n"))
+            #expect(heard.text.contains("is left out]\n") == (size > limit))
+            #expect(heard.text.utf8.count <= limit)
+        }
+        builder.counts.withLock { $0.output = "a\nb\n\nlast" }
+        let heard = Heard()
+        _ = try await open().provide(try EnvironmentKeyTests.need(["q==1"]), groupID: 60_001) { heard.take($0) }
+        #expect(heard.text.hasPrefix("a\nb\n\nlast\n"))
+    }
+
     @Test("concurrent callers share one build, and one who gives up does not end it")
     func once() async throws {
         let builder = StubBuilder(isOpen: false)
