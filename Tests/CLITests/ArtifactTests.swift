@@ -61,6 +61,30 @@ struct ArtifactTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: outside) == [])
     }
 
+    @Test("two files whose names differ in the spelling of an accent only are two", arguments: CommandLineTool.runtimes)
+    func spellings(runtime: CommandLineTool.Runtime) async throws {
+        let code = """
+            import os
+            for number, name in enumerate(['caf\\u00e9.txt', 'cafe\\u0301.txt']):
+                open(os.environ['SLIPWAY_OUTPUT'] + '/' + name, 'w').write(str(number))
+            """
+        let names = ["caf\u{E9}.txt", "cafe\u{301}.txt"]
+        try await ServedGateway.with(runtime) { tool, gateway in
+            let id = try await tool.run("submit", "-c", code).out.trimmingCharacters(in: .newlines)
+            #expect(try await tool.run("wait", id).code == 0)
+            for (number, name) in names.enumerated() {
+                let folder = tool.folder.path + "/kept-\(number)"
+                let saved = try await tool.run("artifacts", id, name, "-o", folder)
+                #expect(saved.code == 0 && saved.err.contains("saved 1 file "), "\(saved.err)")
+                #expect(FileManager.default.contents(atPath: folder + "/" + name) == Data("\(number)".utf8))
+            }
+            let all = tool.folder.path + "/all"
+            let saved = try await tool.run("artifacts", id, "-o", all)
+            #expect(saved.code == 0 && saved.err.contains("saved 2 files "), "\(saved.err)")
+            #expect(try FileManager.default.contentsOfDirectory(atPath: all).count == 2)
+        }
+    }
+
     @Test("artifacts lists and saves those of a gateway's job", arguments: CommandLineTool.runtimes)
     func gateway(runtime: CommandLineTool.Runtime) async throws {
         try await ServedGateway.with(runtime) { tool, gateway in

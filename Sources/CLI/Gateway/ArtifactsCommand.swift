@@ -29,11 +29,13 @@ struct ArtifactsCommand: AsyncParsableCommand {
         let client = try connection.client(common)
         let body = try await client.call("GET", "/v1/jobs/\(job)/artifacts").body
         let all = try JobReport.parse(body)["artifacts"].map { Array($0.elements) } ?? []
-        let known = Set(all.compactMap { $0["name"]?.string })
-        if let missing = names.first(where: { !known.contains($0) }) {
+        // As bytes: names of files may be alike to Swift and not to a file system.
+        let known = Set(all.compactMap { $0["name"]?.string.map { Array($0.utf8) } })
+        if let missing = names.first(where: { !known.contains(Array($0.utf8)) }) {
             throw CommandExit(CommandExit.failed, "the job left no file '\(missing)': slipway artifacts \(job)")
         }
-        let chosen = all.filter { names.isEmpty || names.contains($0["name"]?.string ?? "") }
+        let wanted = Set(names.map { Array($0.utf8) })
+        let chosen = all.filter { names.isEmpty || wanted.contains(Array(($0["name"]?.string ?? "").utf8)) }
         if let output {
             let folder = ArtifactFolder(output)
             for artifact in chosen {

@@ -54,7 +54,7 @@ struct ArtifactFolder {
             throw CommandExit(CommandExit.unreachable, "cannot make \(path): \(SystemError.reason(error))")
         }
         var folder = path
-        let parts = name.split(separator: "/")
+        let parts = PathRules.parts(of: name)
         for part in parts.dropLast() {
             folder += "/\(part)"
             var information = stat()

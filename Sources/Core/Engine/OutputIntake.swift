@@ -27,7 +27,8 @@ final class OutputIntake {
     private let limits: OutputLimits
     private var queue: [OutputBundle.Piece] = []
     private var queuedBytes = 0
-    private var names: Set<String> = []
+    /// As bytes: two spellings of an accent are one text to Swift and two files to a sandbox.
+    private var names: Set<[UInt8]> = []
     private var index = 0
     private var offset = 0
     private var total = 0
@@ -47,7 +48,9 @@ final class OutputIntake {
     func take(_ part: OutputPart, _ bytes: ByteBuffer) -> String? {
         if let name = part.name {
             guard !isOpen, part.index == index + 1, index < limits.files else { return "out of order" }
-            guard OutputName.fault(in: name) == nil, names.insert(name).inserted else { return "with a bad name" }
+            guard OutputName.fault(in: name) == nil, names.insert(Array(name.utf8)).inserted else {
+                return "with a bad name"
+            }
             index += 1
             offset = 0
             isOpen = true

@@ -21,6 +21,11 @@ final class TenantFeed {
         let event: JobEvent
         let outcome: JobOutcome?
         let bytes: Int
+
+        /// Whether its job has a label with this very value, byte for byte as in lists of jobs.
+        func has(_ key: String, _ value: String) -> Bool {
+            labels[key]?.utf8.elementsEqual(value.utf8) ?? false
+        }
     }
 
     private struct Follower {
@@ -91,7 +96,7 @@ final class TenantFeed {
     private func hand(_ entry: Entry, to follower: Follower, _ number: Int) {
         let query = follower.query
         guard query.types.isEmpty || query.types.contains(entry.event.type),
-            query.labels.allSatisfy({ entry.labels[$0.key] == $0.value })
+            query.labels.allSatisfy({ entry.has($0.key, $0.value) })
         else { return }
         let told = TenantEvent(
             streamID: name(entry.number), event: entry.event, outcome: query.includesResults ? entry.outcome : nil)

@@ -15,6 +15,12 @@ package struct SandboxClass: Hashable, Sendable, Codable {
             self.target = target
             self.writable = writable
         }
+
+        /// Whether two mounts are the same to the kernel, which compares paths as bytes.
+        package static func == (one: Self, other: Self) -> Bool {
+            one.source.utf8.elementsEqual(other.source.utf8) && one.target.utf8.elementsEqual(other.target.utf8)
+                && one.writable == other.writable
+        }
     }
 
     /// The runtime whose sandboxes need no container engine.

@@ -63,7 +63,7 @@ package struct MountPolicy: Sendable {
 
     /// Resolves a source again that was resolved before: it must still be the same.
     package func verify(source: String, writable: Bool) throws {
-        guard try resolve(source: source, writable: writable) == source else {
+        guard try resolve(source: source, writable: writable).utf8.elementsEqual(source.utf8) else {
             throw EngineError(.startFailed, "the folder \(source) was replaced by a link after the job was submitted")
         }
     }

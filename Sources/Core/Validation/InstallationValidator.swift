@@ -30,7 +30,7 @@ struct InstallationValidator {
                     + "configuration")
             return
         }
-        guard !parts.path.split(separator: "/").contains("..") else {
+        guard !PathRules.parts(of: parts.path).contains("..") else {
             faults.add("/index_url", "invalid", "The index's path must not contain ..")
             return
         }

@@ -7,11 +7,11 @@ package enum OutputName {
     package static func fault(in name: String) -> String? {
         if name.isEmpty { return "An artifact's name must not be empty" }
         if name.utf8.count > limitBytes { return "An artifact's name has at most \(limitBytes) bytes" }
-        if name.hasPrefix("/") { return "An artifact's name must be relative" }
+        if name.utf8.first == UInt8(ascii: "/") { return "An artifact's name must be relative" }
         if name.unicodeScalars.contains(where: { Characters.isControl($0) || $0 == "\\" }) {
             return "An artifact's name must not contain control characters or backslashes"
         }
-        for part in name.split(separator: "/", omittingEmptySubsequences: false) {
+        for part in PathRules.parts(of: name) {
             if part.isEmpty || part == "." || part == ".." {
                 return "An artifact's name must not contain empty parts, . or .."
             }

@@ -25,7 +25,7 @@ package enum ArtifactEncoder {
 
     /// The `Content-Disposition` (RFC 6266) under which a browser saves a file and never shows it.
     static func disposition(of name: String) -> String {
-        let last = name.split(separator: "/").last.map(String.init) ?? name
+        let last = PathRules.parts(of: name).last.map(String.init) ?? name
         let plain = String(
             decoding: last.utf8.map { (0x20..<0x7F).contains($0) && !"\"\\%".utf8.contains($0) ? $0 : 0x5F },
             as: UTF8.self)

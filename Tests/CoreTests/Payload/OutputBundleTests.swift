@@ -117,12 +117,17 @@ struct OutputBundleTests {
 
 @Suite("Names of outputs")
 struct OutputNameTests {
-    @Test("names that stay in their folder", arguments: ["a", "a/b.c", "..a", "a..", "a b", "\u{e9}", ".hidden"])
+    @Test(
+        "names that stay in their folder",
+        arguments: ["a", "a/b.c", "..a", "a..", "a b", "\u{e9}", ".hidden", "a/\u{301}b"])
     func good(name: String) { #expect(OutputName.fault(in: name) == nil) }
 
     @Test(
         "names that do not",
-        arguments: ["", "/a", "a/", "a//b", ".", "..", "a/../b", "./a", "a\0", "a\n", "a\\b", "\u{85}"])
+        arguments: [
+            "", "/a", "a/", "a//b", ".", "..", "a/../b", "./a", "a\0", "a\n", "a\\b", "\u{85}",
+            "../\u{301}b", "a/../\u{301}b", "/\u{301}b",
+        ])
     func bad(name: String) { #expect(OutputName.fault(in: name) != nil) }
 
     @Test("names that are too long")

@@ -177,5 +177,11 @@ struct MountPolicyTests {
         #expect(PathRules.isInside("/data/\u{301}x", "/data"))
         #expect(PathRules.isInside("/data", "/data/"))
         #expect(!PathRules.isInside("/database", "/data"))
+        #expect(PathRules.isClean("/data/\u{301}x"))
+        #expect(!PathRules.isClean("/data/../\u{301}x"))
+        let mounts = ["caf\u{E9}", "cafe\u{301}"].map {
+            SandboxClass.Mount(source: "/data/" + $0, target: "/in", writable: false)
+        }
+        #expect(Set(mounts).count == 2, "sandboxes with the one are none with the other")
     }
 }

@@ -57,6 +57,24 @@ extension LiveJobs {
             #expect(try await bytes(engine, "x.txt", command.job.id) == Array("x\n".utf8))
         }
 
+        @Test("files whose names are spelled with other code points are other files", arguments: runtimesHere)
+        func spellings(_ runtime: String) async throws {
+            let engine = try await sharedEngine(runtime)
+            let code =
+                Self.folder
+                    + """
+                    def main():
+                        for name in ('caf\\u00e9.txt', 'cafe\\u0301.txt'):
+                            open(out + '/' + name, 'w').write(ascii(name))
+                    """
+            let outcome = try await engine.run(source: code)
+            #expect(outcome.job.state == .completed, "\(outcome.summary)")
+            let id = outcome.job.id
+            #expect(try await engine.engine.artifacts(of: id).count == 2)
+            #expect(try await bytes(engine, "caf\u{E9}.txt", id) == Array("'caf\\xe9.txt'".utf8))
+            #expect(try await bytes(engine, "cafe\u{301}.txt", id) == Array("'cafe\\u0301.txt'".utf8))
+        }
+
         @Test("a job without files has none, and its events say nothing of them", arguments: runtimesHere)
         func none(_ runtime: String) async throws {
             let engine = try await sharedEngine(runtime)
