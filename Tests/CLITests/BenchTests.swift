@@ -11,14 +11,19 @@ struct BenchTests {
     ]
 
     @Test(
-        "a benchmark of the fewest calls has every row, and leaves neither container nor folder",
+        "a benchmark of the fewest calls has every row, leaves nothing behind, and a gateway's payloads alone",
         .enabled(if: CommandLineTool.hasEngine))
     func smallest() async throws {
         let tool = try CommandLineTool(.docker)
+        let planted = tool.folder.path + "/payloads/.drafts"
+        try FileManager.default.createDirectory(atPath: planted, withIntermediateDirectories: true)
+        try tool.write("payloads/.drafts/7", "being written")
+        try tool.write("config.yaml", "data: {artifacts: \(tool.folder.path)/payloads}\n")
         // Where the machine's way to the package index needs an authority of its own, the first pickle does, too.
         let variables = ProcessInfo.processInfo.environment.filter { $0.key == "SSL_CERT_FILE" || $0.key == "PIP_CERT" }
         let process = try tool.start(
             ["bench", "--json", "--count", "1", "--jobs", "1", "--callers", "1", "--cold", "1"], variables: variables)
+        let engine = try await engineID(below: tool.folder.path)
         let output = try await process.end()
         #expect(output.code == 0, "\(output.err)")
         let report = try output.json()
@@ -37,19 +42,33 @@ struct BenchTests {
             #expect(isNumber(report["throughput"]?[name]), "\(name)")
         }
         for figure in ["batch_ms", "cold_ms", "raw_cold_ms"] { #expect(isNumber(report[figure]), "\(figure)") }
-        #expect(try await containers(below: tool.folder.path) == [])
+        #expect(try await containers(below: tool.folder.path).map { $0["Id"]?.text } == [])
         let left = try FileManager.default.contentsOfDirectory(atPath: tool.folder.path)
         #expect(left.filter { $0.hasPrefix("slipway-bench") } == [])
+        let payloads = try FileManager.default.subpathsOfDirectory(atPath: tool.folder.path + "/payloads").sorted()
+        #expect(payloads == [".drafts", ".drafts/7"])
+        let volumes = try await ContainerEngine.withClient {
+            try await $0.listVolumes(labels: [DockerRuntime.engineLabel: engine])
+        }
+        #expect(volumes.map(\.name) == [])
         #expect(!FileManager.default.fileExists(atPath: "/tmp/slipway-floor-\(process.pid)"))
     }
 
+    /// The identifier of the engine whose data lie below a folder, as the label of its first container tells it.
+    private func engineID(below folder: String) async throws -> String {
+        try await eventually("the engine has a container") {
+            try await containers(below: folder).lazy.compactMap { $0["Labels"]?[DockerRuntime.engineLabel]?.text }
+                .first
+        }
+    }
+
     /// The containers, running or not, that see something below a folder, as all of an engine see its runner.
-    private func containers(below folder: String) async throws -> [String] {
+    private func containers(below folder: String) async throws -> [JSONValue] {
         let client = HTTPClient(.unix(try #require(ContainerEngine.socketPath)))
         let answer = try await client.send("GET", "/containers/json?all=1")
         return elements(try JSONValue(parsing: answer.body)).filter { container in
             elements(container["Mounts"]).contains { $0["Source"]?.text?.hasPrefix(folder + "/") == true }
-        }.map { $0["Id"]?.text ?? "a container" }
+        }
     }
 
     private func elements(_ value: JSONValue?) -> [JSONValue] {

@@ -37,6 +37,8 @@ struct BenchCommand: AsyncParsableCommand {
         let folder = URL(fileURLWithPath: NSTemporaryDirectory()).appendingPathComponent("slipway-bench-\(UUID())")
         var configuration = try common.configuration()
         configuration.data.directory = folder.path
+        // That of a gateway beside it is the gateway's alone.
+        configuration.data.artifacts = nil
         configuration.data.socketDirectory = nil
         configuration.runtime.default = .docker
         configuration.pools.defaults.minIdle = 0

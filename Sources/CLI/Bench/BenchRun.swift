@@ -8,6 +8,7 @@ final class BenchRun: Sendable {
     private static let rounds = 10
 
     let engine: Engine
+    private let engineID: String?
     private let gateway: Task<Void, any Error>
     private let port: Int
     private let key: String
@@ -20,6 +21,7 @@ final class BenchRun: Sendable {
         self.note = note
         let engine = try await Engine(configuration: configuration, logger: logger)
         self.engine = engine
+        engineID = try engine.store.metaBlocking("engine_id")
         try await engine.start()
         guard let runtime = engine.runtime("docker") as? DockerRuntime else {
             throw EngineError(.configuration, "the benchmark needs a container engine")
@@ -49,11 +51,13 @@ final class BenchRun: Sendable {
         key = try Credentials.load(from: path)?.key ?? ""
     }
 
+    /// Stops the gateway and the engine, and removes what they have made outside of the data folder.
     func stop() async {
         gateway.cancel()
         // It is cancelled: however it ended, nothing is left to serve.
         _ = await gateway.result
         await engine.shutdown()
+        if let engineID { await EngineRemains.remove(of: engineID, engine.configuration) }
         // The floor's folder is empty by now; one that stays in /tmp does no harm.
         try? FileManager.default.removeItem(at: base)
     }

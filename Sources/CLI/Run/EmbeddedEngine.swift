@@ -36,7 +36,7 @@ struct EmbeddedEngine: Sendable {
     /// Stops the engine and removes whatever it has made.
     func close() async {
         await engine.shutdown()
-        await sweep()
+        if let engineID { await EngineRemains.remove(of: engineID, engine.configuration) }
         Self.remove(folder)
     }
 
@@ -65,7 +65,7 @@ struct EmbeddedEngine: Sendable {
         guard !readiness.ready else { return }
         var reason = readiness.reasons.joined(separator: "; ")
         // The engine's own reason is for everybody; the person at the terminal may see the address and the cause.
-        if let client = try client() {
+        if let client = try EngineRemains.client(engine.configuration) {
             do {
                 try await client.ping()
             } catch {
@@ -75,41 +75,6 @@ struct EmbeddedEngine: Sendable {
         }
         if !reason.hasSuffix("?") { reason += "." }
         throw CommandExit(CommandExit.unreachable, "jobs cannot run here: \(reason) `slipway doctor` tells more.")
-    }
-
-    /// Removes containers and volumes that the engine left, such as the sandbox of a task that would not end.
-    private func sweep() async {
-        guard let engineID else { return }
-        do {
-            guard let client = try client() else { return }
-            let labels = [DockerRuntime.engineLabel: engineID]
-            for container in try await client.listContainers(labels: labels) {
-                try await client.removeContainer(container.id, force: true, withVolumes: true)
-            }
-            for volume in try await client.listVolumes(labels: labels) {
-                try await client.removeVolume(volume.name, force: true)
-            }
-            await client.shutdown()
-        } catch {
-            Console.note("a sandbox may be left over: \(CommandExit(error)?.message ?? "")")
-        }
-    }
-
-    /// A client of the container engine; nil where no container engine is used.
-    private func client() throws -> DockerClient? {
-        let settings = engine.configuration
-        guard settings.runtime.default != .process else { return nil }
-        let environment = ProcessInfo.processInfo.environment
-        let endpoint = try DockerEndpoint.resolve(configured: settings.docker.host, environment: environment)
-        // With `auto`, an engine that nobody named is used where its socket is.
-        if case .unix(let path) = endpoint.address, settings.runtime.default == .auto, settings.docker.host == nil,
-            environment["DOCKER_HOST"] == nil, !FileManager.default.fileExists(atPath: path)
-        {
-            return nil
-        }
-        var options = DockerClient.Options()
-        options.retryBudget = .seconds(2)
-        return DockerClient(endpoint: endpoint, options: options)
     }
 
     private static func makeFolder() throws -> String {

@@ -6,7 +6,7 @@ import Synchronization
     import Glibc
 #endif
 
-/// The folders of one engine and the lock that keeps a second one out.
+/// The folders of one engine and the locks that keep a second one out.
 package final class EngineFolders: Sendable {
     /// The longest path of a unix socket in bytes (unix(7)).
     private static let socketPathLimit = 107
@@ -19,27 +19,23 @@ package final class EngineFolders: Sendable {
     package let sandboxes: URL
     /// What names this boot of the machine.
     package let bootID: String
-    private let lock: Mutex<Int32?>
+    private let locks: Mutex<[FolderLock]>
 
-    /// Makes the folders and takes the lock.
+    /// Makes the folders and takes the locks of the data folder (`lock`) and of the payloads (`.lock`), which an engine
+    /// with another data folder may be told to use.
     ///
-    /// - Throws: `.configuration` when another engine uses the data folder or a folder cannot be made.
+    /// - Throws: `.configuration` when another engine uses one of the two or a folder cannot be made, `.storage` when
+    ///   that of the payloads cannot be made.
     package init(configuration: Configuration, environment: [String: String]) throws {
         data = URL(fileURLWithPath: configuration.data.directoryPath(environment: environment))
         artifacts = URL(fileURLWithPath: configuration.data.artifacts ?? data.path + "/artifacts")
         try Self.make(data, mode: 0o700)
-        let path = data.path + "/lock"
-        let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard file >= 0 else {
-            throw EngineError(.configuration, "cannot open \(path): \(String(cString: strerror(errno)))")
-        }
-        guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
-            close(file)
-            throw EngineError(
-                .configuration,
-                "another engine uses the data folder \(data.path): stop it, or set data.directory to another folder")
-        }
-        lock = Mutex(file)
+        let dataLock = try FolderLock(data.path + "/lock", of: "data folder \(data.path)", key: "data.directory")
+        // Made as the store of payloads makes it.
+        _ = try Folder(makingPath: artifacts.path)
+        let artifactsLock = try FolderLock(
+            artifacts.path + "/.lock", of: "artifacts folder \(artifacts.path)", key: "data.artifacts")
+        locks = Mutex([dataLock, artifactsLock])
         let hash = SHA256.hash(data: Array(data.path.utf8)).prefix(5).map { String($0, radix: 36) }.joined()
         let base = configuration.data.socketPath(environment: environment)
         sandboxes = URL(fileURLWithPath: base).appendingPathComponent("slipway-\(hash)")
@@ -54,15 +50,8 @@ package final class EngineFolders: Sendable {
         bootID = Self.currentBoot()
     }
 
-    deinit { unlock() }
-
-    /// Lets another engine use the data folder.
-    package func unlock() {
-        lock.withLock { file in
-            if let file { close(file) }
-            file = nil
-        }
-    }
+    /// Lets another engine use the folders.
+    package func unlock() { locks.withLock { $0 = [] } }
 
     /// The folder of a sandbox.
     package func sandboxFolder(_ id: SandboxID) -> URL { sandboxes.appendingPathComponent(id.description) }
@@ -105,4 +94,30 @@ package final class EngineFolders: Sendable {
         guard let data = FileManager.default.contents(atPath: "/proc/sys/kernel/random/boot_id") else { return "" }
         return String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
     }
+}
+
+/// The lock of a folder that one engine at a time may use, held until nobody holds this object.
+private final class FolderLock: Sendable {
+    private let descriptor: Int32
+
+    /// Takes the lock; its file stays when the engine is gone.
+    ///
+    /// - Parameters:
+    ///   - folder: What is locked, for the message.
+    ///   - key: The configuration's key that names another folder.
+    /// - Throws: `.configuration` when another engine has it or the file cannot be opened.
+    init(_ path: String, of folder: String, key: String) throws {
+        let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard file >= 0 else {
+            throw EngineError(.configuration, "cannot open \(path): \(String(cString: strerror(errno)))")
+        }
+        guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
+            close(file)
+            throw EngineError(
+                .configuration, "another engine uses the \(folder): stop it, or set \(key) to another folder")
+        }
+        descriptor = file
+    }
+
+    deinit { close(descriptor) }
 }
