@@ -45,6 +45,15 @@ package struct AllocationLedger: Sendable {
             gpus: demand.gpus.map { choose($0, from: capacity.gpus, soon: soon) == nil } ?? false)
     }
 
+    /// Whether there is room for a sandbox without devices that leaves another one, which needs some, the processors
+    /// and the memory that it takes.
+    package func hasRoom(for demand: ResourceDemand, beside other: ResourceDemand) -> Bool {
+        guard demand.gpus == nil, other.gpus != nil else { return false }
+        let both = ResourceDemand(
+            milliCPUs: demand.milliCPUs + other.milliCPUs, memoryBytes: demand.memoryBytes + other.memoryBytes)
+        return shortage(for: both).isNone
+    }
+
     /// Books a sandbox.
     ///
     /// - Returns: The devices that it gets; nil when there is no room, and then nothing is booked.

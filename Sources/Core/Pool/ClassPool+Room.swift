@@ -2,7 +2,7 @@
 extension ClassPool {
     /// Notes that a request waits for room.
     mutating func lackRoom(_ shared: inout PoolShared) {
-        shared.lacksRoom(slot)
+        shared.lacksRoom(slot, demand)
         guard shortSince == nil else { return }
         shortSince = shared.now
         shared.requestWake(at: shared.now + PoolMachine.roomPatience)
@@ -24,10 +24,22 @@ extension ClassPool {
 
     /// Whether a sandbox that was just released is better removed for a class that has waited for room too long.
     func shouldYieldRoom(_ id: SandboxID, _ shared: PoolShared) -> Bool {
-        guard let claim = shared.claim, claim.slot != slot else { return false }
-        let shortage = shared.ledger.shortage(for: claim.demand, soon: true)
-        return !shortage.isNone && shared.ledger.helps(id, shortage, of: claim.demand)
+        let hasClaim = hasClaim(shared)
+        return shared.claims.contains { claim in
+            // One that has its turn for processors and memory gives up none for one that still lacks devices.
+            guard claim.slot != slot, !(hasClaim && claim.isForDevices) else { return false }
+            let shortage = shared.ledger.shortage(for: claim.demand, soon: true)
+            return !shortage.isNone && shared.ledger.helps(id, shortage, of: claim.demand)
+        }
     }
+
+    /// Whether a sandbox of the class takes nothing of the room that is kept for another class.
+    func mayPass(_ shared: PoolShared) -> Bool {
+        hasClaim(shared)
+            || shared.claims.allSatisfy { $0.isForDevices && shared.ledger.hasRoom(for: demand, beside: $0.demand) }
+    }
+
+    private func hasClaim(_ shared: PoolShared) -> Bool { shared.claims.contains { $0.slot == slot } }
 
     /// The sandboxes that nobody holds, for what room they take: those that are to be kept ready come last.
     var expendable: [(id: SandboxID, isKept: Bool, since: Double, sequence: UInt64)] {

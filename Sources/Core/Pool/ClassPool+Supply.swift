@@ -155,7 +155,7 @@ extension ClassPool {
     /// - Parameter forStock: Whether nobody waits for the sandbox; then it takes no room that somebody waits for.
     private mutating func start(forStock: Bool = false, _ shared: inout PoolShared) -> Bool {
         guard shared.starting < policy.startingMax, shared.mayStart > 0,
-            !forStock || (shared.mayStock && shared.short.isEmpty)
+            !forStock || shared.mayStock(demand)
         else {
             isBlocked = true
             return false

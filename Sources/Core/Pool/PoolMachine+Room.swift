@@ -2,15 +2,40 @@
 struct RoomClaim: Sendable {
     let slot: Int
     let demand: ResourceDemand
+    /// Whether devices are what the class lacks.
+    let isForDevices: Bool
 }
 
-/// The class that room is made for.
-struct NeedyClass: Sendable {
+/// The classes that room is made for.
+struct NeedyClasses: Sendable {
+    /// The one that lacks processors or memory.
     var slot: Int?
+    /// The one that lacks devices.
+    var slotForDevices: Int?
     /// What the choice was made by.
     var version: UInt64 = 0
+    /// What was booked then; what classes with devices lack depends on it.
+    var ledgerVersion: UInt64 = 0
     /// When time alone may change it.
     var until = Double.infinity
+
+    var slots: [Int] { [slot, slotForDevices].compactMap { $0 } }
+}
+
+/// A class's place among those that wait for room.
+///
+/// Those whose patience is over go first. Among them tenants take turns, as they do for starts; of one tenant's
+/// classes the one goes that has waited longest.
+private struct RoomTurn: Comparable {
+    let isPatient: Bool
+    let lastTurn: UInt64
+    let since: Double
+    let slot: Int
+
+    static func < (left: RoomTurn, right: RoomTurn) -> Bool {
+        guard left.isPatient == right.isPatient else { return right.isPatient }
+        return (left.lastTurn, left.since, left.slot) < (right.lastTurn, right.since, right.slot)
+    }
 }
 
 // Room on the machine: who gets what becomes free, and what is removed for it.
@@ -47,26 +72,31 @@ extension PoolMachine {
         return "This job can never run here: " + refusals.map(\.detail).joined(separator: "; ")
     }
 
-    /// Keeps room for the class whose turn it is, once its patience is over or enough is on its way.
+    /// Keeps room for the classes whose turn it is, once their patience is over or enough is on its way.
     mutating func claimRoom() {
         chooseNeedy()
-        guard let slot = needy.slot, let since = pools[slot].shortSince else {
-            shared.claim = nil
-            return
+        shared.claims = needy.slots.compactMap { slot in
+            guard let since = pools[slot].shortSince else { return nil }
+            let demand = pools[slot].demand
+            let isComing = shared.ledger.shortage(for: demand, soon: true).isNone
+            let isClaimed = isComing || since + Self.roomPatience <= shared.now
+            guard isClaimed else { return nil }
+            return RoomClaim(slot: slot, demand: demand, isForDevices: slot == needy.slotForDevices)
         }
-        let demand = pools[slot].demand
-        let isComing = shared.ledger.shortage(for: demand, soon: true).isNone
-        let isClaimed = isComing || since + Self.roomPatience <= shared.now
-        shared.claim = isClaimed ? RoomClaim(slot: slot, demand: demand) : nil
     }
 
-    /// Removes what nobody holds for the class whose turn for room it is.
-    ///
-    /// Before its patience is over only where that is enough: a warm sandbox is not given up for nothing.
+    /// Removes what nobody holds for the classes whose turn for room it is.
     mutating func makeRoom() {
         guard !shared.short.isEmpty, !shared.isDraining else { return }
         chooseNeedy()
-        guard let slot = needy.slot, let since = pools[slot].shortSince else { return }
+        for slot in needy.slots { makeRoom(for: slot) }
+    }
+
+    /// Removes what nobody holds for a class.
+    ///
+    /// Before its patience is over only where that is enough: a warm sandbox is not given up for nothing.
+    private mutating func makeRoom(for slot: Int) {
+        guard let since = pools[slot].shortSince else { return }
         let isOverdue = since + Self.roomPatience <= shared.now
         if !isOverdue { shared.requestWake(at: since + Self.roomPatience) }
         let demand = pools[slot].demand
@@ -107,26 +137,35 @@ extension PoolMachine {
         return shared.ledger.audit()
     }
 
-    /// Chooses the class that room is made for, where something has changed.
+    /// Chooses the classes that room is made for, where something has changed.
     ///
-    /// Those whose patience is over go first. Among them tenants take turns, as they do for starts; of one tenant's
-    /// classes the one goes that has waited longest.
+    /// A class that lacks devices, which no sandbox of a class without them can give up, keeps room for nobody else
+    /// from being made. Where the class with devices whose turn it is lacks none, it takes its turn among the others.
     private mutating func chooseNeedy() {
-        guard needy.version != shared.shortVersion || needy.until <= shared.now else { return }
-        var best: (isPatient: Bool, lastTurn: UInt64, since: Double, slot: Int)?
-        needy = NeedyClass(version: shared.shortVersion)
+        let version = shared.shortWithDevices.isEmpty ? needy.ledgerVersion : shared.ledger.version
+        guard needy.version != shared.shortVersion || needy.ledgerVersion != version || needy.until <= shared.now
+        else { return }
+        needy = NeedyClasses(version: shared.shortVersion, ledgerVersion: version)
+        var first: RoomTurn?
+        var firstWithDevices: RoomTurn?
         for slot in shared.short {
             guard let since = pools[slot].shortSince, pools[slot].canStart(shared) else { continue }
             let isPatient = since + Self.roomPatience > shared.now
             if isPatient { needy.until = min(needy.until, since + Self.roomPatience) }
             let lastTurn = pools[slot].waiting.next(by: { (false, shared.turns[$0] ?? 0) })?.lastTurn ?? 0
-            if let best {
-                let isLater = (best.lastTurn, best.since, best.slot) < (lastTurn, since, slot)
-                if best.isPatient == isPatient ? isLater : isPatient { continue }
+            let turn = RoomTurn(isPatient: isPatient, lastTurn: lastTurn, since: since, slot: slot)
+            if shared.shortWithDevices[slot] == nil {
+                first = first.map { min($0, turn) } ?? turn
+            } else {
+                firstWithDevices = firstWithDevices.map { min($0, turn) } ?? turn
             }
-            best = (isPatient, lastTurn, since, slot)
         }
-        needy.slot = best?.slot
+        if let other = firstWithDevices, !shared.ledger.shortage(for: pools[other.slot].demand, soon: true).gpus {
+            first = first.map { min($0, other) } ?? other
+            firstWithDevices = nil
+        }
+        needy.slot = first?.slot
+        needy.slotForDevices = firstWithDevices?.slot
     }
 
     /// Everything that nobody holds, in the order in which it is given up.

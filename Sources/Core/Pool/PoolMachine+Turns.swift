@@ -24,20 +24,21 @@ extension PoolMachine {
         }
         // Who found no room here keeps stock from it, which has seen that already; the other way round it has not.
         let after = circumstances
-        if before.isAnybodyShort, !after.isAnybodyShort { return true }
+        if after.mayStock(since: before) { return true }
         line.note(after)
         return false
     }
 
     private var circumstances: StartLine.Circumstances {
         .init(
-            ledgerVersion: shared.ledger.version, claimed: shared.claim?.slot, isAnybodyShort: !shared.short.isEmpty)
+            ledgerVersion: shared.ledger.version, claimed: Set(shared.claims.map(\.slot)),
+            isAnybodyShort: shared.isAnybodyShort, shortOfDevices: Set(shared.shortWithDevices.keys))
     }
 
     /// Gives a class its turn; true when it started a sandbox.
     private mutating func serve(_ turn: StartTurn) -> Bool {
         let slot = turn.slot
-        guard shared.claim == nil || shared.claim?.slot == slot, pools[slot].mayFindRoom(shared) else {
+        guard pools[slot].mayTry(shared) else {
             line.rest(slot, number: turn.number)
             return false
         }
@@ -87,7 +88,11 @@ extension ClassPool {
     }
 
     /// Whether a try to start a sandbox could end otherwise than the one before.
-    func mayFindRoom(_ shared: PoolShared) -> Bool {
-        shortSince == nil || shared.ledger.shortage(for: demand).isNone
+    ///
+    /// One that finds no room notes that it is short, and so has room made for it; not while room is kept for a class
+    /// that lacks the same.
+    func mayTry(_ shared: PoolShared) -> Bool {
+        if shared.ledger.shortage(for: demand).isNone { return mayPass(shared) }
+        return shortSince == nil && shared.claims.allSatisfy { $0.slot == slot || $0.isForDevices }
     }
 }

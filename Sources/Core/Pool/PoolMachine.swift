@@ -18,8 +18,8 @@ package struct PoolMachine: Sendable {
     var made: [TenantID: [Int]] = [:]
     /// What classes counted that are forgotten.
     var memory = PoolMemory()
-    /// The class that room is made for, and what it was chosen by.
-    var needy = NeedyClass()
+    /// The classes that room is made for, and what they were chosen by.
+    var needy = NeedyClasses()
 
     /// Makes a machine without sandboxes.
     ///

@@ -24,10 +24,13 @@ struct PoolShared: Sendable {
     var ledger: AllocationLedger
     /// The places of classes with requests that wait for room on the machine.
     private(set) var short: Set<Int> = []
+    /// Those of them that need devices, with what one sandbox takes.
+    private(set) var shortWithDevices: [Int: ResourceDemand] = [:]
     /// Grows whenever something changes about these classes or the turns of their tenants.
     private(set) var shortVersion: UInt64 = 0
-    /// The class for which room is kept, with what one sandbox of it takes.
-    var claim: RoomClaim?
+    /// The classes for which room is kept, with what one sandbox of each takes: one that lacks devices and one that
+    /// lacks processors or memory at most.
+    var claims: [RoomClaim] = []
     /// The last wish for a tick that has not come yet.
     var wakeAt: Double?
     var actions: [PoolAction] = []
@@ -52,15 +55,25 @@ struct PoolShared: Sendable {
         return sequence
     }
 
+    /// Whether a class without devices waits for room.
+    var isAnybodyShort: Bool { short.count > shortWithDevices.count }
+
+    /// Whether a sandbox that nobody waits for leaves the room that requests wait for, which may lack nothing but devices.
+    func mayStock(_ demand: ResourceDemand) -> Bool {
+        mayStock && !isAnybodyShort && shortWithDevices.values.allSatisfy { ledger.hasRoom(for: demand, beside: $0) }
+    }
+
     /// Notes that a class waits for room, or that somebody new waits for it.
-    mutating func lacksRoom(_ slot: Int) {
+    mutating func lacksRoom(_ slot: Int, _ demand: ResourceDemand) {
         short.insert(slot)
+        if demand.gpus != nil { shortWithDevices[slot] = demand }
         shortVersion += 1
     }
 
     /// Notes that a class does not wait for room any more.
     mutating func hasRoom(_ slot: Int) {
         short.remove(slot)
+        shortWithDevices[slot] = nil
         shortVersion += 1
     }
 

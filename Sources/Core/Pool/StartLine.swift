@@ -5,8 +5,17 @@ struct StartLine: Sendable {
     /// What has to change before a class that found no room is worth another look.
     struct Circumstances: Equatable, Sendable {
         let ledgerVersion: UInt64
-        let claimed: Int?
+        /// The classes for which room is kept.
+        let claimed: Set<Int>
+        /// Whether a class without devices waits for room.
         let isAnybodyShort: Bool
+        /// The classes with devices that wait for room.
+        let shortOfDevices: Set<Int>
+
+        /// Whether fewer classes keep stock from being started than did before.
+        func mayStock(since before: Circumstances) -> Bool {
+            before.isAnybodyShort && !isAnybodyShort || !before.shortOfDevices.isSubset(of: shortOfDevices)
+        }
     }
 
     /// The number that each got when it came, by which they are ordered.

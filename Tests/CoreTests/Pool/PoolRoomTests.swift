@@ -11,6 +11,34 @@ import Testing
         return large
     }()
 
+    private static let graphic = {
+        var graphic = PoolBench.sandboxClass
+        graphic.image = "graphic"
+        graphic.gpus = TenantID("ann").map { GPUNeed(tenant: $0, count: 1) }
+        return graphic
+    }()
+
+    /// A bench with room for this many small sandboxes and one device, which ann has and has long waited for again.
+    private func benchWithoutDevices(_ count: Int, minIdle: Int = 0) throws -> PoolBench {
+        var bench = PoolBench(
+            PoolBench.rules(minIdle: minIdle, max: 8),
+            capacity: Capacity(
+                milliCPUs: 1 << 20, memoryBytes: count << 28, gpus: [GPUDevice(id: "GPU-0", index: 0, memoryBytes: nil)]
+            ))
+        bench.ask("ann", of: Self.graphic)
+        try #require(bench.answerAll().count == 1)
+        bench.ask("ann", "other", of: Self.graphic)
+        #expect(bench.machine.waitsFor(Self.graphic) == "GPUs")
+        bench.now = PoolMachine.roomPatience + 1
+        #expect(bench.send(.tick).isEmpty)
+        return bench
+    }
+
+    /// Stem cells of the small class.
+    private func stems(_ bench: PoolBench) -> Int? {
+        bench.machine.status(now: bench.now).first { $0.image == Self.small.image }?.stem
+    }
+
     /// A bench with room for this many small sandboxes.
     private func bench(_ count: Int, minIdle: Int = 0) -> PoolBench {
         PoolBench(
@@ -103,6 +131,48 @@ import Testing
         let request = bench.ask("bob", of: Self.large)
         bench.send(.capacity(Capacity(milliCPUs: 1 << 20, memoryBytes: 2 << 28)))
         #expect(bench.actions.contains { if case .reject(request, .limitExceeded, _) = $0 { true } else { false } })
+    }
+
+    @Test func whoWaitsForADeviceHoldsUpNobodyElse() throws {
+        var bench = try benchWithoutDevices(3)
+        let request = bench.ask("bob")
+        #expect(bench.answerAll().map(\.request) == [request])
+        bench.ask("cid")
+        #expect(bench.actions.isEmpty, "the memory for the next sandbox with a device is kept")
+    }
+
+    @Test func idleSandboxesGoForAnotherClassWhileSomebodyWaitsForADevice() throws {
+        var bench = try benchWithoutDevices(4)
+        bench.ask("bob")
+        let idle = try #require(bench.answerAll().first)
+        bench.release(idle.sandbox)
+        let request = bench.ask("cid", of: Self.large)
+        #expect(bench.actions == [.destroy(idle.sandbox, .evicted)])
+        #expect(bench.answerAll().map(\.request) == [request])
+    }
+
+    @Test func stemCellsAreRefilledWhileSomebodyWaitsForADevice() throws {
+        var bench = try benchWithoutDevices(4, minIdle: 1)
+        bench.send(.declare(Self.small))
+        #expect(bench.answerAll().isEmpty)
+        #expect(stems(bench) == 1)
+        let request = bench.ask("bob")
+        #expect(bench.answerAll().map(\.request) == [request])
+        #expect(stems(bench) == 1)
+        bench.ask("cid")
+        _ = bench.answerAll()
+        #expect(stems(bench) == 0, "stock leaves the memory that the job with a device takes")
+    }
+
+    @Test func aDeviceThatBecomesFreeGoesToWhoeverWaitsForIt() throws {
+        var bench = try benchWithoutDevices(2)
+        let lease = try #require(bench.machine.phases.keys.first)
+        bench.send(.lost(lease, reason: "it died"))
+        #expect(bench.actions == [.destroy(lease, .lost)])
+        bench.ask("bob")
+        #expect(bench.actions.isEmpty)
+        bench.send(.removed(lease))
+        #expect(bench.actions.contains { if case .start(_, let started) = $0 { started.gpus != nil } else { false } })
     }
 
     @Test func nothingStartsBeforeTheMachineIsKnown() throws {
