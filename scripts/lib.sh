@@ -6,7 +6,9 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/slipway
 logs=$cache/logs
 mkdir -p "$logs"
-export root cache logs
+# Taken once: with-engine hides what steers the set-up from what it runs, scripts of the set-up among it.
+may_install=${SLIPWAY_SETUP_INSTALL:-${may_install:-1}}
+export root cache logs may_install
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -69,7 +71,7 @@ as_root() {
     if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n -- "$@"; fi
 }
 
-may_install() { [ "${SLIPWAY_SETUP_INSTALL:-1}" != 0 ]; }
+may_install() { [ "$may_install" != 0 ]; }
 
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 

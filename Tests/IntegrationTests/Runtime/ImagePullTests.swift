@@ -27,6 +27,21 @@ extension Trait where Self == RegistryTrait {
 }
 
 extension LiveSandboxes {
+    /// What keeps the tests of this file from being skipped where nobody would see it.
+    @Suite("The registry of the tests")
+    struct LocalRegistryTests {
+        private static let isContinuousIntegration = ProcessInfo.processInfo.environment["CI"] == "1"
+
+        @Test(
+            "continuous integration has one wherever it has a container engine",
+            .enabled("this is no continuous integration with a container engine") {
+                isContinuousIntegration && hasContainers()
+            })
+        func isThere() {
+            #expect(LocalRegistry.isPossible, "there is no docker-registry: scripts/test installs it")
+        }
+    }
+
     /// Images that come from a registry.
     @Suite(
         "Pulling images", .serialized,
