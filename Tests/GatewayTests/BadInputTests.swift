@@ -236,4 +236,27 @@ struct BadInputTests {
             if status >= 500 { #expect(!response.text.contains("/var/lib")) }
         }
     }
+
+    @Test(
+        "a fault of the service is told by the id under which the log has it, and by nothing else",
+        arguments: [
+            EngineError.Code.storage, .configuration, .containerEngineError, .startFailed, .protocolViolation, .lost,
+            .timeout, .cancelled, .internalFault,
+        ])
+    func internalFault(_ code: EngineError.Code) async throws {
+        try await withGateway { gateway in
+            let fault = EngineError.Fault(pointer: "/secret", code: "secret", detail: "secret detail")
+            await gateway.service.fail(EngineError(code, "secret detail at /var/lib/x", faults: [fault]))
+            let response = try await gateway.send("POST", "/v1/jobs", body: "{\(task)}")
+            #expect(response.status == 500)
+            #expect(response.header("Content-Type") == "application/problem+json")
+            let request = try #require(response.header("X-Request-Id"))
+            let problem: JSONValue = [
+                "type": "/problems/internal", "title": "Internal Server Error", "status": 500,
+                "detail": "Something failed here. The log has the reason under the request id.",
+                "instance": "/v1/jobs", "request_id": .string(request),
+            ]
+            #expect(try response.json() == problem, "\(response.text)")
+        }
+    }
 }

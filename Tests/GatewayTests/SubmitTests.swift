@@ -160,4 +160,30 @@ struct SubmitTests {
             #expect(try await gateway.send("POST", "/v1/jobs/batch", body: #"{"jobs":[]}"#).status == 422)
         }
     }
+
+    @Test("a batch has 1,000 jobs at most")
+    func largestBatch() async throws {
+        try await withGateway { gateway in
+            func send(_ count: Int) async throws -> HTTPConnection.Response {
+                let jobs = Array(repeating: #"{"task":{"type":"source","code":"x"}}"#, count: count)
+                return try await gateway.send(
+                    "POST", "/v1/jobs/batch", body: #"{"jobs":[\#(jobs.joined(separator: ","))]}"#)
+            }
+            let refused = try await send(1001)
+            #expect(refused.status == 422, "\(refused.text)")
+            let faults: JSONValue = [
+                ["pointer": "/jobs", "code": "out-of-range", "detail": "A batch has 1 to 1000 jobs"]
+            ]
+            #expect(try refused.json()["errors"] == faults)
+            #expect(await gateway.service.submissions.isEmpty)
+            let accepted = try await send(1000)
+            #expect(accepted.status == 202, "\(accepted.text.prefix(500))")
+            guard case .array(let jobs)? = try accepted.json()["jobs"] else {
+                Issue.record("there are no jobs")
+                return
+            }
+            #expect(Set(jobs.compactMap { $0["id"]?.text }).count == 1000)
+            #expect(await gateway.service.submissions.count == 1000)
+        }
+    }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Testing
 
 /// A blocking HTTP/1.1 connection that sends exactly the bytes it is given; its calls run on threads of their own.
 final class HTTPConnection: Sendable {
@@ -12,6 +13,14 @@ final class HTTPConnection: Sendable {
 
         var text: String { String(decoding: body, as: UTF8.self) }
         func header(_ name: String) -> String? { headers.first { $0.name == name.lowercased() }?.value }
+
+        /// Checks what every answer carries, whatever it is about; an interim one is none.
+        fileprivate func checkCommonHeaders(_ sourceLocation: SourceLocation) {
+            guard status >= 200 else { return }
+            #expect(header("X-Request-Id")?.isEmpty == false, "\(status)", sourceLocation: sourceLocation)
+            #expect(header("Cache-Control") == "no-store", "\(status)", sourceLocation: sourceLocation)
+            #expect(header("X-Content-Type-Options") == "nosniff", "\(status)", sourceLocation: sourceLocation)
+        }
     }
 
     struct Failure: Error {
@@ -38,20 +47,29 @@ final class HTTPConnection: Sendable {
 
     deinit { close(descriptor) }
 
-    /// Sends bytes, then reads one response.
-    func exchange(_ bytes: [UInt8], isHead: Bool = false, endsOutput: Bool = false) async throws -> Response {
-        try await onThread {
+    /// Sends bytes, then reads one response; the headers that every answer has are checked.
+    func exchange(
+        _ bytes: [UInt8], isHead: Bool = false, endsOutput: Bool = false,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws -> Response {
+        let response = try await onThread {
             try self.send(bytes)
             if endsOutput { shutdown(self.descriptor, Int32(SHUT_WR)) }
             return try self.receive(isHead: isHead)
         }
+        response.checkCommonHeaders(sourceLocation)
+        return response
     }
 
     /// Sends bytes and reads nothing.
     func write(_ bytes: [UInt8]) async throws { try await onThread { try self.send(bytes) } }
 
-    /// Reads one response.
-    func response() async throws -> Response { try await onThread { try self.receive(isHead: false) } }
+    /// Reads one response; the headers that every answer has are checked.
+    func response(sourceLocation: SourceLocation = #_sourceLocation) async throws -> Response {
+        let response = try await onThread { try self.receive(isHead: false) }
+        response.checkCommonHeaders(sourceLocation)
+        return response
+    }
 
     /// Whether the server closes the connection before it sends another byte, and before the wait for one ends.
     func isClosed() async throws -> Bool {

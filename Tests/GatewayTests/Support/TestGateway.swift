@@ -4,6 +4,7 @@ import NIOPosix
 import ServiceLifecycle
 import SlipwayCore
 import SlipwayGateway
+import Testing
 
 /// A gateway on a free port, before a service of the test.
 struct TestGateway: Sendable {
@@ -14,11 +15,11 @@ struct TestGateway: Sendable {
     /// One request on a connection of its own.
     func send(
         _ method: String, _ path: String, key: String?? = .none, headers: [(String, String)] = [],
-        body: String? = nil
+        body: String? = nil, sourceLocation: SourceLocation = #_sourceLocation
     ) async throws -> HTTPConnection.Response {
         try await HTTPConnection(port: port).exchange(
             request(method, path, key: key, headers: headers, body: body.map { Array($0.utf8) }),
-            isHead: method == "HEAD")
+            isHead: method == "HEAD", sourceLocation: sourceLocation)
     }
 
     /// The bytes of a request; the default key unless another or none is given.
