@@ -82,7 +82,10 @@ import Testing
         #expect(configuration.jobs.resultLimitBytes == 64 << 20)
         #expect(configuration.jobs.logLimitBytes == 1 << 20)
         #expect(configuration.jobs.queueMax == 100_000)
+        #expect(configuration.jobs.batchMax == 1000)
+        #expect(configuration.gateway.submitRate == 6000)
         #expect(configuration.data.retention == .seconds(7 * 86_400))
+        #expect(configuration.data.idempotencyRetention == .seconds(86_400))
         #expect(configuration.sandbox.userRange.first + configuration.sandbox.userRange.count <= 65_536)
         #expect(configuration.sandbox.groupRange.first + configuration.sandbox.groupRange.count <= 65_536)
     }

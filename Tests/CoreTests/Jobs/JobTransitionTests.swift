@@ -1,3 +1,4 @@
+import Foundation
 import SlipwayCore
 import Testing
 
@@ -24,6 +25,41 @@ struct JobTransitionTests {
                 #expect((next != nil) == table[step]?.contains(state), "\(state) by \(step)")
                 #expect(next == nil || next?.state == step.target)
             }
+        }
+    }
+
+    @Test("docs/job-states.md shows the table that is enforced")
+    func document() throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../..")
+        let page = try String(contentsOf: root.appending(path: "docs/job-states.md"), encoding: .utf8)
+        let lines = page.split(separator: "\n").map(String.init)
+        /// The words in a cell that are set as code.
+        func words(_ cell: Substring) -> [String] {
+            cell.split(separator: "`", omittingEmptySubsequences: false).enumerated()
+                .compactMap { $0.offset % 2 == 1 ? String($0.element) : nil }
+        }
+        // The table of steps.
+        for step in JobTransition.all {
+            let name = if case .finish(let state) = step { "finish `\(state.rawValue)`" } else { "\(step)" }
+            let row = try #require(lines.first { $0.hasPrefix("| \(name) |") }, "there is no row of \(name)")
+            let cells = row.split(separator: "|")
+            #expect(Set(words(cells[1])) == Set(step.sources.map(\.rawValue)), "\(name)")
+            #expect(words(cells[2]) == [step.target.rawValue], "\(name)")
+        }
+        // The diagram: "    from --> to: step / step".
+        for state in JobState.allCases {
+            for next in JobState.allCases {
+                let legal = JobTransition.all.filter { $0.target == next && $0.sources.contains(state) }
+                let prefix = "    \(state.rawValue) --> \(next.rawValue): "
+                let drawn = lines.filter { $0.hasPrefix(prefix) }.flatMap {
+                    $0.dropFirst(prefix.count).components(separatedBy: " / ")
+                }
+                let names = legal.map { if case .finish = $0 { "finish" } else { "\($0)" } }
+                #expect(drawn.sorted() == names.sorted(), "\(state) to \(next)")
+                #expect(state.allows(next) == !legal.isEmpty, "\(state) to \(next)")
+            }
+            #expect(lines.contains("    \(state.rawValue) --> [*]") == state.isTerminal)
+            #expect(lines.contains { $0.hasPrefix("| `\(state.rawValue)` | ") }, "\(state) is not explained")
         }
     }
 
