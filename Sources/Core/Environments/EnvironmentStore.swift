@@ -97,9 +97,8 @@ package final class EnvironmentStore: EnvironmentProvider {
             let volumes = self.builders.compactMapValues(\.volume)
             let found = try folder.read(engineID: options.engineID, volumes: volumes)
             state.leftovers = found.leftovers
-            state.unclosed = Set(
-                folder.close(
-                    found.manifests.filter { self.builders[$0.runtime]?.sealsForGroups == true }.map(\.id)))
+            let sealing = Set(builders.filter(\.sealsForGroups).map(\.runtime))
+            state.unclosed = Set(folder.close(found.manifests.filter { sealing.contains($0.runtime) }.map(\.id)))
             for manifest in found.manifests.sorted(by: { $0.createdAt < $1.createdAt }) {
                 if let old = state.current.updateValue(manifest, forKey: manifest.key) { state.replaced[old.id] = old }
             }
