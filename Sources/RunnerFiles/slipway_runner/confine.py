@@ -30,6 +30,13 @@ _X32 = 0x40000000
 _UNCHANGED = 0xFFFFFFFF
 
 _ABIS = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+#: The ABI of 32-bit programs, and its calls that set uids or groups, those for ids of 16
+#: bits first. Both machines number them alike.
+_NARROW_ABIS = {"x86_64": 0x40000003, "aarch64": 0x40000028}
+_NARROW = (
+    *(23, 46, 70, 71, 81, 138, 139, 164, 170),
+    *(203, 204, 206, 208, 210, 213, 214, 215, 216),
+)
 #: How many ids each call takes, and whether they are groups.
 _CALLS: Dict[str, Tuple[int, bool]] = {
     "setuid": (1, False),
@@ -69,9 +76,10 @@ _NUMBERS = {"x86_64": _X86_64, "aarch64": _AARCH64}
 def confine(uids: List[int], group: int) -> bool:
     """Keep all threads of this process, and what they fork, to these ids for good.
 
-    Calls that set another uid or group, and setgroups, fail with EPERM; calls of another
-    ABI (32-bit programs, x32) with ENOSYS. Returns False where that cannot be done: a
-    kernel without seccomp, another machine, no ctypes, or a stricter filter.
+    Calls that set another uid or group, and setgroups, fail with EPERM, and so do all of
+    these in 32-bit programs, whatever the id; calls of a further ABI (x32) with ENOSYS.
+    Returns False where that cannot be done: a kernel without seccomp, another machine, no
+    ctypes, or a stricter filter.
     """
     machine = os.uname().machine
     if machine not in _ABIS:
@@ -84,7 +92,7 @@ def program(machine: str, uids: List[int], group: int) -> bytes:
     numbers = _NUMBERS[machine]
     code = _Program()
     code.load(_ABI)
-    code.unless(_EQUAL, _ABIS[machine], "foreign")
+    code.unless(_EQUAL, _ABIS[machine], "another")
     code.load(_NUMBER)
     if machine == "x86_64":
         code.when(_AT_LEAST, _X32, "foreign")
@@ -103,6 +111,11 @@ def program(machine: str, uids: List[int], group: int) -> bytes:
             for first, last in _ranges([*ids, _UNCHANGED]):
                 code.within(first, last, following)
             code.jump("refuse")
+    code.mark("another")
+    code.unless(_EQUAL, _NARROW_ABIS[machine], "foreign")
+    code.load(_NUMBER)
+    for number in _NARROW:
+        code.when(_EQUAL, number, "refuse")
     code.mark("allow")
     code.give(_ALLOW)
     code.mark("refuse")
