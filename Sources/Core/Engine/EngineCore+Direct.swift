@@ -125,7 +125,8 @@ extension EngineCore {
 
     private func emitDirect(_ id: JobID, _ reference: TaskReference, type: String, value: [String: JSONValue]) {
         guard let job = jobs[id], job.reference == reference, job.phase == .running,
-            job.events.count < configuration.jobs.eventsMax
+            job.events.count < configuration.jobs.eventsMax,
+            JSONParser.isJSON(JSONValue.object(value).serialized(), depth: EventContent.depthMax)
         else { return }
         job.emit(EventContent(type: type, members: value))
     }

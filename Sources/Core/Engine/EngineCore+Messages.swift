@@ -277,10 +277,15 @@ extension EventContent {
     /// Types whose events are the engine's own word: what others emit under one of them comes inside of another event.
     private static let engineTypes: Set<String> = ["job_update", "log", "gap"]
 
-    /// Reads what a task emitted; nil when it is not a JSON object.
+    /// The most nested levels of an event.
+    ///
+    /// It rests up to two levels deeper, and is told one level deeper, where 512 are the most that is read.
+    static let depthMax = 510
+
+    /// Reads what a task emitted; nil when it is not a JSON object, or nested deeper than `depthMax`.
     init?(emitted bytes: [UInt8]) {
         // A task's own faulty event is dropped, as the runner's documentation says.
-        guard case .object(let members)? = try? JSONValue(parsing: bytes) else { return nil }
+        guard case .object(let members)? = try? JSONValue(parsing: bytes, depth: Self.depthMax) else { return nil }
         var type = "event"
         if case .string(let name)? = members["type"], !name.isEmpty, name.utf8.count <= 64 { type = name }
         self.init(type: type, members: members)

@@ -88,9 +88,13 @@ extension EventRecord {
         return writer.bytes
     }
 
+    /// The most nested levels of a line: earlier versions took events of 512, which rest up to two levels deeper.
+    private static let depthMax = 514
+
     /// Reads a line of the journal.
     fileprivate init?(line: [UInt8]) {
-        guard case .object(let members)? = try? JSONValue(parsing: line), case .integer(let number)? = members["n"]
+        guard case .object(let members)? = try? JSONValue(parsing: line, depth: Self.depthMax),
+            case .integer(let number)? = members["n"]
         else { return nil }
         let seconds: Double
         switch members["t"] {

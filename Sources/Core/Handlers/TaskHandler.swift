@@ -37,7 +37,8 @@ public struct TaskContext: Sendable {
     ///
     /// - Parameters:
     ///   - type: The event's type, such as `progress`.
-    ///   - members: Its members, besides `type`, `job_id`, `seq` and `time`.
+    ///   - members: Its members, besides `type`, `job_id`, `seq` and `time`. An event that is nested more than 510
+    ///     levels deep, itself counted, is dropped.
     public func emit(_ type: String, _ members: [String: JSONValue] = [:]) async { await emitter(type, members) }
 }
 

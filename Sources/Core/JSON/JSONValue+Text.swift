@@ -12,9 +12,12 @@ extension JSONValue {
     ///
     /// - Throws: ``EngineError`` with the offset of the first fault. Besides bad grammar these are refused: duplicate
     ///   names, bytes that are not UTF-8, lone surrogates, more than 512 nested levels, numbers beyond a `Double`.
-    public init(parsing bytes: [UInt8]) throws {
+    public init(parsing bytes: [UInt8]) throws { try self.init(parsing: bytes, depth: 512) }
+
+    /// Parses JSON text with this many nested levels at most.
+    package init(parsing bytes: [UInt8], depth: Int) throws {
         do throws(JSONParseError) {
-            let document = try JSONDocument(parsing: bytes, limits: .init(depth: 512))
+            let document = try JSONDocument(parsing: bytes, limits: .init(depth: depth))
             self = try document.root.value()
         } catch {
             throw error.engineError

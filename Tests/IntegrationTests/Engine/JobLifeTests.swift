@@ -116,6 +116,32 @@ extension LiveJobs {
             #expect(told.first?["result"] == ["value": "forged"])
         }
 
+        @Test("the deepest event that is taken can be read again with all others of its job", arguments: runtimesHere)
+        func deepEvents(_ runtime: String) async throws {
+            let code = """
+                import slipway
+                def main():
+                    print("said")
+                    for depth in (2, 509, 510, 511, 512, 513):
+                        value = depth
+                        for _ in range(depth - 1):
+                            value = [value]
+                        for kind in ("deep", "log"):
+                            slipway.emit({"type": kind, "depth": depth, "value": value})
+                    slipway.emit({"type": "last"})
+                """
+            let engine = try await sharedEngine(runtime)
+            let outcome = try await engine.run(source: code)
+            #expect(outcome.job.state == .completed, "\(outcome.summary)")
+            let events = try await engine.events(outcome.job.id)
+            let deep = events.filter { $0["type"] == "deep" }.map { $0["depth"] }
+            #expect(deep == [2, 509, 510], "deeper ones are dropped")
+            let told = events.filter { $0["type"] == "task_event" }.map { $0["event"]?["depth"] }
+            #expect(told == [2, 509, 510])
+            #expect(events.contains { $0["type"] == "last" })
+            #expect(try await engine.logs(outcome.job.id) == "said\n")
+        }
+
         @Test("a queued job is cancelled at once, and stays so", arguments: runtimesHere)
         func cancelQueued(_ runtime: String) async throws {
             let engine = try await sharedEngine(runtime)
