@@ -39,6 +39,18 @@ struct RunTests {
         #expect(missing.err.contains("no-such-program"))
     }
 
+    @Test(
+        "a command that is ended by its timeout ends with 1, one that is ended by a signal with its own code",
+        arguments: CommandLineTool.runtimes)
+    func endedCommands(runtime: CommandLineTool.Runtime) async throws {
+        let tool = try CommandLineTool(runtime)
+        let late = try await tool.run("run", "--timeout", "500ms", "--", "sleep", "60")
+        #expect(late.code == 1, "\(late.err)")
+        #expect(late.err.contains("the job failed (timeout)"), "\(late.err)")
+        let killed = try await tool.run("run", "--", "sh", "-c", "kill -9 $$")
+        #expect(killed.code == 137, "\(killed.err)")
+    }
+
     @Test("standard input is what --stdin names, and nothing otherwise", arguments: CommandLineTool.runtimes)
     func standardInput(runtime: CommandLineTool.Runtime) async throws {
         let tool = try CommandLineTool(runtime)

@@ -21,11 +21,13 @@ struct JobReport {
     var id: String { node["id"]?.string ?? "" }
     var state: JobState? { (node["state"]?.string).flatMap(JobState.init(rawValue:)) }
 
-    /// The code that a command ends with when this job is at its end.
+    /// The code that a command ends with when this job is at its end: a command task's own only where it ended itself,
+    /// not where it was ended by a time-out or for its memory.
     var exitCode: Int32 {
         if state == .completed { return CommandExit.done }
         if node["error"]?["kind"]?.string == JobError.Kind.startFailed.rawValue { return CommandExit.unreachable }
-        guard node["kind"]?.string == TaskSpec.Kind.command.rawValue, let code = node["exit_code"]?.integer,
+        guard node["error"]?["kind"]?.string == JobError.Kind.exit.rawValue,
+            node["kind"]?.string == TaskSpec.Kind.command.rawValue, let code = node["exit_code"]?.integer,
             (1...255).contains(code)
         else { return CommandExit.failed }
         return Int32(code)
