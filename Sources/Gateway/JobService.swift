@@ -51,11 +51,17 @@ package protocol JobService: Sendable {
         ofArtifact name: String, of id: JobID, tenant: TenantID, range: Range<Int>?
     ) async throws -> ArtifactContent
 
-    /// The output of a job; the last `tail` lines of it, when given.
-    func logs(of id: JobID, tenant: TenantID, stream: LogStream, tail: Int?) async throws -> [UInt8]
+    /// The output of a job; the last `tail` lines of it, when given. The caller makes room for much of it first.
+    func logs(
+        of id: JobID, tenant: TenantID, stream: LogStream, tail: Int?, for caller: Caller
+    ) async throws -> [UInt8]
 
     /// The events of a job after the one with number `seq`, those of the past first, until the job has ended.
-    func events(of id: JobID, tenant: TenantID, after seq: Int) async throws -> AsyncStream<JobEvent>
+    ///
+    /// The caller makes room for many stored ones before they are read.
+    func events(
+        of id: JobID, tenant: TenantID, after seq: Int, for caller: Caller
+    ) async throws -> AsyncStream<JobEvent>
 
     /// The events of all jobs of a tenant from now on, or after a place in their stream.
     func events(_ query: TenantEventQuery, tenant: TenantID) async -> AsyncStream<TenantEvent>

@@ -33,6 +33,8 @@ final class ActiveJob {
     static let inputKeptBytes = 65_536
     /// The most bytes of the events of one attempt; a runner sends no more (`docs/runner.md`).
     static let eventsLimitBytes = 1_048_576
+    /// The most bytes of what the task emits in all attempts together.
+    static let emittedLimitBytes = 8 << 20
 
     /// What readers see.
     var job: Job
@@ -107,8 +109,13 @@ final class ActiveJob {
     var outputs: OutputIntake?
     /// Whether its deadline was put off for them once.
     var hasMoreTime = false
-    /// Everything that happened to it.
+    /// Everything that happened to it; the output of early attempts may be left out.
     var events: [EventRecord] = []
+    /// About the bytes of them.
+    var keptBytes = 0
+    /// The output of attempts that are over, and where that of the current one begins.
+    var earlierOutputs: [AttemptOutput] = []
+    var outputBegin = 0
     /// The number of the first of them.
     private var firstSequence = 1
     /// Bytes of output seen for each stream, to skip what a reconnected supervisor repeats.
@@ -116,6 +123,8 @@ final class ActiveJob {
     /// Bytes of output of the attempt that were kept, by stream, and of its events.
     var logBytes: [LogStream: Int] = [:]
     var eventBytes = 0
+    /// Bytes of what its task emitted, in all attempts.
+    var emittedBytes = 0
     /// The last event number of the runner that was taken.
     var runnerSequence = 0
     /// Text of each stream that ends within a character.
@@ -123,7 +132,7 @@ final class ActiveJob {
     /// Output that is gathered into fewer events, once there are very many.
     var gathered: [LogStream: String] = [:]
     /// Followers of its events.
-    var followers: [Int: AsyncStream<JobEvent>.Continuation] = [:]
+    var followers: [Int: EventFollower] = [:]
     /// The followers of all jobs of its tenant, once there are any.
     var feed: TenantFeed?
     /// How many of its events were handed to followers.
@@ -170,6 +179,7 @@ final class ActiveJob {
     /// Notes an event and hands it to the followers as soon as it holds.
     func emit(_ content: EventContent, at time: Date = Date()) {
         events.append(EventRecord(sequence: firstSequence + events.count, time: time, content: content))
+        keptBytes += content.sizeBytes
         tell(nil)
     }
 
@@ -180,13 +190,22 @@ final class ActiveJob {
         guard committed.isSet else { return }
         let last = outcome == nil && events.last?.isEnd == true ? events.count - 1 : events.count
         guard told < last else { return }
-        defer { told = last }
-        guard !followers.isEmpty || feed != nil else { return }
-        for record in events[told..<last] {
-            let event = record.event(of: job.id)
-            for follower in followers.values { follower.yield(event) }
-            feed?.take(event, labels: job.labels, outcome: record.isEnd ? outcome : nil)
+        let fresh = told..<last
+        told = last
+        for follower in followers.values { follower.fill(from: self) }
+        guard let feed else { return }
+        for record in events[fresh] {
+            feed.take(record.event(of: job.id), labels: job.labels, outcome: record.isEnd ? outcome : nil)
         }
+    }
+
+    /// The index of the first event after a number, among those that were told; their end where there is none.
+    func place(after sequence: Int) -> Int { min(max(0, max(0, sequence) - firstSequence + 1), told) }
+
+    /// Has the followers go on without the job.
+    func endFollowers() {
+        for follower in followers.values { follower.finish(with: self) }
+        followers = [:]
     }
 
     /// Notes that the job is durable: from now on its followers are told.
@@ -205,30 +224,4 @@ final class ActiveJob {
     }
 
     private var attemptCount: Int { job.attempt }
-}
-
-extension ActiveJob {
-    /// Emits what is left of text that ended within a character.
-    func flushText() {
-        for stream in [LogStream.stdout, .stderr] {
-            let rest = (gathered[stream] ?? "") + (assemblers[stream]?.finish() ?? "")
-            assemblers[stream] = nil
-            gathered[stream] = nil
-            if !rest.isEmpty { emit(.log(stream, rest)) }
-        }
-    }
-
-    /// Emits output; from `eventsMax` events on in large pieces, since a task may write byte by byte.
-    func emitLog(_ stream: LogStream, _ text: String, eventsMax: Int) {
-        guard !text.isEmpty else { return }
-        guard events.count >= eventsMax else {
-            emit(.log(stream, text))
-            return
-        }
-        gathered[stream, default: ""] += text
-        if let piece = gathered[stream], piece.utf8.count >= Self.inputKeptBytes {
-            gathered[stream] = nil
-            emit(.log(stream, piece))
-        }
-    }
 }

@@ -36,4 +36,18 @@ extension Engine {
     package func result(of id: JobID, tenant: TenantID, for caller: Caller) async throws -> JobOutcome {
         try await core.result(of: id, tenant: tenant, for: caller)
     }
+
+    /// The output of a job so far; room is asked for before it is read.
+    package func logs(
+        of id: JobID, tenant: TenantID, stream: LogStream, tail: Int?, for caller: Caller
+    ) async throws -> [UInt8] {
+        try await core.logs(of: id, tenant: tenant, stream: stream, tail: tail, for: caller)
+    }
+
+    /// The events of a job after number `seq`; room is asked for before stored ones are read.
+    package func events(
+        of id: JobID, tenant: TenantID, after seq: Int, for caller: Caller
+    ) async throws -> AsyncStream<JobEvent> {
+        try await core.events(of: id, tenant: tenant, after: seq, for: caller)
+    }
 }

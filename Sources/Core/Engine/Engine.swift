@@ -188,6 +188,10 @@ public final class Engine: Service, Sendable {
     }
 
     /// The events of a job after number `seq`, those to come included; the stream ends when the job has.
+    ///
+    /// Each event is written as JSON when it is read: a slow reader takes no memory while the job runs. What it has not
+    /// read when the job ends it gets from the store, as one who comes later does, unless the job is removed meanwhile:
+    /// then the stream ends early.
     public func events(
         of id: JobID, tenant: TenantID = .default, after seq: Int = 0
     ) async throws -> AsyncStream<JobEvent> {
@@ -196,8 +200,9 @@ public final class Engine: Service, Sendable {
 
     /// The events of all jobs of a tenant from now on, or after a place in their stream.
     ///
-    /// The stream ends when the engine stops, or when more than 10,000 events wait to be read; a reader can go on with
-    /// `after`. An entry without an event says that some were missed.
+    /// The stream ends when the engine stops, or when more than 10,000 events, or 8 MiB of them, wait to be read; a
+    /// reader can go on with `after`. An entry without an event says that some were missed. To a reader with more than
+    /// 4 MiB to read, ends of jobs come without results.
     public func events(
         _ query: TenantEventQuery, tenant: TenantID = .default
     ) async -> AsyncStream<TenantEvent> {

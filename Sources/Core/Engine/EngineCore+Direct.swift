@@ -128,6 +128,9 @@ extension EngineCore {
             job.events.count < configuration.jobs.eventsMax,
             JSONParser.isJSON(JSONValue.object(value).serialized(), depth: EventContent.depthMax)
         else { return }
-        job.emit(EventContent(type: type, members: value))
+        let content = EventContent(type: type, members: value)
+        guard job.emittedBytes + content.sizeBytes <= ActiveJob.emittedLimitBytes else { return }
+        job.emittedBytes += content.sizeBytes
+        job.emit(content)
     }
 }

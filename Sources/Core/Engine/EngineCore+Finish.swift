@@ -326,8 +326,7 @@ extension EngineCore {
         job.accept()
         job.tell(outcome)
         job.ended.succeed(outcome)
-        for follower in job.followers.values { follower.finish() }
-        job.followers = [:]
+        job.endFollowers()
     }
 
     /// Lets the runner drop the result, which is durable here.
@@ -369,6 +368,6 @@ extension EngineCore {
         discardInputs(of: [job])
         job.committed.fail(error)
         job.ended.fail(error)
-        for follower in job.followers.values { follower.finish() }
+        job.endFollowers()
     }
 }

@@ -137,7 +137,7 @@ extension EngineCore {
         for runtime in runtimes.values { await runtime.close() }
         for job in jobs.values {
             job.directTask?.cancel()
-            for follower in job.followers.values { follower.finish() }
+            job.endFollowers()
             job.ended.fail(EngineError(.draining, "the engine stopped before the job ended"))
             job.committed.fail(EngineError(.draining, "the engine stopped"))
         }

@@ -261,10 +261,12 @@ extension EngineCore {
 
     private func appendEvent(_ job: ActiveJob, sequence: Int, _ bytes: ByteBuffer) {
         guard sequence > job.runnerSequence, job.events.count < configuration.jobs.eventsMax + 1000,
-            job.eventBytes + bytes.readableBytes <= ActiveJob.eventsLimitBytes
+            job.eventBytes + bytes.readableBytes <= ActiveJob.eventsLimitBytes,
+            job.emittedBytes + bytes.readableBytes <= ActiveJob.emittedLimitBytes
         else { return }
         job.runnerSequence = sequence
         job.eventBytes += bytes.readableBytes
+        job.emittedBytes += bytes.readableBytes
         guard let content = EventContent(emitted: Array(bytes.readableBytesView)) else { return }
         job.emit(content)
     }

@@ -77,6 +77,9 @@ extension EngineCore {
         let reference = job.reference
         let attempt = JobAttempt(id: job.job.id, attempt: job.job.attempt)
         job.flushText()
+        job.closeOutput(
+            of: attempt.attempt,
+            limitBytes: ActiveJob.earlierOutputLimitBytes(logLimitBytes: configuration.jobs.logLimitBytes))
         job.phase = .backingOff
         leaveTenant(job)
         job.reference = nil

@@ -17,6 +17,16 @@ package enum EventContent: Sendable {
         case .emitted(let type, _): type
         }
     }
+
+    /// About the bytes that it takes in memory.
+    package var sizeBytes: Int {
+        switch self {
+        case .update(_, _, let message, let error):
+            128 + (message?.utf8.count ?? 0) + (error?.message.utf8.count ?? 0)
+        case .log(_, let text): text.utf8.count
+        case .emitted(_, let members): members.reduce(64) { $0 + $1.value.count }
+        }
+    }
 }
 
 /// One event of a job, not serialised yet.

@@ -5,15 +5,7 @@ enum Journal {
     /// Whether events have so much to say that they are packed or read on another thread.
     static func isLong(_ events: [EventRecord], bytes limit: Int) -> Bool {
         guard events.count <= 256 else { return true }
-        var size = 0
-        for event in events {
-            switch event.content {
-            case .update: size += 128
-            case .log(_, let text): size += text.utf8.count
-            case .emitted(_, let members): size += members.reduce(64) { $0 + $1.value.count }
-            }
-        }
-        return size > limit
+        return events.reduce(0) { $0 + $1.content.sizeBytes } > limit
     }
 
     /// Encodes events; the job's identifier is left out, since the file belongs to it.

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// The events of all jobs of one tenant, for followers; confined to the engine's loop.
 ///
@@ -10,8 +11,12 @@ final class TenantFeed {
     /// Events kept for those who come back, and their bytes.
     static let keptEvents = 10_000
     static let keptBytes = 8 << 20
-    /// Events that wait for a slow follower; more end its stream, and it can come back.
+    /// Events that wait for a slow follower, and their bytes, those that it missed not counted; more end its stream,
+    /// and it can come back.
     static let followerEvents = 10_000
+    static let followerBytes = 8 << 20
+    /// With so many bytes unread it is told no results, which it can ask for.
+    static let resultsUnreadBytes = 4 << 20
     /// How long events are kept without a follower.
     static let idleSeconds: Int64 = 60
 
@@ -20,7 +25,11 @@ final class TenantFeed {
         let labels: [String: String]
         let event: JobEvent
         let outcome: JobOutcome?
-        let bytes: Int
+        /// About the bytes of the event, and of the result that comes with it.
+        let eventBytes: Int
+        let resultBytes: Int
+
+        var bytes: Int { eventBytes + resultBytes }
 
         /// Whether its job has a label with this very value, byte for byte as in lists of jobs.
         func has(_ key: String, _ value: String) -> Bool {
@@ -30,7 +39,42 @@ final class TenantFeed {
 
     private struct Follower {
         let query: TenantEventQuery
-        let continuation: AsyncStream<TenantEvent>.Continuation
+        let continuation: AsyncStream<Told>.Continuation
+        let unread: UnreadBytes
+    }
+
+    /// An event on its way to a follower.
+    fileprivate struct Told: Sendable {
+        let event: TenantEvent
+        let bytes: Int
+    }
+
+    /// The bytes of what waits for a follower.
+    fileprivate final class UnreadBytes: Sendable {
+        private let value = Atomic(0)
+
+        var count: Int { value.load(ordering: .relaxed) }
+        func add(_ bytes: Int) { value.add(bytes, ordering: .relaxed) }
+    }
+
+    /// Takes what waits for a follower, and counts it no more.
+    private actor Reader {
+        private var iterator: AsyncStream<Told>.Iterator
+        private let unread: UnreadBytes
+
+        init(_ stream: AsyncStream<Told>, _ unread: UnreadBytes) {
+            iterator = stream.makeAsyncIterator()
+            self.unread = unread
+        }
+
+        func next() async -> TenantEvent? {
+            var copy = iterator
+            let told = await copy.next(isolation: self)
+            iterator = copy
+            guard let told else { return nil }
+            unread.add(-told.bytes)
+            return told.event
+        }
     }
 
     private let epoch: String
@@ -51,11 +95,12 @@ final class TenantFeed {
     /// Takes an event and hands it to those who want it.
     func take(_ event: JobEvent, labels: [String: String], outcome: JobOutcome?) {
         let small = outcome.flatMap { ($0.result?.bytes.count ?? 0) <= Self.resultBytes ? $0 : $0.withoutResult }
-        let size = event.json.count + (small?.result?.bytes.count ?? 0) + 256
-        let entry = Entry(number: nextNumber, labels: labels, event: event, outcome: small, bytes: size)
+        let entry = Entry(
+            number: nextNumber, labels: labels, event: event, outcome: small, eventBytes: event.json.count + 256,
+            resultBytes: (small?.result?.bytes.count ?? 0) + (small?.packedText?.count ?? 0))
         nextNumber += 1
         entries.append(entry)
-        bytes += size
+        bytes += entry.bytes
         while entries.count - first > Self.keptEvents || bytes > Self.keptBytes, first < entries.count - 1 {
             bytes -= entries[first].bytes
             first += 1
@@ -70,18 +115,21 @@ final class TenantFeed {
     /// Adds a follower; what it missed comes first.
     func follow(_ query: TenantEventQuery, number: Int) -> (AsyncStream<TenantEvent>, ended: FollowerEnd) {
         let (stream, continuation) = AsyncStream.makeStream(
-            of: TenantEvent.self, bufferingPolicy: .bufferingOldest(Self.followerEvents + Self.keptEvents + 2))
-        let follower = Follower(query: query, continuation: continuation)
+            of: Told.self, bufferingPolicy: .bufferingOldest(Self.followerEvents + Self.keptEvents + 2))
+        let unread = UnreadBytes()
+        let follower = Follower(query: query, continuation: continuation, unread: unread)
         followers[number] = follower
         if let after = query.after {
             let oldest = first < entries.count ? entries[first].number : nextNumber
             if let last = position(after), last + 1 >= oldest, last < nextNumber {
                 for entry in entries[first...] where entry.number > last { hand(entry, to: follower, number) }
             } else {
-                continuation.yield(TenantEvent(streamID: name(nextNumber - 1), event: nil, outcome: nil))
+                let gap = TenantEvent(streamID: name(nextNumber - 1), event: nil, outcome: nil)
+                continuation.yield(Told(event: gap, bytes: 0))
             }
         }
-        return (stream, FollowerEnd(continuation: continuation))
+        let reader = Reader(stream, unread)
+        return (AsyncStream(unfolding: { await reader.next() }), FollowerEnd(continuation: continuation))
     }
 
     /// Forgets a follower that went away.
@@ -98,9 +146,15 @@ final class TenantFeed {
         guard query.types.isEmpty || query.types.contains(entry.event.type),
             query.labels.allSatisfy({ entry.has($0.key, $0.value) })
         else { return }
-        let told = TenantEvent(
-            streamID: name(entry.number), event: entry.event, outcome: query.includesResults ? entry.outcome : nil)
-        if case .dropped = follower.continuation.yield(told) { unfollow(number) }
+        let unread = follower.unread.count
+        let isLate = unread > Self.resultsUnreadBytes
+        let bytes = entry.eventBytes + (query.includesResults && !isLate ? entry.resultBytes : 0)
+        guard unread + bytes <= Self.followerBytes + Self.keptBytes else { return unfollow(number) }
+        let outcome = query.includesResults ? isLate ? entry.outcome?.withoutResult : entry.outcome : nil
+        let told = TenantEvent(streamID: name(entry.number), event: entry.event, outcome: outcome)
+        // Counted before it can be read.
+        follower.unread.add(bytes)
+        if case .dropped = follower.continuation.yield(Told(event: told, bytes: bytes)) { unfollow(number) }
     }
 
     private func name(_ number: Int) -> String { "\(epoch)-\(number)" }
@@ -114,7 +168,7 @@ final class TenantFeed {
 
 /// Lets the owner of a stream learn that its reader went away.
 struct FollowerEnd {
-    fileprivate let continuation: AsyncStream<TenantEvent>.Continuation
+    fileprivate let continuation: AsyncStream<TenantFeed.Told>.Continuation
 
     func notify(_ body: @escaping @Sendable () -> Void) { continuation.onTermination = { _ in body() } }
 }

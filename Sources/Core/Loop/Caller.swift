@@ -1,11 +1,12 @@
 /// For whom an engine waits or reads: when that one has gone, and how much it may be handed.
 package struct Caller: Sendable {
-    /// Makes room for a result of so many bytes before it is read from its file; throws when there is none in time.
+    /// Makes room for a result, or for logs or events, of so many bytes before they are read; throws when there is none
+    /// in time.
     package typealias Room = @Sendable (_ bytes: Int) async throws -> Void
 
     /// Ends waits when it happens.
     package var departure: Departure?
-    /// Asked before a result is read from its file; small ones have none.
+    /// Asked before something is read that may be large.
     package var room: Room?
 
     package init(departure: Departure? = nil, room: Room? = nil) {

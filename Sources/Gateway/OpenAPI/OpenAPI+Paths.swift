@@ -130,7 +130,7 @@ extension OpenAPI {
             "responses":{"200":{"description":"Text as the task wrote it.","content":{"text/plain":{"schema":{"type":"string"}}}},
               "400":{"$ref":"#/components/responses/Problem"},"401":{"$ref":"#/components/responses/Unauthorized"},
               "403":{"$ref":"#/components/responses/Problem"},"404":{"$ref":"#/components/responses/Problem"},
-              "500":{"$ref":"#/components/responses/Problem"}}}},
+              "500":{"$ref":"#/components/responses/Problem"},"503":{"$ref":"#/components/responses/Retry"}}}},
         "/v1/jobs/{id}/events":{
           "parameters":[{"$ref":"#/components/parameters/id"}],
           "get":{"operationId":"getEvents","tags":["jobs"],"summary":"The events of a job until it has ended; scope read.",
@@ -142,7 +142,7 @@ extension OpenAPI {
               "204":{"description":"There is nothing after Last-Event-ID, and nothing will come."},
               "400":{"$ref":"#/components/responses/Problem"},"401":{"$ref":"#/components/responses/Unauthorized"},
               "403":{"$ref":"#/components/responses/Problem"},"404":{"$ref":"#/components/responses/Problem"},
-              "500":{"$ref":"#/components/responses/Problem"}}}},
+              "500":{"$ref":"#/components/responses/Problem"},"503":{"$ref":"#/components/responses/Retry"}}}},
         "/v1/events":{
           "get":{"operationId":"getTenantEvents","tags":["jobs"],"summary":"The events of all jobs of the tenant; scope read.",
             "parameters":[

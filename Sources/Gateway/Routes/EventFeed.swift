@@ -33,27 +33,36 @@ struct EventFeed<Event: Sendable>: Sendable {
     let heartbeat: Duration?
     let heartbeatText: String
     let start: String
+    /// An event that was taken out of the stream already.
+    let first: Event?
     /// When the client goes.
     let departure: Departure
+    /// What the stored events take; held until the feed has ended.
+    let room: ResultRoom?
     /// The bytes of an event; nil for events that are left out.
     let encode: @Sendable (Event) -> [UInt8]?
 
     init(
         events: AsyncStream<Event>, heartbeat: Duration?, heartbeatText: String = "", start: String = "",
-        departure: Departure, encode: @escaping @Sendable (Event) -> [UInt8]?
+        first: Event? = nil, departure: Departure, room: ResultRoom? = nil,
+        encode: @escaping @Sendable (Event) -> [UInt8]?
     ) {
         self.events = events
         self.heartbeat = heartbeat
         self.heartbeatText = heartbeatText
         self.start = start
+        self.first = first
         self.departure = departure
+        self.room = room
         self.encode = encode
     }
 
     /// The body of the answer.
     var body: ResponseBody {
         ResponseBody { writer in
+            defer { room?.release() }
             if !start.isEmpty { try await writer.write(ByteBuffer(string: start)) }
+            if let first, let bytes = encode(first) { try await writer.write(ByteBuffer(bytes: bytes)) }
             var output = writer
             try await write(to: &output)
             try await output.finish(nil)

@@ -13,15 +13,17 @@ extension GatewayRoutes {
         }
         let tail = try call.integer("tail", in: 0...1_000_000)
         let headers: HTTPFields = [.contentType: "text/plain; charset=utf-8"]
+        let room = ResultRoom(self, call)
         guard try call.flag("follow") else {
-            let text = try await service.logs(of: id, tenant: call.principal.tenant, stream: stream, tail: tail)
-            return Response(status: .ok, headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: text)))
+            let text = try await service.logs(
+                of: id, tenant: call.principal.tenant, stream: stream, tail: tail, for: room.caller)
+            return .paced(text, headers: headers, room: room)
         }
         guard tail == nil else {
             throw Problem.badRequest("The query parameters 'follow' and 'tail' cannot be combined.")
         }
-        let events = try await service.events(of: id, tenant: call.principal.tenant, after: 0)
-        let feed = EventFeed(events: events, heartbeat: nil, departure: call.departure) {
+        let events = try await service.events(of: id, tenant: call.principal.tenant, after: 0, for: room.caller)
+        let feed = EventFeed(events: events, heartbeat: nil, departure: call.departure, room: room) {
             LogLine.text(of: $0, stream: stream)
         }
         return Response(status: .ok, headers: headers, body: feed.body)
@@ -33,29 +35,26 @@ extension GatewayRoutes {
         let id = try call.jobID()
         let tenant = call.principal.tenant
         let after = try lastEventID(call)
-        let events = try await service.events(of: id, tenant: tenant, after: after)
+        let room = ResultRoom(self, call)
+        let events = try await service.events(of: id, tenant: tenant, after: after, for: room.caller)
         if Preferences.accepts("application/x-ndjson", call.headers) {
             let feed = EventFeed(
-                events: events, heartbeat: options.heartbeat, heartbeatText: "\n", departure: call.departure
+                events: events, heartbeat: options.heartbeat, heartbeatText: "\n", departure: call.departure, room: room
             ) {
                 NDJSON.line($0.json)
             }
             return Response(status: .ok, headers: [.contentType: "application/x-ndjson"], body: feed.body)
         }
+        var first: JobEvent?
         if after > 0, try await service.job(id, tenant: tenant).state.isTerminal {
             var iterator = events.makeAsyncIterator()
+            first = await iterator.next()
             // Browsers connect again when a stream ends, until they are told that there is nothing more.
-            guard await iterator.next() != nil else { return Response(status: .noContent) }
-            let again = try await service.events(of: id, tenant: tenant, after: after)
-            return serverSentEvents(again, call)
+            guard first != nil else { return Response(status: .noContent) }
         }
-        return serverSentEvents(events, call)
-    }
-
-    private func serverSentEvents(_ events: AsyncStream<JobEvent>, _ call: Call) -> Response {
         let feed = EventFeed(
             events: events, heartbeat: options.heartbeat, heartbeatText: ": alive\n\n", start: "retry: 2000\n\n",
-            departure: call.departure
+            first: first, departure: call.departure, room: room
         ) { ServerSentEvent.text(of: $0) }
         return Response(status: .ok, headers: [.contentType: "text/event-stream"], body: feed.body)
     }

@@ -175,9 +175,12 @@ actor StubJobService: JobService {
         }
     }
 
-    func logs(of id: JobID, tenant: TenantID, stream: LogStream, tail: Int?) async throws -> [UInt8] {
+    func logs(
+        of id: JobID, tenant: TenantID, stream: LogStream, tail: Int?, for caller: Caller
+    ) async throws -> [UInt8] {
         _ = try find(id, tenant)
         lastTail = tail
+        try await caller.room?(logText.count)
         return logText
     }
 
@@ -189,11 +192,15 @@ actor StubJobService: JobService {
         return stream
     }
 
-    func events(of id: JobID, tenant: TenantID, after seq: Int) async throws -> AsyncStream<JobEvent> {
-        _ = try find(id, tenant)
+    func events(
+        of id: JobID, tenant: TenantID, after seq: Int, for caller: Caller
+    ) async throws -> AsyncStream<JobEvent> {
+        let isOver = try find(id, tenant).job.state.isTerminal
         eventReads += 1
+        let list = eventLists[id] ?? []
+        if isOver { try await caller.room?(list.reduce(0) { $0 + $1.json.count }) }
         let (stream, continuation) = AsyncStream<JobEvent>.makeStream()
-        for event in eventLists[id] ?? [] where event.seq > seq { continuation.yield(event) }
+        for event in list where event.seq > seq { continuation.yield(event) }
         followers += 1
         continuation.onTermination = { _ in Task { await self.unfollow() } }
         if !keepsEventsOpen { continuation.finish() }

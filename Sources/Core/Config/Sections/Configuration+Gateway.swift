@@ -85,8 +85,8 @@ extension Configuration.Gateway: ConfigurationSection {
                 + "memory.")
         Field.value(
             "results_in_flight_max", \.resultsInFlightMaxBytes, .size(.mebibytes(1) ... .tebibytes(1)),
-            "Bytes of all results over 64 KiB that are on their way to clients at a time. Further ones wait, at most "
-                + "room_timeout; then 503.",
+            "Bytes of all results, logs and stored events over 64 KiB that are on their way to clients at a time. Further "
+                + "ones wait, at most room_timeout; then 503.",
             tune: "Lower it on small machines, raise it for many readers of large results.")
         Field.value(
             "room_timeout", \.roomTimeout, .duration(.zero ... .minutes(1)),
