@@ -52,8 +52,10 @@ extension ClassPool {
 
     /// Whether a sandbox of this tenant, just released, is better replaced by one for another tenant.
     mutating func shouldYield(_ tenant: TenantID, _ shared: PoolShared) -> Bool {
-        guard waiting.count > 0, total >= policy.ceiling || shortSince != nil, idleCount == 0, canStart(shared),
-            let needy = waiting.nextTenant(), needy != tenant
+        guard waiting.count > 0, total >= policy.ceiling || shortSince != nil, canStart(shared),
+            let needy = waiting.nextTenant(), needy != tenant,
+            // A free sandbox goes first, unless its tenant keeps it.
+            idleCount == 0 || evictable(shared) == nil
         else { return false }
         let coming = count(.starting) + count(.destroying) + endingCount
         let needyHas = owned[needy, default: 0]

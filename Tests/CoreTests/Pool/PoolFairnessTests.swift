@@ -39,6 +39,23 @@ import Testing
         #expect(bench.status?.waiting == 0 && bench.status?.busy == 4)
     }
 
+    @Test func aFreeSandboxThatItsTenantKeepsKeepsNobodyFromYielding() throws {
+        var bench = PoolBench(PoolBench.rules(max: 3))
+        warm(&bench, "cid", 1)
+        var leases: [PoolBench.Grant] = []
+        for _ in 0..<4 {
+            bench.ask("ann")
+            leases += bench.answerAll()
+        }
+        try #require(leases.count == 2)
+        let request = bench.ask("bob")
+        #expect(bench.actions.isEmpty, "cid keeps what it has")
+        bench.now = 3
+        bench.release(leases[0].sandbox)
+        #expect(bench.actions == [.destroy(leases[0].sandbox, .fairShare)])
+        #expect(bench.answerAll().map(\.request) == [request])
+    }
+
     @Test func aShareThatEndsIsNotKeptUntilSomethingElseHappens() throws {
         var bench = PoolBench(PoolBench.rules(max: 2, idleTTL: 600))
         warm(&bench, "ann", 1)
