@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pickle
+import runpy
 import signal
 import sys
 import threading
@@ -18,6 +19,8 @@ from gateway import Gateway
 import slipway
 
 pytestmark = pytest.mark.live
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 class Refused(Exception):
@@ -123,6 +126,19 @@ def test_a_timeout_of_the_caller_runs_nothing_twice(client: slipway.Client) -> N
     first = job.result()
     assert job.result() == first
     assert client.job(job.id).result() == first
+    assert job.refresh().info["attempt"] == 1
+
+
+def test_a_sandbox_that_is_removed(client: slipway.Client, containers: None) -> None:
+    job = client.submit(time.sleep, 60)
+    while (info := job.refresh().info)["state"] != "running":
+        time.sleep(0.05)
+    call = runpy.run_path(str(ROOT / "scripts" / "sweep.py"))["call"]
+    path = f"/containers/slipway-{info['sandbox']}?force=1&v=1"
+    call(os.environ["SLIPWAY_TEST_DOCKER_HOST"], "DELETE", path)
+    with pytest.raises(slipway.TaskLost) as caught:
+        job.result(timeout=60)
+    assert (caught.value.kind, caught.value.job_id) == ("lost", job.id)
     assert job.refresh().info["attempt"] == 1
 
 

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
 import io
+import os
+import pty
 import random
+import struct
+import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from gateway import Gateway
@@ -80,6 +88,37 @@ def test_a_bar_is_drawn(
     assert list(client.map(int, "123", progress="converting")) == [1, 2, 3]
     assert "converting: 100%" in shown.getvalue()
     assert "3/3" in shown.getvalue()
+
+
+def test_a_bar_is_drawn_in_a_terminal(gateway: Gateway, tmp_path: Path) -> None:
+    code = """
+import slipway
+with slipway.Client() as client:
+    assert list(client.map(int, "123", progress="converting")) == [1, 2, 3]
+"""
+    master, terminal = pty.openpty()
+    # 24 lines of 60 characters.
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 24, 60, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={**os.environ, "XDG_CONFIG_HOME": str(gateway.config_home)},
+        cwd=tmp_path,
+        stderr=terminal,
+    )
+    os.close(terminal)
+    shown = b""
+    # Reading fails with EIO once nobody has the other end.
+    with contextlib.suppress(OSError):
+        while part := os.read(master, 65_536):
+            shown += part
+    os.close(master)
+    assert process.wait() == 0, shown
+    # Drawn again and again in one line, which is as wide as the terminal and stays.
+    states = shown.decode().removesuffix("\r\n").split("\r")
+    assert len(states) > 2
+    assert all(len(state) <= 60 for state in states)
+    assert states[-1].startswith("converting: 100%|\u2588")
+    assert "3/3" in states[-1]
 
 
 def test_a_failure_ends_a_map(client: slipway.Client) -> None:

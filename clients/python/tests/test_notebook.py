@@ -27,6 +27,7 @@ CELLS = [
     again = await other.submit(scaled, 2)
     print(await again)
 again""",
+    "list(client.map(scaled, range(4), progress='scaling'))",
 ]
 
 
@@ -91,3 +92,8 @@ def test_jobs_in_a_notebook(
     assert shown[5][1]["data"]["text/plain"] == "['completed', 'error']"
     assert shown[6][0]["text"] == "6\n"
     assert table(shown[6][-1])["state"] == "completed"
+    # Without Jupyter's widgets, which not every environment has, the bar is text.
+    bar = "".join(output.get("text", "") for output in shown[7])
+    assert "scaling: 100%" in bar
+    assert "4/4" in bar
+    assert shown[7][-1]["data"]["text/plain"] == "[0, 3, 6, 9]"
