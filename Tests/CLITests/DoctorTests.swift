@@ -3,8 +3,13 @@ import Testing
 
 @Suite("slipway doctor")
 struct DoctorTests {
+    /// The checks by name; whatever is not well has a remedy.
     private func checks(_ output: CommandLineTool.Output) throws -> [String: JSONValue] {
         guard case .array(let list) = try output.json()["checks"] else { return [:] }
+        for check in list where check["verdict"] != "ok" {
+            #expect(check["verdict"] == "warn" || check["verdict"] == "fail", "\(check)")
+            #expect(check["remedy"]?.text?.isEmpty == false, "\(check)")
+        }
         return Dictionary(list.map { ($0["name"]?.text ?? "", $0) }) { first, _ in first }
     }
 
@@ -56,5 +61,17 @@ struct DoctorTests {
             #expect(checks[name] != nil, "\(name)")
         }
         #expect(checks["sandbox"]?["detail"]?.text?.contains("Python 3.") == true)
+        // Who root in a container is on the host.
+        let client = try CommandLineTool.engineClient()
+        let info = try await client.info()
+        await client.shutdown()
+        let users = try #require(checks["user namespaces"])
+        if info.isRootless || info.usesUserNamespaces {
+            #expect(users["verdict"] == "ok")
+        } else {
+            #expect(users["verdict"] == "warn")
+            #expect(users["detail"]?.text?.contains("root in a container is root on the host") == true)
+            #expect(users["remedy"]?.text?.contains("userns-remap") == true)
+        }
     }
 }
