@@ -42,5 +42,28 @@ extension LiveJobs {
                 #expect(outcome.job.state == .completed, "\(outcome.summary)")
             }
         }
+
+        @Test(
+            "a lambda runs on an image without cloudpickle, which is installed for the first one alone",
+            .enabled("this machine has no cloudpickle of Python 3.11") { HostPython.cloudpickleVersion == "3.11" },
+            .enabled("builders reach no index", PackageIndex.answers))
+        func lambda() async throws {
+            // One of its own: callables of other tests have cloudpickle installed, too.
+            let engine = try await TestEngine.start("docker") { $0.pools.defaults.minIdle = 0 }
+            let pickle = try await HostPython.pickle("((lambda n: (lambda x: x * n))(2), (21,), {})")
+            var request = JobRequest(task: .callable(pickle: pickle, python: "3.11"))
+            request.image = "slipway/python-bare:3.11"
+            var installations: [[String]] = []
+            for _ in 0..<2 {
+                let outcome = try await engine.run(request, within: .seconds(180))
+                #expect(outcome.job.state == .completed, "\(outcome.summary)")
+                // BININT1 42, STOP.
+                #expect(outcome.result?.bytes.suffix(3) == [0x4B, 42, 0x2E])
+                let messages = try await engine.events(outcome.job.id).compactMap { $0["message"]?.text }
+                installations.append(messages.filter { $0.hasPrefix("installing ") })
+            }
+            #expect(installations == [["installing cloudpickle"], []])
+            try await engine.shutdownLeavingNothing()
+        }
     }
 }

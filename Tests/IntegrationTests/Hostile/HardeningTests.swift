@@ -96,5 +96,37 @@ extension LiveSandboxes {
                 #expect(source.hasPrefix(engine.folder.path), "\(source) is none of the engine's folders")
             }
         }
+
+        @Test("the seccomp profile that the configuration names holds in the sandbox")
+        func seccomp() async throws {
+            let code = """
+                import errno, os
+                def main():
+                    answers = []
+                    for make in (lambda: os.symlink("a", "b"), lambda: os.mkdir("c")):
+                        try:
+                            make()
+                            answers.append("made")
+                        except OSError as error:
+                            answers.append(errno.errorcode[error.errno])
+                    return answers
+                """
+            let usual: JSONValue = ["made", "made"]
+            let outcome = try await sharedEngine("docker").run(source: code)
+            #expect(outcome.value == usual, "\(outcome.summary)")
+            let folder = try TemporaryFolder()
+            let file = try folder.write(
+                "seccomp.json",
+                #"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["symlink","symlinkat"],"#
+                    + #""action":"SCMP_ACT_ERRNO","errnoRet":1}]}"#)
+            let engine = try await TestEngine.start("docker") {
+                $0.sandbox.seccomp = file
+                $0.pools.defaults.minIdle = 0
+            }
+            let denied: JSONValue = ["EPERM", "made"]
+            let other = try await engine.run(source: code)
+            #expect(other.value == denied, "\(other.summary)")
+            try await engine.shutdownLeavingNothing()
+        }
     }
 }

@@ -89,8 +89,12 @@ extension LiveJobs {
             let key = [("Idempotency-Key", "k-\(UInt32.random(in: 0 ... .max))")]
             let first = try await client.send("POST", "/v1/jobs", headers: key, body: "{\(Self.task)}")
             let again = try await client.send("POST", "/v1/jobs?wait=30", headers: key, body: "{\(Self.task)}")
-            let ids = try [first, again].map { try JSONValue(parsing: $0.body)["id"]?.text }
-            #expect(ids[0] != nil)
+            #expect(first.status == 202, "\(first.text)")
+            #expect(again.status == 200, "\(again.text)")
+            let jobs = try [first, again].map { try JSONValue(parsing: $0.body) }
+            #expect(jobs[0]["id"]?.text != nil && jobs[0]["id"] == jobs[1]["id"])
+            #expect(jobs[1]["state"] == "completed")
+            #expect(jobs[1]["result"]?["value"] == 2)
             let other = try await client.send("POST", "/v1/jobs", headers: key, body: "{\(Self.task),\"priority\":1}")
             #expect(other.status == 422, "\(other.text)")
             #expect(other.text.contains("key-reused"))
@@ -180,6 +184,13 @@ extension LiveJobs {
             Refusal(body: #"{\#(task),"replicas":2}"#, status: 422, words: ["not-supported"]),
             Refusal(body: #"{"task":{"type":"callable","data":"not base64!"}}"#, status: 422, words: ["/task/data"]),
             Refusal(body: #"{"task":{"type":"callable","data":"AAAA"}}"#, status: 422, words: ["/task/data"]),
+            // A stream that ends within its checksum, and one with more behind it.
+            Refusal(
+                body: #"{"task":{"type":"callable","data":"eJzTSM4vSC1KLMkv4kpMSeHS8DTi8jTmKtFIKdED"}}"#, status: 422,
+                words: ["/task/data"]),
+            Refusal(
+                body: #"{"task":{"type":"callable","data":"eJzTSM4vSC1KLMkv4kpMSeHS8DTi8jTmKtFIKdEDAHrNCAptb3Jl"}}"#,
+                status: 422, words: ["/task/data"]),
             Refusal(body: #"{"task":{"type":"handler","name":"nobody"}}"#, status: 422, words: ["/task/name"]),
             Refusal(
                 body: #"{"task":{"type":"command","argv":["x"],"files":{"../x":"","/y":"","a/../../b":""}}}"#,
@@ -199,6 +210,28 @@ extension LiveJobs {
             #expect(response.header("X-Request-Id") != nil)
             if refusal.status == 405 { #expect(response.header("Allow") != nil) }
             for word in refusal.words { #expect(response.text.contains(word), "\(response.text)") }
+        }
+
+        @Test("an image that is not on the operator's list is refused with the field that names it")
+        func image() async throws {
+            let server = try RunningServer(runtime: "process", yaml: "sandbox:\n  image_allow: [\"team/*\"]\n")
+            try await server.start()
+            let refused = try await server.client.send(
+                "POST", "/v1/jobs", body: "{\(Self.task),\"image\":\"teams/x:1\"}")
+            #expect(refused.status == 422, "\(refused.text)")
+            let problem = try JSONValue(parsing: refused.body)
+            #expect(problem["type"] == "/problems/not-allowed")
+            let faults: JSONValue = [
+                [
+                    "pointer": "/image", "code": "not-allowed",
+                    "detail": "The image is not on the list of allowed images",
+                ]
+            ]
+            #expect(problem["errors"] == faults)
+            let allowed = try await server.client.send(
+                "POST", "/v1/jobs", body: "{\(Self.task),\"image\":\"team/x:1\"}")
+            #expect(allowed.status == 202, "\(allowed.text)")
+            #expect(try await server.stop() == 0, "\(server.log.suffix(2000))")
         }
 
         @Test("bombs and floods are refused without their memory being spent")
