@@ -47,6 +47,7 @@ extension LiveSandboxes {
                 $0.pools.defaults.minIdle = 1
                 $0.pools.defaults.max = 1
             }
+            try await waitUntil("the pool is known") { await !engine.engine.pools().isEmpty }
             try await waitUntil("a stem cell waits") { try await states(engine) == ["stem": "1"] }
             #expect(try await grants(engine) == ["warm": "0", "respecialised": "0", "stem": "0", "cold": "0"])
             #expect(try await metric(engine, "slipway_pool_wait_seconds_count") == "0")
