@@ -50,6 +50,8 @@ final class ActiveJob {
     var phase = Phase.preparing
     /// Whether it has a place among its tenant's jobs without being one of the engine's jobs yet.
     var isReserved = false
+    /// What it takes of the memory that its tenant's unfinished jobs may hold.
+    var heldBytes = 0
     /// Whether its row is in the store, or on its way there with the claim.
     var isInserted = false
     /// Changes of its row that wait: for the row itself, as long as its large input is not on disk, or for its return to

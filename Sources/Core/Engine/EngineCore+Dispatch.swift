@@ -5,7 +5,7 @@ extension EngineCore {
     /// Takes a job into the engine and looks for its place to run.
     func enter(_ job: ActiveJob) {
         if jobs.updateValue(job, forKey: job.job.id) == nil {
-            if job.isReserved { job.isReserved = false } else { jobCounts[job.job.tenant, default: 0] += 1 }
+            if job.isReserved { job.isReserved = false } else { takePlace(of: job) }
             if !feeds.isEmpty { job.feed = feeds[job.job.tenant] }
         }
         job.turn = nextTurn

@@ -343,7 +343,7 @@ extension EngineCore {
         guard jobs.removeValue(forKey: job.job.id) != nil else { return }
         discountInput(of: job)
         leaveTenant(job)
-        giveBackPlace(of: job.job.tenant)
+        giveBackPlaces(1, bytes: job.heldBytes, of: job.job.tenant)
     }
 
     /// Ends a job whose submission could not be stored: nobody was told that it was accepted.

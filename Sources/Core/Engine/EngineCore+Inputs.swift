@@ -2,7 +2,7 @@ import NIOCore
 
 extension EngineCore {
     /// The most bytes of inputs that are kept in memory for jobs that wait, all together.
-    private static let inputsKeptMax = 64 << 20
+    static let inputsKeptMax = 64 << 20
 
     /// Forgets the input of a job that waits, or that its runner has, where it is large or many wait: it is read again
     /// when it is needed.

@@ -41,15 +41,26 @@ extension EngineCore {
 
     /// Takes the jobs that an earlier process left into memory, so that whoever asks for one finds it from the start.
     func load() async throws {
-        let store = store
-        let found = try await offload.runIfActive {
-            Inheritance(rows: try store.unfinishedBlocking(), sandboxes: try store.sandboxesBlocking())
+        let (store, inlineMax) = (store, configuration.jobs.inlineMaxBytes)
+        var found = try await offload.runIfActive {
+            var kept = 0
+            let rows = try store.unfinishedBlocking { row in
+                // As for jobs that are submitted: beyond the most that is kept, inputs are read again from their rows.
+                guard let input = row.input, let text = input.inline, input.encodedSize <= inlineMax else { return }
+                if kept + text.count > Self.inputsKeptMax { row.input?.inline = nil } else { kept += text.count }
+            }
+            return Inheritance(rows: rows, sandboxes: try store.sandboxesBlocking())
         }
-        for row in found.rows {
+        for (index, row) in found.rows.enumerated() {
             do {
                 let job = try activeJob(of: row)
+                // The job has them now.
+                found.rows[index].options = []
+                found.rows[index].input = nil
+                job.inputKept = row.input?.inline?.count ?? 0
+                inputsKept += job.inputKept
                 jobs[job.job.id] = job
-                jobCounts[job.job.tenant, default: 0] += 1
+                takePlace(of: job)
                 job.phase = .recovering
                 job.beginAnew()
                 job.emit(.update(.queued, attempt: 0, message: nil, error: nil), at: job.job.createdAt)
@@ -280,6 +291,7 @@ extension EngineCore {
             queueSeconds: queueSeconds)
         job.submittedAt = Self.instant(of: row.job.createdAt)
         job.storedInput = row.input
+        job.heldBytes = plan.heldBytes(labels: row.job.labels)
         job.isInserted = true
         job.accept()
         return job

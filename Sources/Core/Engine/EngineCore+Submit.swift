@@ -119,8 +119,11 @@ extension EngineCore {
     ) async throws {
         try checkClasses(of: requests, tenant)
         // All at once: batches that come together would else keep each other from their last ones.
-        try takePlaces(requests.count, of: tenant)
-        defer { for _ in accepted.count..<requests.count { giveBackPlace(of: tenant) } }
+        try takePlaces(for: requests, of: tenant)
+        defer {
+            let refused = requests.reduce(0) { $0 + $1.heldBytes } - accepted.reduce(0) { $0 + $1.heldBytes }
+            giveBackPlaces(requests.count - accepted.count, bytes: refused, of: tenant)
+        }
         var faults: [EngineError.Fault] = []
         var first: EngineError?
         for (index, request) in requests.enumerated() {
@@ -175,12 +178,12 @@ extension EngineCore {
         try await admitImage(of: request, plan)
         try checkClass(of: plan, request, tenant)
         // Taken before the next wait, in which other requests of the tenant come.
-        if !hasPlace { try takePlaces(1, of: tenant) }
+        if !hasPlace { try takePlaces(for: [request], of: tenant) }
         let (stored, input): (StoredArtifact?, ActiveJob.Input)
         do {
             (stored, input) = try await pack(request.task.input)
         } catch {
-            if !hasPlace { giveBackPlace(of: tenant) }
+            if !hasPlace { giveBackPlaces(1, bytes: request.heldBytes, of: tenant) }
             throw error
         }
         let job = ActiveJob(
@@ -193,6 +196,7 @@ extension EngineCore {
         job.storedInput = stored
         if stored == nil { job.unpackedInput = input.bytes }
         job.isReserved = true
+        job.heldBytes = request.heldBytes
         counters.submitted += 1
         return (job, input)
     }

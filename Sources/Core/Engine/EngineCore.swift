@@ -33,8 +33,9 @@ package actor EngineCore {
 
     /// Jobs that have not ended.
     var jobs: [JobID: ActiveJob] = [:]
-    /// How many of them each tenant has.
+    /// How many of them each tenant has, and what they hold of memory.
     var jobCounts: [TenantID: Int] = [:]
+    var jobBytes: [TenantID: Int] = [:]
     /// Jobs that wait in the pool, by their place.
     var requests: [RequestID: ActiveJob] = [:]
     var nextRequest: UInt64 = 1

@@ -41,12 +41,18 @@ extension JobStore {
     }
 
     /// All jobs that have not ended, oldest first, for recovery at the start; inline copies included.
-    package func unfinishedBlocking() throws -> [JobRow] {
+    ///
+    /// - Parameter change: Called with each row in turn, to leave out of it what is not to be held.
+    package func unfinishedBlocking(_ change: (inout JobRow) -> Void = { _ in }) throws -> [JobRow] {
         try readBlocking { db in
             let sql = """
                 SELECT \(JobRowCoding.rowColumns) FROM jobs WHERE \(SQL.isUnfinished) ORDER BY seq
                 """
-            return try Self.all(sql, on: db, JobRowCoding.row)
+            return try Self.all(sql, on: db) {
+                var row = try JobRowCoding.row($0)
+                change(&row)
+                return row
+            }
         }
     }
 

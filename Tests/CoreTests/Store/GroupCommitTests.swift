@@ -96,6 +96,20 @@ struct GroupCommitTests {
         #expect(try store.unfinishedBlocking().map(\.job.id) == rows.map(\.job.id))
     }
 
+    @Test("what is not to be held of unfinished jobs is left out as they are read")
+    func leftOut() throws {
+        let store = try fixture.open()
+        let rows = (0..<10).map { _ in StoreSamples.row() }
+        for outcome in together(rows.map { .insert([$0], idempotency: nil) }, store) { _ = try outcome.get() }
+        var seen = 0
+        let found = try store.unfinishedBlocking { row in
+            seen += 1
+            row.options = []
+        }
+        #expect(seen == 10 && found.map(\.job.id) == rows.map(\.job.id))
+        #expect(found.allSatisfy { $0.options.isEmpty })
+    }
+
     @Test("more than one batch takes more than one commit")
     func batches() throws {
         let store = try fixture.open()

@@ -106,5 +106,61 @@ extension LiveSandboxes {
             try await cancelAll(test)
             try await test.shutdownLeavingNothing()
         }
+
+        @Test("what waiting jobs bring has a limit in bytes, whoever submits it and after a restart too")
+        func bytes() async throws {
+            func limit(_ configuration: inout Configuration) {
+                configuration.jobs.queueSizeMaxBytes = 256 << 10
+                configuration.jobs.drainTimeout = .milliseconds(200)
+                configuration.pools.defaults.max = 1
+                configuration.pools.defaults.minIdle = 0
+            }
+            var large = request()
+            large.env = ["LARGE": String(repeating: "x", count: 50_000)]
+            var labelled = request()
+            labelled.labels = Dictionary(
+                uniqueKeysWithValues: (0..<60).map { ("l\($0)", String(repeating: "x", count: 250)) })
+            func expectRefusal(_ test: TestEngine, _ requests: [JobRequest]) async {
+                let error = await #expect(throws: EngineError.self) { try await test.engine.submit(batch: requests) }
+                #expect(error?.code == .queueFull && error?.message.contains("jobs.queue_size_max") == true)
+                guard requests.count == 1 else { return }
+                let single = await #expect(throws: EngineError.self) { try await test.engine.submit(requests[0]) }
+                #expect(single?.code == .queueFull)
+            }
+            let first = try await TestEngine.start("process", tweak: limit)
+            let running = try await first.engine.submit(request())
+            try await first.reach(.running, running.id)
+            await #expect(throws: EngineError.self) {
+                try await first.engine.submit(batch: [large, large, wrong(large)])
+            }
+            _ = try await first.engine.submit(batch: [large, large])
+            for _ in 0..<2 { _ = try await first.engine.submit(large) }
+            await expectRefusal(first, [large, large])
+            let last = try await first.engine.submit(large)
+            await expectRefusal(first, [large])
+            await expectRefusal(first, [labelled])
+            _ = try await first.engine.submit(request())
+            _ = try await first.engine.cancel(last.id)
+            _ = try await first.end(of: last.id)
+            _ = try await first.engine.submit(labelled)
+            await expectRefusal(first, [large])
+            await first.engine.shutdown()
+
+            let second = try await TestEngine.start("process", in: first.folder, tweak: limit)
+            await expectRefusal(second, [large])
+            _ = try await second.engine.submit(request())
+            try await cancelAll(second)
+            // More than all that may be held gets in where nothing is.
+            _ = try await second.engine.submit(batch: [JobRequest](repeating: large, count: 6))
+            await expectRefusal(second, [large])
+            try await cancelAll(second)
+            try await second.shutdownLeavingNothing()
+        }
+
+        private func wrong(_ request: JobRequest) -> JobRequest {
+            var request = request
+            request.priority = 1000
+            return request
+        }
     }
 }

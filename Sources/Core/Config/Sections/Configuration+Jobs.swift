@@ -11,6 +11,8 @@ extension Configuration {
         public var queueTimeout = Duration.hours(24)
         /// The unfinished jobs of one tenant, running ones included.
         public var queueMax = 100_000
+        /// What the unfinished jobs of one tenant may hold of memory.
+        public var queueSizeMaxBytes = Int.mebibytes(256)
         /// The jobs of one batch.
         public var batchMax = 1000
         /// The most attempts that a job may ask for.
@@ -76,6 +78,12 @@ extension Configuration.Jobs: ConfigurationSection {
             "queue_max", \.queueMax, .integer(1...10_000_000),
             "Unfinished jobs of one tenant, those that run included; further ones are answered 429.",
             tune: "Lower it to push back on callers sooner.")
+        Field.value(
+            "queue_size_max", \.queueSizeMaxBytes, .size(.kibibytes(64) ... .tebibytes(1)),
+            "Memory that the unfinished jobs of one tenant may hold with their variables, requirements, labels, mounts and "
+                + "names of modules and secrets; further ones that have any are answered 429. Inputs do not count: they "
+                + "wait on disk.",
+            tune: "Raise it for long queues of jobs with large variables; lower it where there are many tenants.")
         Field.value(
             "batch_max", \.batchMax, .integer(1...100_000),
             "Jobs in one batch.", tune: "Raise it together with gateway.json_body_max.")
