@@ -18,6 +18,8 @@ public struct GatewayOptions: Sendable {
     public var bodyTimeout = Duration.seconds(30)
     /// The longest time in which a client takes nothing of an answer before it is cut off.
     public var sendTimeout = Duration.seconds(30)
+    /// The least average rate of bodies and answers that hold room.
+    package var leastRate = LeastRate()
     /// The bytes of bodies that are held at a time.
     public var bodiesInFlightMaxBytes = 256 << 20
     /// The bytes of results that are on their way to clients at a time.

@@ -93,6 +93,79 @@ struct TransferTests {
         }
     }
 
+    @Test("slow large bodies of one tenant leave room for those of another")
+    func roomOfTenants() async throws {
+        var (options, keys) = (GatewayOptions(), StubKeys())
+        options.roomTimeout = .milliseconds(200)
+        options.bodyTimeout = .seconds(600)
+        options.leastRate.grace = .seconds(600)
+        let slow = keys.add(try #require(TenantID("slow")))
+        let other = keys.add(try #require(TenantID("other")))
+        try await withGateway(options: options, keys: keys) { gateway in
+            let start = head + "Authorization: Bearer \(slow)\r\nContent-Length: \(64 << 20)\r\n\r\n{"
+            let holders = try (0..<4).map { _ in try HTTPConnection(port: gateway.port) }
+            for holder in holders { try await holder.write(Array(start.utf8)) }
+            let body = job(bytes: 100 << 10)
+            let refused = try await eventually("the tenant has no room left") {
+                let request = gateway.request("POST", "/v1/jobs", key: slow, body: body)
+                let response = try await HTTPConnection(port: gateway.port).exchange(request)
+                return response.status == 202 ? nil : response
+            }
+            #expect(refused.status == 503)
+            for _ in 0..<3 {
+                for holder in holders { try await holder.write([UInt8(ascii: " ")]) }
+                let request = gateway.request("POST", "/v1/jobs", key: other, body: body)
+                #expect(try await HTTPConnection(port: gateway.port).exchange(request).status == 202)
+            }
+        }
+    }
+
+    @Test("a body that has room and trickles is 408, although it never pauses for long")
+    func tricklingBody() async throws {
+        var options = GatewayOptions()
+        options.leastRate.grace = .milliseconds(300)
+        options.leastRate.bytesPerSecond = 1 << 20
+        options.bodyTimeout = .seconds(600)
+        try await withGateway(options: options) { gateway in
+            for framing in ["Content-Length: 200000\r\n\r\n{", "Transfer-Encoding: chunked\r\n\r\n40000\r\n{"] {
+                let connection = try HTTPConnection(port: gateway.port)
+                let request = head + "Authorization: Bearer \(gateway.key)\r\n" + framing
+                // A body without a length takes room when it has become large.
+                try await connection.write(Array(request.utf8) + [UInt8](repeating: 32, count: 80_000))
+                let trickle = Task {
+                    while !Task.isCancelled {
+                        try await connection.write([32])
+                        try await Task.sleep(for: .milliseconds(50))
+                    }
+                }
+                defer { trickle.cancel() }
+                let response = try await connection.response()
+                #expect(response.status == 408)
+                #expect(response.header("Connection") == "close")
+                #expect(try response.json()["type"]?.text == "/problems/request-timeout")
+            }
+            #expect(await gateway.service.submissions.isEmpty)
+        }
+    }
+
+    @Test("a body that has room and is quick on average may pause")
+    func pausingBody() async throws {
+        var options = GatewayOptions()
+        options.leastRate.grace = .milliseconds(100)
+        // What comes at once pays for minutes: other tests may take the processors for seconds.
+        options.leastRate.bytesPerSecond = 1 << 10
+        try await withGateway(options: options) { gateway in
+            let connection = try HTTPConnection(port: gateway.port)
+            let request = gateway.request("POST", "/v1/jobs", body: job(bytes: 200 << 10))
+            try await connection.write(Array(request.dropLast(3)))
+            for byte in request.suffix(3) {
+                try await Task.sleep(for: .milliseconds(700))
+                try await connection.write([byte])
+            }
+            #expect(try await connection.response().status == 202)
+        }
+    }
+
     @Test("a body that the gateway has no room for yet is not taken for one that stalls")
     func patience() async throws {
         var options = GatewayOptions()
@@ -145,6 +218,33 @@ struct TransferTests {
             }
             #expect(whole.body == bytes)
             await #expect(throws: (any Error).self) { try await stuck.response() }
+        }
+    }
+
+    @Test("a reader that is too slow on average is cut off and gives its room back")
+    func slowReader() async throws {
+        var options = GatewayOptions()
+        options.resultsInFlightMaxBytes = 40 << 20
+        options.roomTimeout = .milliseconds(100)
+        options.sendTimeout = .seconds(600)
+        options.leastRate.grace = .seconds(3)
+        options.leastRate.bytesPerSecond = 4 << 20
+        try await withGateway(options: options) { gateway in
+            let job = Job.sample(state: .completed)
+            let bytes = [UInt8](repeating: 7, count: 32 << 20)
+            await gateway.service.add(
+                JobOutcome(job: job, result: JobResult(media: .pickle, bytes: bytes, exitCode: nil)))
+            let request = gateway.request(
+                "GET", "/v1/jobs/\(job.id)/result", headers: [("Accept", "application/octet-stream")])
+            let slow = try HTTPConnection(port: gateway.port)
+            #expect(try await slow.exchange(request, isHead: true).status == 200)
+            let whole = try await eventually("the slow reader is cut off", within: .seconds(90)) {
+                // One that a busy machine makes slow is cut off, too.
+                let response = try? await HTTPConnection(port: gateway.port).exchange(request)
+                return response?.status == 200 ? response : nil
+            }
+            #expect(whole.body == bytes)
+            await #expect(throws: (any Error).self) { try await slow.response() }
         }
     }
 

@@ -2,17 +2,17 @@ import NIOCore
 import SlipwayCore
 import Synchronization
 
-/// Bytes that all requests together may hold at a time; who needs more than is free waits in line.
-///
-/// One that needs more than there is in all gets its turn when nobody else holds anything.
+/// Bytes that all requests together may hold at a time; who needs more than is free waits, as ``FairShares`` decides.
 final class ByteBudget: Sendable {
     /// Bytes that are taken; they are free again when nothing refers to this any more, or when it is told.
     final class Share: Sendable {
         private let budget: ByteBudget
+        private let tenant: TenantID
         private let bytes: Mutex<Int>
 
-        fileprivate init(_ budget: ByteBudget, _ bytes: Int) {
+        fileprivate init(_ budget: ByteBudget, _ bytes: Int, _ tenant: TenantID) {
             self.budget = budget
+            self.tenant = tenant
             self.bytes = Mutex(bytes)
         }
 
@@ -24,110 +24,78 @@ final class ByteBudget: Sendable {
                 defer { bytes = 0 }
                 return bytes
             }
-            if held > 0 { budget.giveBack(held) }
+            if held > 0 { budget.giveBack(held, tenant) }
         }
     }
 
-    private struct Waiter {
-        let number: Int
-        let bytes: Int
-        let continuation: CheckedContinuation<Bool, Never>
-    }
+    private typealias Continuation = CheckedContinuation<Bool, Never>
 
     private struct State {
-        var used = 0
-        var nextNumber = 0
-        var waiters: [Waiter] = []
-    }
+        var shares: FairShares
+        /// Those who wait, by their numbers.
+        var waiters: [Int: Continuation] = [:]
 
-    private let limitBytes: Int
-    private let state = Mutex(State())
-
-    init(limitBytes: Int) { self.limitBytes = limitBytes }
-
-    /// How many bytes are taken.
-    var usedBytes: Int { state.withLock { $0.used } }
-    /// How many wait in line.
-    var waiting: Int { state.withLock { $0.waiters.count } }
-
-    /// Takes bytes if they are free and nobody waits in line.
-    func takeAtOnce(_ bytes: Int) -> Share? {
-        let isTaken = state.withLock { state in
-            guard state.waiters.isEmpty, fits(bytes, state) else { return false }
-            state.used += bytes
-            return true
+        /// Those of the numbers, in their order, who wait no longer.
+        mutating func remove(_ numbers: [Int]) -> [Continuation] {
+            numbers.compactMap { waiters.removeValue(forKey: $0) }
         }
-        return isTaken ? Share(self, bytes) : nil
     }
 
-    /// Takes bytes as soon as they are free.
+    private let state: Mutex<State>
+
+    init(limitBytes: Int) { state = Mutex(State(shares: FairShares(limitBytes: limitBytes))) }
+
+    /// Takes bytes for a tenant if they are free and it is nobody else's turn.
+    func takeAtOnce(_ bytes: Int, tenant: TenantID) -> Share? {
+        state.withLock { $0.shares.take(bytes, of: tenant) } ? Share(self, bytes, tenant) : nil
+    }
+
+    /// Takes bytes for a tenant as soon as it may have them.
     ///
     /// - Parameters:
     ///   - limit: The longest wait.
     ///   - departure: Ends the wait when whoever asked has gone.
-    /// - Returns: Nil when they were not free in time.
+    /// - Returns: Nil when it was not in time.
     func take(
-        _ bytes: Int, upTo limit: Duration, on loop: any EventLoop, departure: Departure?
+        _ bytes: Int, tenant: TenantID, upTo limit: Duration, on loop: any EventLoop, departure: Departure?
     ) async -> Share? {
-        if let share = takeAtOnce(bytes) { return share }
+        if let share = takeAtOnce(bytes, tenant: tenant) { return share }
         var timer: Scheduled<Void>?
         var notice: Int?
-        let isTaken = await withCheckedContinuation { (continuation: CheckedContinuation<Bool, Never>) in
-            guard let number = line(up: bytes, continuation) else { return }
-            timer = loop.scheduleTask(in: TimeAmount(limit)) { self.giveUp(number) }
-            notice = departure?.notify { self.giveUp(number) }
+        let isTaken = await withCheckedContinuation { (continuation: Continuation) in
+            guard let number = line(up: bytes, tenant, continuation) else { return }
+            timer = loop.scheduleTask(in: TimeAmount(limit)) { self.giveUp(number, tenant) }
+            notice = departure?.notify { self.giveUp(number, tenant) }
         }
         timer?.cancel()
         if let notice { departure?.forget(notice) }
-        return isTaken ? Share(self, bytes) : nil
+        return isTaken ? Share(self, bytes, tenant) : nil
     }
 
     /// Goes to the end of the line; resumes at once, and gives nil, when the bytes have become free meanwhile.
-    private func line(up bytes: Int, _ continuation: CheckedContinuation<Bool, Never>) -> Int? {
+    private func line(up bytes: Int, _ tenant: TenantID, _ continuation: Continuation) -> Int? {
         let number = state.withLock { state -> Int? in
-            guard !state.waiters.isEmpty || !fits(bytes, state) else {
-                state.used += bytes
-                return nil
-            }
-            state.nextNumber += 1
-            state.waiters.append(Waiter(number: state.nextNumber, bytes: bytes, continuation: continuation))
-            return state.nextNumber
+            guard !state.shares.take(bytes, of: tenant) else { return nil }
+            let number = state.shares.line(up: bytes, of: tenant)
+            state.waiters[number] = continuation
+            return number
         }
         if number == nil { continuation.resume(returning: true) }
         return number
     }
 
-    private func giveUp(_ number: Int) {
-        let gone = state.withLock { state -> (Waiter, [Waiter])? in
-            guard let index = state.waiters.firstIndex(where: { $0.number == number }) else { return nil }
-            let waiter = state.waiters.remove(at: index)
-            // The one that gave up may have been all that those behind it waited for.
-            return (waiter, admit(&state))
+    private func giveUp(_ number: Int, _ tenant: TenantID) {
+        let gone = state.withLock { state -> (Continuation?, [Continuation])? in
+            guard let admitted = state.shares.leave(number, of: tenant) else { return nil }
+            return (state.waiters.removeValue(forKey: number), state.remove(admitted))
         }
         guard let (waiter, admitted) = gone else { return }
-        waiter.continuation.resume(returning: false)
-        for next in admitted { next.continuation.resume(returning: true) }
+        waiter?.resume(returning: false)
+        for next in admitted { next.resume(returning: true) }
     }
 
-    private func giveBack(_ bytes: Int) {
-        let admitted = state.withLock { state in
-            state.used -= bytes
-            return admit(&state)
-        }
-        for next in admitted { next.continuation.resume(returning: true) }
-    }
-
-    /// Takes those from the head of the line for whom there is room, in their order: a large one is not overtaken.
-    private func admit(_ state: inout State) -> [Waiter] {
-        var admitted: [Waiter] = []
-        while let next = state.waiters.first, fits(next.bytes, state) {
-            state.used += next.bytes
-            admitted.append(state.waiters.removeFirst())
-        }
-        return admitted
-    }
-
-    private func fits(_ bytes: Int, _ state: borrowing State) -> Bool {
-        state.used == 0 || state.used + bytes <= limitBytes
+    private func giveBack(_ bytes: Int, _ tenant: TenantID) {
+        let admitted = state.withLock { $0.remove($0.shares.giveBack(bytes, of: tenant)) }
+        for next in admitted { next.resume(returning: true) }
     }
 }

@@ -62,6 +62,10 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard !(event is BodyTooSlow) else {
+            transfer?.bodyIsTooSlow()
+            return
+        }
         // A client that sends nothing more is taken for one that has gone: nothing else tells before the next write.
         if case ChannelEvent.inputClosed? = event as? ChannelEvent { departure?.happen() }
         context.fireUserInboundEventTriggered(event)

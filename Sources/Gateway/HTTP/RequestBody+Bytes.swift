@@ -13,16 +13,19 @@ extension Request {
 
     /// Checks the headers that say what a body is, and reads it up to the limit.
     ///
-    /// - Parameter room: Asked once, with the bytes that may come, before more of a body than a small one is read.
+    /// - Parameter room: Asked once, with the bytes that may come, before more of a body than a small one is read; gives
+    ///   what watches over the rate of the rest, which is ended here.
     /// - Throws: ``Problem`` 415 for anything but plain JSON, 413 as soon as the limit is passed, and what `room` throws;
     ///   ``BodyFailure``.
-    func jsonBody(limitBytes: Int, room: (_ bytes: Int) async throws -> Void) async throws -> [UInt8] {
+    func jsonBody(limitBytes: Int, room: (_ bytes: Int) async throws -> RateWatch?) async throws -> [UInt8] {
         try requireJSON()
         let announced = headers[.contentLength].flatMap { Int($0) }
         if let announced, announced > limitBytes { throw Problem.bodyTooLarge(limitBytes) }
         var hasRoom = false
+        var watch: RateWatch?
+        defer { watch?.end() }
         if let announced, announced > Self.smallBodyBytes {
-            try await room(announced)
+            watch = try await room(announced)
             hasRoom = true
         }
         var bytes: [UInt8] = []
@@ -39,9 +42,11 @@ extension Request {
             guard let part else { return bytes }
             guard bytes.count + part.readableBytes <= limitBytes else { throw Problem.bodyTooLarge(limitBytes) }
             bytes.append(contentsOf: part.readableBytesView)
+            watch?.moved(part.readableBytes)
             // Without a length the body may become as large as any.
             if !hasRoom, bytes.count > Self.smallBodyBytes {
-                try await room(limitBytes)
+                watch = try await room(limitBytes)
+                watch?.moved(bytes.count)
                 hasRoom = true
             }
         }

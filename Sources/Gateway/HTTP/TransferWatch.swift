@@ -4,6 +4,9 @@ import SlipwayCore
 /// A body did not go on in time.
 struct BodyStalled: Error {}
 
+/// Told to a connection: the body that it reads is slower on average than one may be that holds room.
+struct BodyTooSlow: Sendable {}
+
 /// Times the body of a request on its way in, and answers on their way out; confined to the connection's loop.
 ///
 /// Only the client's own pauses count: while the gateway does not read, because it has no room for more, the clock of a
@@ -46,6 +49,11 @@ final class TransferWatch {
     func willRead(on loop: any EventLoop) {
         readingSince = .now()
         if isInBody, bodyTimer == nil { startBodyTimer(in: timeout, on: loop) }
+    }
+
+    /// The body is slower on average than it may be, which counts only while the gateway waits for more of it.
+    func bodyIsTooSlow() {
+        if isInBody, readingSince != nil { stalled() }
     }
 
     /// What had come is read.

@@ -96,13 +96,20 @@ extension GatewayRoutes {
 
     /// Reads the body of a request, once there is room for it, which stays taken as long as the share is held.
     ///
+    /// A body that has room and comes too slowly on average is 408.
+    ///
     /// - Parameter limitBytes: The largest body; nil for one with a task.
     func body(of call: Call, limitBytes: Int? = nil) async throws -> ([UInt8], ByteBudget.Share?) {
         var share: ByteBudget.Share?
         let body = try await call.request.jsonBody(limitBytes: limitBytes ?? options.bodyMaxBytes) { bytes in
             share = await bodies.take(
-                bytes, upTo: options.roomTimeout, on: call.channel.eventLoop, departure: call.departure)
-            guard share == nil else { return }
+                bytes, tenant: call.principal.tenant, upTo: options.roomTimeout, on: call.channel.eventLoop,
+                departure: call.departure)
+            guard share == nil else {
+                return RateWatch(options.leastRate, on: call.channel.eventLoop) { [channel = call.channel] in
+                    channel.pipeline.fireUserInboundEventTriggered(BodyTooSlow())
+                }
+            }
             var problem = Problem.noRoom("bodies", setting: "gateway.bodies_in_flight_max")
             problem.closesConnection = true
             throw problem

@@ -137,7 +137,7 @@ extension GatewayRoutes {
 
     /// The object in the body, when it has no other members than these.
     private func object(_ call: Call, _ names: Set<String>) async throws -> JSONNode {
-        let body = try await call.request.jsonBody(limitBytes: Self.bodyBytes) { _ in }
+        let body = try await call.request.jsonBody(limitBytes: Self.bodyBytes) { _ in nil }
         let root = try parse(body)
         let faults = FaultList()
         for member in root.members where !names.contains(member.name) {

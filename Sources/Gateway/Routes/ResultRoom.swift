@@ -23,7 +23,8 @@ final class ResultRoom: Sendable {
         Caller(departure: call.departure) { [self] bytes in
             guard bytes > Self.smallBytes, share.withLock({ $0 == nil }) else { return }
             let taken = await routes.results.take(
-                bytes, upTo: routes.options.roomTimeout, on: call.channel.eventLoop, departure: call.departure)
+                bytes, tenant: call.principal.tenant, upTo: routes.options.roomTimeout, on: call.channel.eventLoop,
+                departure: call.departure)
             guard let taken else { throw Problem.noRoom("results", setting: "gateway.results_in_flight_max") }
             share.withLock { $0 = taken }
         }
@@ -35,7 +36,7 @@ final class ResultRoom: Sendable {
     func fit(_ outcome: consuming JobOutcome) async throws -> JobOutcome {
         let bytes = outcome.resultBytes
         guard bytes > Self.smallBytes, share.withLock({ $0 == nil }) else { return outcome }
-        if let taken = routes.results.takeAtOnce(bytes) {
+        if let taken = routes.results.takeAtOnce(bytes, tenant: call.principal.tenant) {
             share.withLock { $0 = taken }
             return outcome
         }
@@ -46,6 +47,13 @@ final class ResultRoom: Sendable {
 
     /// Whether there is a share to hold until the answer is sent.
     var isTaken: Bool { share.withLock { $0 != nil } }
+
+    /// Watches over the rate of the answer from now on, and closes the connection when it is too slow.
+    func watch() -> RateWatch {
+        RateWatch(routes.options.leastRate, on: call.channel.eventLoop) { [channel = call.channel] in
+            channel.close(promise: nil)
+        }
+    }
 
     /// Gives the room back.
     func release() { share.withLock { $0.take() }?.release() }
@@ -60,7 +68,7 @@ extension Response {
     /// What is written at a time of an answer that takes room: a client that stops reading holds up the rest.
     private static let pieceBytes = 64 << 10
 
-    /// An answer whose room is free again when its last bytes have left for the client.
+    /// An answer whose room is free again when its last bytes have left for the client, or when that one is too slow.
     static func paced(
         _ bytes: [UInt8], status: HTTPResponse.Status = .ok, headers: HTTPFields, room: ResultRoom?
     ) -> Response {
@@ -68,12 +76,17 @@ extension Response {
             return Response(status: status, headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: bytes)))
         }
         let body = ResponseBody(contentLength: bytes.count) { writer in
-            defer { room.release() }
+            let watch = room.watch()
+            defer {
+                watch.end()
+                room.release()
+            }
             var start = 0
             while start < bytes.count {
                 // Copies, so that what the client has still to take does not keep the whole alive.
                 let end = min(start + Self.pieceBytes, bytes.count)
                 try await writer.write(ByteBuffer(bytes: bytes[start..<end]))
+                watch.moved(end - start)
                 start = end
             }
             try await writer.finish(nil)

@@ -71,22 +71,26 @@ extension Configuration.Gateway: ConfigurationSection {
             tune: "Raise it for clients on very slow networks.")
         Field.value(
             "body_timeout", \.bodyTimeout, .duration(.milliseconds(100) ... .hours(1)),
-            "Longest pause within the body of a request; then 408.",
+            "Longest pause within the body of a request; then 408. A body over 64 KiB has 10 seconds, and one more for "
+                + "every 16 KiB that has come, whatever its pauses.",
             tune: "Raise it for clients on very slow networks.")
         Field.value(
             "send_timeout", \.sendTimeout, .duration(.milliseconds(100) ... .hours(1)),
-            "Longest time in which a client takes nothing of an answer that waits for it; then it is cut off.",
+            "Longest time in which a client takes nothing of an answer that waits for it; then it is cut off. For a "
+                + "result over 64 KiB it has 10 seconds, and one more for every 16 KiB that it has taken.",
             tune: "Raise it for clients on very slow networks.")
         Field.value(
             "bodies_in_flight_max", \.bodiesInFlightMaxBytes, .size(.mebibytes(1) ... .tebibytes(1)),
             "Bytes of all bodies over 64 KiB that are held at a time. Further ones are not read until there is room, at "
-                + "most room_timeout; then 503.",
+                + "most room_timeout; then 503. No tenant comes to hold more than it leaves to the others, but for a "
+                + "single body.",
             tune: "Payloads take about four times their size while they are checked: keep this below an eighth of the "
                 + "memory.")
         Field.value(
             "results_in_flight_max", \.resultsInFlightMaxBytes, .size(.mebibytes(1) ... .tebibytes(1)),
             "Bytes of all results, logs and stored events over 64 KiB that are on their way to clients at a time. Further "
-                + "ones wait, at most room_timeout; then 503.",
+                + "ones wait, at most room_timeout; then 503. No tenant comes to hold more than it leaves to the others, "
+                + "but for a single answer.",
             tune: "Lower it on small machines, raise it for many readers of large results.")
         Field.value(
             "room_timeout", \.roomTimeout, .duration(.zero ... .minutes(1)),
