@@ -44,6 +44,24 @@ struct AdministrationCommandTests {
         }
     }
 
+    @Test("a start without the saved key makes none, says so, and makes one when it is told to")
+    func lostKey() async throws {
+        let tool = try CommandLineTool()
+        let credentials = tool.folder.path + "/config/slipway/credentials"
+        #expect(try await ServedGateway.start(tool).stop().code == 0)
+        try FileManager.default.removeItem(atPath: credentials)
+        let second = try await ServedGateway.start(tool).stop()
+        #expect(second.code == 0)
+        #expect(try second.json()["credentials"] == .null)
+        #expect(second.err.contains("`slipway serve --new-key`"), "\(second.err)")
+        let third = try await ServedGateway.start(tool, "--new-key")
+        let keys = try await tool.run("keys", "--json").json()
+        guard case .array(let all)? = keys["keys"] else { throw RunningTool.Unexpected("no list: \(keys)") }
+        #expect(all.count == 2)
+        #expect(FileManager.default.fileExists(atPath: credentials))
+        #expect(try await third.stop().code == 0)
+    }
+
     @Test("a key is saved over older credentials, and over nothing else")
     func saving() async throws {
         try await ServedGateway.with(.process) { tool, gateway in

@@ -16,6 +16,8 @@ package final class RunningServer: Sendable {
     private let neighbour: TemporaryFolder?
     private let dataPath: String
     private let configurationPath: String
+    /// Whether the key of the data folder is saved elsewhere.
+    private let needsKey: Bool
     private let state = Mutex(State())
 
     /// Makes the folders and the configuration; nothing runs yet.
@@ -32,6 +34,7 @@ package final class RunningServer: Sendable {
         self.neighbour = neighbour
         if runtime != "process" { folder.sweepEngines() }
         dataPath = other?.dataPath ?? folder.path + "/data"
+        needsKey = other != nil
         configurationPath = try folder.write(
             "config.yaml",
             """
@@ -73,7 +76,9 @@ package final class RunningServer: Sendable {
     package func start() async throws {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: Self.binary)
-        process.arguments = ["serve", "--config", configurationPath, "--port", "0", "--json"]
+        process.arguments =
+            ["serve", "--config", configurationPath, "--port", "0", "--json"]
+            + (needsKey ? ["--new-key"] : [])
         process.currentDirectoryURL = URL(fileURLWithPath: folder.path)
         var environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("SLIPWAY_") }
         environment["HOME"] = folder.path

@@ -24,6 +24,11 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(name: .long, help: "Listen on this port; 0 takes any free one.")
     var port: Int?
 
+    @Flag(
+        name: .long,
+        help: "Make one more key for the tenant default, with all scopes, and save it: the way back when all are lost.")
+    var newKey = false
+
     func validate() throws {
         if let port, !(0...65_535).contains(port) {
             throw ValidationError("--port: a port is a number from 0 to 65535.")
@@ -38,7 +43,7 @@ struct ServeCommand: AsyncParsableCommand {
         let engine = try await Engine(configuration: configuration, logger: logger)
         let announcement = Announcement(
             keys: StoreKeyDirectory(store: engine.store),
-            fallback: configuration.data.directoryPath() + "/credentials", isJSON: common.json)
+            fallback: configuration.data.directoryPath() + "/credentials", makesKey: newKey, isJSON: common.json)
         let gateway = GatewayService(engine: engine, logger: logger) { host, port in
             await announcement.make(host: host, port: port)
         }
@@ -75,15 +80,16 @@ struct ServeCommand: AsyncParsableCommand {
 private struct Announcement: Sendable {
     let keys: StoreKeyDirectory
     let fallback: String
+    /// Whether another key is made, whoever has one already.
+    let makesKey: Bool
     let isJSON: Bool
 
     func make(host: String, port: Int) async {
         let url = "http://\(host.contains(":") ? "[\(host)]" : host):\(port)"
-        var path: String?
+        var key: DefaultKey?
         do {
-            path = try await keys.prepareDefaultTenant(
-                url: url, credentialsPath: Credentials.defaultPath(), fallbackPath: fallback
-            ).path
+            key = try await keys.prepareDefaultTenant(
+                url: url, credentialsPath: Credentials.defaultPath(), fallbackPath: fallback, makesKey: makesKey)
         } catch {
             // The gateway serves nevertheless: whoever has a key can use it.
             let reason = CommandExit(error)?.message ?? "\(error)"
@@ -91,13 +97,27 @@ private struct Announcement: Sendable {
         }
         do {
             if isJSON {
-                let value: JSONValue = ["url": .string(url), "credentials": path.map(JSONValue.string) ?? .null]
-                return try Console.json(value.serialized())
+                let value: JSONValue = ["url": .string(url), "credentials": key?.path.map(JSONValue.string) ?? .null]
+                try Console.json(value.serialized())
+            } else {
+                try Console.line("slipway \(slipwayVersion) listens on \(url)")
+                if let path = key?.path { try Console.line("the key of the default tenant is in \(path)") }
             }
-            try Console.line("slipway \(slipwayVersion) listens on \(url)")
-            if let path { try Console.line("the key of the default tenant is in \(path)") }
         } catch {
             // Nobody reads standard output: the gateway serves nevertheless.
         }
+        if let key { explain(key) }
+    }
+
+    /// Says what is not as somebody would expect who only knows the user's own credentials file.
+    private func explain(_ key: DefaultKey) {
+        if let reason = key.reason {
+            Console.note(key.path.map { "\(reason): --credentials \($0) takes the key of this one" } ?? reason)
+        }
+        guard key.path == nil else { return }
+        Console.note(
+            "no key of this gateway is saved here, and none is made, for it has keys with the scope admin. Whoever has "
+                + "one makes another with `slipway keys add --scope admin --scope read --scope submit --save FILE`; "
+                + "where all are lost, start with `slipway serve --new-key`")
     }
 }

@@ -87,10 +87,7 @@ public struct TenantDirectory: Sendable {
 
     /// Whether another key than this one allows administration.
     func hasOtherAdministrator(than key: String) async throws -> Bool {
-        let suspended = Set(try await tenants().filter(\.isSuspended).map(\.id))
-        return try await store.keys().map(TenantKey.init).contains { other in
-            other.id != key && other.scopes.contains(.admin) && other.isValid && !suspended.contains(other.tenant)
-        }
+        try await store.hasAdministrator(besides: key)
     }
 
     private static var noTenant: EngineError { EngineError(.notFound, "There is no such tenant or key.") }

@@ -9,8 +9,8 @@ struct ServedGateway {
     let url: String
 
     /// Starts a gateway and waits until it listens.
-    static func start(_ tool: CommandLineTool) async throws -> ServedGateway {
-        let process = try tool.start(["serve", "--port", "0", "--json"])
+    static func start(_ tool: CommandLineTool, _ more: String...) async throws -> ServedGateway {
+        let process = try tool.start(["serve", "--port", "0", "--json"] + more)
         try await process.waits(for: "\n")
         let line = try JSONValue(parsing: Array(process.out.utf8))
         return ServedGateway(tool: tool, process: process, url: try #require(line["url"]?.text))
