@@ -57,4 +57,20 @@ struct GatewayAnswerTests {
             #expect(lines.map { $0["data"] } == ["eins\n", "zw", "ei\nd", "rei\n"], "\(output.out)")
         }
     }
+
+    @Test("progress beyond all bounds is shown as nothing or all of it")
+    func absurdProgress() async throws {
+        let id = JobID()
+        let shares = [("1e30", "1"), ("1e308", "1e-308"), ("-1e30", "1"), ("3", "4")]
+        var events = ""
+        for (index, share) in shares.enumerated() {
+            events += #"{"type":"progress","seq":\#(index + 1),"current":\#(share.0),"total":\#(share.1)}"# + "\n"
+        }
+        events += #"{"type":"log","seq":5,"stream":"stdout","data":"done\n"}"# + "\n"
+        events += #"{"type":"job_update","seq":6,"status":"completed"}"# + "\n"
+        try await StubGateway.with([(200, events)]) { tool in
+            let output = try await tool.run("logs", "-f", id.description)
+            #expect((output.code, output.out) == (0, "done\n"), "\(output.err)")
+        }
+    }
 }

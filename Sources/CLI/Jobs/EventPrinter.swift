@@ -38,7 +38,9 @@ final class EventPrinter {
         case "progress":
             guard let current = event["current"]?.double, let total = event["total"]?.double, total > 0 else { return }
             let message = (event["message"]?.string).map { " " + Table.printable($0) } ?? ""
-            progress.show("\(Int((current / total * 100).rounded()))%\(message)")
+            // What the task says may be anything: what is beyond all bounds, or no number, is cut before it is rounded.
+            let share = min(max(current / total, 0), 1)
+            progress.show("\(share.isNaN ? 0 : Int((share * 100).rounded()))%\(message)")
         case "output_skipped":
             let name = (event["name"]?.string).flatMap { $0.isEmpty ? nil : Table.printable($0) } ?? "output"
             Console.note("not kept: \(name): \(Table.printable(event["reason"]?.string ?? "unknown"))")
