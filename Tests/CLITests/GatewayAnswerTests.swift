@@ -58,6 +58,26 @@ struct GatewayAnswerTests {
         }
     }
 
+    @Test("one stream is followed over a restart, too", arguments: ["stdout", "stderr", "all", "build"])
+    func streamToldAgain(stream: String) async throws {
+        let id = JobID()
+        func log(_ seq: Int, _ stream: String, _ data: String) -> String {
+            #"{"type":"log","job_id":"\#(id)","seq":\#(seq),"stream":"\#(stream)","data":"\#(data)"}"# + "\n"
+        }
+        let end = #"{"type":"job_update","job_id":"\#(id)","seq":9000003,"status":"completed"}"# + "\n"
+        let before = log(1, "build", #"b\n"#) + log(2, "stdout", #"eins\nzw"#) + log(3, "stderr", "dr")
+        let after =
+            log(9_000_000, "build", #"b\n"#) + log(9_000_001, "stdout", #"eins\nzwei\n"#)
+            + log(9_000_002, "stderr", #"drei\n"#) + end
+        // What is left of the one stream comes before what is left of the other.
+        let expected = ["stdout": "eins\nzwei\n", "stderr": "drei\n", "all": "eins\nzwdrei\nei\n", "build": "b\n"]
+        try await StubGateway.with([(200, before), (200, after)]) { tool in
+            let output = try await tool.run("logs", "-f", "--stream", stream, id.description)
+            #expect(output.code == 0)
+            #expect(output.out == expected[stream], "\(output.err)")
+        }
+    }
+
     @Test("progress beyond all bounds is shown as nothing or all of it")
     func absurdProgress() async throws {
         let id = JobID()

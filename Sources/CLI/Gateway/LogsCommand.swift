@@ -35,9 +35,9 @@ struct LogsCommand: AsyncParsableCommand {
         let job = try JobID.argument(id)
         let client = try connection.client(common)
         if common.json { return try await showEvents(of: job, client) }
+        if follow, let stream { return try await follow(stream, of: job, client) }
         if stream != nil || tail != nil {
-            let name = (stream ?? .all).rawValue
-            let query = "stream=\(name)" + (follow ? "&follow=true" : "") + (tail.map { "&tail=\($0)" } ?? "")
+            let query = "stream=\((stream ?? .all).rawValue)" + (tail.map { "&tail=\($0)" } ?? "")
             return try await client.stream("/v1/jobs/\(job)/logs?\(query)") { try Console.out($0) }
         }
         guard follow else {
@@ -50,6 +50,23 @@ struct LogsCommand: AsyncParsableCommand {
         }
         let printer = EventPrinter(progress: ProgressLine(isActive: false), keepsOutput: false)
         try await client.events(of: job) { try printer.show($0) }
+    }
+
+    /// Writes what comes of one stream, or of both, to standard output until the job ends.
+    ///
+    /// It is taken from the events: unlike the text of `GET /v1/jobs/{id}/logs`, they tell the end of the job from that
+    /// of the gateway, and can be taken up again after one.
+    private func follow(_ stream: LogStream, of job: JobID, _ client: GatewayClient) async throws {
+        var retold = RetoldOutput()
+        try await client.events(of: job) { line in
+            let event = try JobReport.parse(line)
+            retold.note(event["seq"]?.integer)
+            guard event["type"]?.string == "log", let told = event["data"]?.stringBytes else { return }
+            let source = event["stream"]?.string ?? ""
+            let data = retold.news(of: source, told)
+            guard LogStream(rawValue: source).map(stream.includes) == true else { return }
+            try Console.out(data)
+        }
     }
 
     /// The log events as JSON, one a line.
