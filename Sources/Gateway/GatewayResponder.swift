@@ -48,8 +48,8 @@ struct GatewayResponder: HTTPResponder {
                 problem.headers[.rateLimit] = "\"queue\";r=0;t=\(problem.headers[.retryAfter] ?? "1")"
             }
             if let cause = problem.cause {
-                // Whoever comes while the engine drains is refused on purpose.
-                let level: Logger.Level = problem.slug == EngineError.Code.draining.rawValue ? .info : .error
+                // What passes is told once by whoever sees it begin, not for each request that meets it.
+                let level: Logger.Level = [503, 507].contains(problem.status.code) ? .debug : .error
                 context.logger.log(
                     level: level, "request failed", metadata: ["error": "\(cause)", "slug": "\(problem.slug)"])
             }

@@ -4,36 +4,12 @@ import NIOPosix
 import ServiceLifecycle
 import SlipwayCore
 import SlipwayGateway
-import Synchronization
 import TestSupport
 import Testing
 
 /// The end of a gateway.
 @Suite("A gateway that ends")
 struct ShutdownTests {
-    /// Keeps what is logged.
-    private struct KeptLog: LogHandler {
-        final class Lines: Sendable {
-            private let lines = Mutex<[(level: Logger.Level, text: String)]>([])
-            func add(_ level: Logger.Level, _ text: String) { lines.withLock { $0.append((level, text)) } }
-            func above(_ level: Logger.Level) -> [String] {
-                lines.withLock { lines in lines.filter { $0.level >= level }.map(\.text) }
-            }
-            var count: Int { lines.withLock { $0.count } }
-        }
-
-        let lines: Lines
-        var metadata: Logger.Metadata = [:]
-        var logLevel = Logger.Level.debug
-
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { metadata[key] }
-            set { metadata[key] = newValue }
-        }
-
-        func log(event: LogEvent) { lines.add(event.level, "\(event.message)") }
-    }
-
     /// Cancels a gateway with an idle connection, and with a request that `body` sends and does not wait for.
     private func cancelled(
         _ options: GatewayOptions = GatewayOptions(),

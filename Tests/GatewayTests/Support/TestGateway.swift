@@ -41,9 +41,11 @@ struct TestGateway: Sendable {
 }
 
 /// Runs `body` against a gateway and shuts it down after.
+///
+/// - Parameter lines: Where its log is kept; it is silent otherwise.
 func withGateway(
     options: GatewayOptions = GatewayOptions(), keys: StubKeys = StubKeys(), limits: RequestLimits = RequestLimits(),
-    _ body: @Sendable (TestGateway) async throws -> Void
+    log lines: KeptLog.Lines? = nil, _ body: @Sendable (TestGateway) async throws -> Void
 ) async throws {
     var (options, keys) = (options, keys)
     options.port = 0
@@ -53,6 +55,7 @@ func withGateway(
     let (ports, continuation) = AsyncStream<Int>.makeStream()
     var logger = Logger(label: "test")
     logger.logLevel = .critical
+    if let lines { logger = Logger(label: "test") { _ in KeptLog(lines: lines) } }
     let gateway = GatewayService(
         service: service, keys: keys, limits: limits, options: options,
         eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger
