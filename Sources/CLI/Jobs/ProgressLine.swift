@@ -58,7 +58,8 @@ final class ProgressLine: Sendable {
     private func draw(_ state: inout State) {
         guard state.isAtLineStart, !state.text.isEmpty else { return }
         let seconds = (ContinuousClock.now - began).components.seconds
-        Console.error("\r\u{1B}[K[\(seconds)s] \(state.text.prefix(100))")
+        // Cut by the terminal at its edge: what goes on in a second line would not be taken away again.
+        Console.error("\r\u{1B}[K\u{1B}[?7l[\(seconds)s] \(state.text.prefix(100))\u{1B}[?7h")
         state.isShown = true
     }
 }
