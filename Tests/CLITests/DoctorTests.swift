@@ -34,6 +34,39 @@ struct DoctorTests {
         #expect(try checks(output)["sockets"]?["verdict"] == "fail")
     }
 
+    @Test("a data folder that is a file, or below one, fails, as the start does in the system's words")
+    func dataFile() async throws {
+        let tool = try CommandLineTool()
+        let file = try tool.write("file", "")
+        for path in [file, file + "/data"] {
+            let output = try await tool.run("doctor", "--json", variables: ["SLIPWAY_DATA_DIRECTORY": path])
+            #expect(output.code == 1)
+            let folder = try #require(checks(output)["data folder"])
+            #expect(folder["verdict"] == "fail")
+            #expect(folder["detail"]?.text == "\(file) is no folder")
+            let start = try await tool.run("serve", "--port", "0", variables: ["SLIPWAY_DATA_DIRECTORY": path])
+            #expect(start.code == 3)
+            #expect(start.err.contains("cannot make the folder \(path) ("), "\(start.err)")
+            for word in ["Error", "Domain", "UserInfo"] { #expect(!start.err.contains(word), "\(start.err)") }
+        }
+    }
+
+    @Test(
+        "a base image that the start pulls is a warning, one that it cannot pull a failure",
+        .enabled(if: CommandLineTool.hasEngine))
+    func missingImage() async throws {
+        let tool = try CommandLineTool(.docker)
+        for (image, pull, verdict) in [
+            ("registry.invalid/none:1", "missing", "warn"), ("registry.invalid/none:1", "never", "fail"),
+            ("slipway/none:1", "missing", "fail"),
+        ] {
+            let output = try await tool.run(
+                "doctor", "--json", variables: ["SLIPWAY_SANDBOX_IMAGE": image, "SLIPWAY_IMAGES_PULL": pull])
+            let found = try #require(checks(output)["base image"], "\(output.out)")
+            #expect(found["verdict"]?.text == verdict, "\(image), \(pull): \(found)")
+        }
+    }
+
     @Test("a faulty configuration fails first")
     func badConfiguration() async throws {
         let tool = try CommandLineTool(variables: ["SLIPWAY_LOG_LEVEL": "loud"])

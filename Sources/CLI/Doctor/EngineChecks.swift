@@ -139,6 +139,11 @@ struct EngineChecks {
         let name = configuration.sandbox.image
         do {
             guard let details = try await client.inspectImage(name) else {
+                if configuration.images.pull != .never, !ImageName(name).isBuiltLocally {
+                    return .warn(
+                        "base image", "the engine does not have \(name); it will be pulled at the start",
+                        "docker pull or load it, so that the first jobs need not wait for it")
+                }
                 return .fail(
                     "base image", "the engine does not have \(name)",
                     "run `make images` in slipway's source folder, docker pull or load it, or change sandbox.image")

@@ -17,6 +17,9 @@ struct HostChecks {
         guard statvfs(place.path, &status) == 0 else {
             return .fail(name, "\(path): \(SystemError.words(errno))", "change data.directory")
         }
+        guard place.isFolder else {
+            return .fail(name, "\(place.path) is no folder", "change data.directory, or move the file away")
+        }
         guard access(place.path, W_OK) == 0 else {
             return .fail(name, "\(place.path) cannot be written by this user", "change data.directory, or its owner")
         }
@@ -99,5 +102,13 @@ struct HostChecks {
             if isAbove, point.utf8.count >= best.length { best = (point.utf8.count, String(fields[2])) }
         }
         return best.kind
+    }
+}
+
+extension URL {
+    /// Whether a folder is there, or a link to one.
+    fileprivate var isFolder: Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 }

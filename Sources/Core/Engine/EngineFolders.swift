@@ -72,7 +72,7 @@ package final class EngineFolders: Sendable {
                 try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: folder.path)
             }
         } catch {
-            throw EngineError(.configuration, "cannot make the folder \(folder.path): \(error)", cause: error)
+            throw EngineError(.configuration, "cannot make the folder \(folder.path)", cause: error)
         }
     }
 
