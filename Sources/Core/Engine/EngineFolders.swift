@@ -28,7 +28,7 @@ package final class EngineFolders: Sendable {
     ///   that of the payloads cannot be made.
     package init(configuration: Configuration, environment: [String: String]) throws {
         data = URL(fileURLWithPath: configuration.data.directoryPath(environment: environment))
-        artifacts = URL(fileURLWithPath: configuration.data.artifacts ?? data.path + "/artifacts")
+        artifacts = URL(fileURLWithPath: configuration.data.artifactsPath(environment: environment))
         try Self.make(data, mode: 0o700)
         let dataLock = try FolderLock(data.path + "/lock", of: "data folder \(data.path)", key: "data.directory")
         // Made as the store of payloads makes it.

@@ -31,6 +31,12 @@ import Testing
         withExtendedLifetime((second, last)) {}
     }
 
+    @Test func theFolderOfPayloadsMayBeInTheUsersHome() throws {
+        let home = try TemporaryFolder()
+        defer { withExtendedLifetime(home) {} }
+        #expect(try folders("a", artifacts: "~/payloads", in: home).artifacts.path == home.path + "/payloads")
+    }
+
     @Test func theLockStaysWhereTheStoreOfPayloadsCleansUp() throws {
         let home = try TemporaryFolder()
         defer { withExtendedLifetime(home) {} }
