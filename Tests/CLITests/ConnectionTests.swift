@@ -44,4 +44,27 @@ struct ConnectionTests {
         #expect(output.err.contains("chmod 600"))
         #expect(!output.err.contains("secret"))
     }
+
+    @Test("a key that the gateway does not take is told with the place that it is from")
+    func refusedKey() async throws {
+        let problem = #"{"title":"Unauthorized","status":401,"detail":"The key is not valid."}"#
+        try await StubGateway.with([(401, problem)]) { tool in
+            let url = try #require(tool.environment["SLIPWAY_URL"])
+            let folder = tool.folder.path + "/config/slipway"
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            let saved = #"{"url":"\#(url)","key":"secret","tenant":"default"}"#
+            for name in ["config/slipway/credentials", "other"] {
+                #expect(chmod(try tool.write(name, saved), 0o600) == 0)
+            }
+            #expect(try await tool.run("list").err.contains("does not take the key from SLIPWAY_KEY: "))
+            #expect(try await tool.run("list", "--key", "x").err.contains("does not take the key from --key: "))
+            let named = try await tool.run("list", "--credentials", "other")
+            #expect(named.err.contains("does not take the key from other: "), "\(named.err)")
+            #expect(!named.err.contains("--credentials FILE"))
+            let own = try await tool.run("list", variables: ["SLIPWAY_KEY": ""])
+            #expect(own.code == 3)
+            #expect(own.err.contains("does not take the key from \(folder)/credentials: "), "\(own.err)")
+            #expect(own.err.contains("--credentials FILE takes it"), "\(own.err)")
+        }
+    }
 }

@@ -32,15 +32,16 @@ struct ConnectionOptions: ParsableArguments {
         let fallback = credentials == nil ? environment : [:]
         let namedURL = try (url ?? fallback["SLIPWAY_URL"]?.nonEmpty).map(Self.checked)
         let namedKey = key ?? fallback["SLIPWAY_KEY"]?.nonEmpty
-        if let namedURL, let namedKey { return GatewayClient(url: namedURL, key: namedKey) }
+        let source = KeySource(words: key == nil ? "SLIPWAY_KEY" : "--key")
+        if let namedURL, let namedKey { return GatewayClient(url: namedURL, key: namedKey, from: source) }
         let saved = try savedCredentials(common, environment)
-        let savedURL = try (saved?.url).map(Self.checked)
+        let savedURL = try (saved?.credentials.url).map(Self.checked)
         if let namedKey {
-            return GatewayClient(url: try savedURL ?? Self.defaultURL(common), key: namedKey)
+            return GatewayClient(url: try savedURL ?? Self.defaultURL(common), key: namedKey, from: source)
         }
         // A key goes to the gateway that made it and to nobody else.
         if let saved, let savedURL, namedURL == nil || namedURL == savedURL {
-            return GatewayClient(url: savedURL, key: saved.key)
+            return GatewayClient(url: savedURL, key: saved.credentials.key, from: saved.source)
         }
         if let namedURL {
             throw CommandExit(
@@ -54,15 +55,17 @@ struct ConnectionOptions: ParsableArguments {
     /// What `serve` wrote: the user's own file, else the one in the data folder.
     private func savedCredentials(
         _ common: CommonOptions, _ environment: [String: String]
-    ) throws -> Credentials? {
+    ) throws -> (credentials: Credentials, source: KeySource)? {
         if let credentials {
             guard let found = try Credentials.load(from: credentials) else {
                 throw CommandExit(CommandExit.usage, "there is no credentials file \(credentials).")
             }
-            return found
+            return (found, KeySource(words: credentials))
         }
-        if let found = try Credentials.load(from: Credentials.defaultPath(environment: environment)) { return found }
-        return try Credentials.load(from: common.configuration().data.directoryPath() + "/credentials")
+        let own = Credentials.defaultPath(environment: environment)
+        if let found = try Credentials.load(from: own) { return (found, KeySource(words: own, isDefaultFile: true)) }
+        let fallback = try common.configuration().data.directoryPath() + "/credentials"
+        return try Credentials.load(from: fallback).map { ($0, KeySource(words: fallback)) }
     }
 
     private static func defaultURL(_ common: CommonOptions) throws -> String {
@@ -81,6 +84,14 @@ struct ConnectionOptions: ParsableArguments {
         }
         return text
     }
+}
+
+/// Where the key of a command is from.
+struct KeySource: Sendable {
+    /// The option, the variable or the file.
+    let words: String
+    /// Whether it is the user's own file, which nobody named.
+    var isDefaultFile = false
 }
 
 extension String {

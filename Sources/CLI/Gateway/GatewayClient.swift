@@ -6,6 +6,7 @@ struct GatewayClient: Sendable {
     /// The address, without a slash at its end.
     let url: String
     private let key: String
+    private let keySource: KeySource
     private let transport = CurlTransport()
 
     /// More than any answer but a result has.
@@ -15,9 +16,11 @@ struct GatewayClient: Sendable {
     /// What a restart of the gateway looks like.
     private static let passingFaults: Set<CurlError.Kind> = [.connectionLost, .timedOut, .couldNotConnect]
 
-    init(url: String, key: String) {
+    /// - Parameter source: Where the key is from, for a gateway that does not take it.
+    init(url: String, key: String, from source: KeySource) {
         self.url = url
         self.key = key
+        keySource = source
     }
 
     /// Sends a request and gives the body of its answer.
@@ -166,7 +169,8 @@ struct GatewayClient: Sendable {
     }
 
     private func problem(_ head: CurlResponseHead, _ body: [UInt8], _ missing: String? = nil) -> GatewayProblem {
-        GatewayProblem(status: head.status, body: body, retryAfter: head.header("Retry-After"), missing: missing)
+        GatewayProblem(
+            status: head.status, body: body, retryAfter: head.header("Retry-After"), missing: missing, key: keySource)
     }
 
     private func lost(_ id: JobID) -> CommandExit {

@@ -10,10 +10,14 @@ struct GatewayProblem: Error, CustomStringConvertible {
     let requestID: String?
     /// What a 404 means: the gateway does not tell what it is that is not there.
     private let missing: String
+    private let key: KeySource
 
-    /// - Parameter missing: What is said for a 404; that there is no such job unless given.
-    init(status: Int, body: [UInt8], retryAfter: String?, missing: String? = nil) {
+    /// - Parameters:
+    ///   - missing: What is said for a 404; that there is no such job unless given.
+    ///   - key: Where the key of the request is from, which is said for a 401.
+    init(status: Int, body: [UInt8], retryAfter: String?, missing: String? = nil, key: KeySource) {
         self.status = status
+        self.key = key
         self.retryAfter = retryAfter
         self.missing = missing ?? "there is no such job, or it is not yours"
         var detail = "the gateway answered \(status)"
@@ -50,7 +54,11 @@ struct GatewayProblem: Error, CustomStringConvertible {
     var description: String {
         var text =
             switch status {
-            case 401: "the gateway does not take the key: it is wrong, revoked or expired"
+            case 401:
+                "the gateway does not take the key from \(key.words): it is wrong, revoked or expired"
+                    + (key.isDefaultFile
+                        ? "\n  `slipway serve` prints where the key of its gateway is; --credentials FILE takes it"
+                        : "")
             case 404: missing
             default: faults.contains { $0.detail == detail } ? "the gateway refuses the request" : detail
             }
