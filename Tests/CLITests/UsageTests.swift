@@ -69,6 +69,20 @@ struct UsageTests {
         for word in ["Error(", "Code.", "Optional(", "NSError", "Fatal error"] { #expect(!output.err.contains(word)) }
     }
 
+    @Test("text that is not UTF-8 is refused, not changed")
+    func otherEncoding() async throws {
+        let tool = try CommandLineTool()
+        let latin = Data("# -*- coding: latin-1 -*-\ndef main(): return '".utf8) + [0xE9] + Data("'\n".utf8)
+        for name in ["f.py", "r.txt"] { try latin.write(to: tool.folder.appendingPathComponent(name)) }
+        for (file, arguments) in [
+            ("f.py", ["run", "--python-entrypoint", "main", "f.py"]), ("r.txt", ["run", "-r", "r.txt", "-c", "1"]),
+        ] {
+            let output = try await tool.run(arguments)
+            #expect(output.code == 2)
+            #expect(output.err.contains("\(file) is not UTF-8"), "\(output.err)")
+        }
+    }
+
     @Test("a network mode that does not exist is answered with those that do")
     func networkMode() async throws {
         let output = try await CommandLineTool().run("run", "--network", "foo", "-c", "1")

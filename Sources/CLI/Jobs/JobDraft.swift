@@ -34,17 +34,18 @@ struct JobDraft {
             name = options.name ?? String((first as NSString).lastPathComponent.prefix(255))
             return
         }
-        let bytes = try LocalFile.read(first)
         let file = (first as NSString).lastPathComponent
         name = options.name ?? file
         if let entrypoint = options.pythonEntrypoint {
-            let code = String(decoding: bytes, as: UTF8.self)
+            // Its encoding goes with the file, which the task does not get.
+            let code = try LocalFile.readText(first)
             let arguments = words.dropFirst().map(JSONValue.string)
             task = [
                 "type": "source", "code": .string(code), "entrypoint": .string(entrypoint), "args": .array(arguments),
             ]
             kind = .source
         } else {
+            let bytes = try LocalFile.read(first)
             let script = file.hasPrefix("-") ? "./" + file : file
             task = Self.command(
                 ["python3", "-u", script] + words.dropFirst(), files: [file: LocalFile.content(bytes)], stdin: input)

@@ -20,6 +20,16 @@ enum LocalFile {
         }
     }
 
+    /// Reads a whole file of text.
+    ///
+    /// - Throws: ``CommandExit`` with code 2 and the reason, also for what is not UTF-8.
+    static func readText(_ path: String) throws -> String {
+        guard let text = String(validating: try read(path), as: UTF8.self) else {
+            throw CommandExit(CommandExit.usage, "\(path) is not UTF-8: save it as UTF-8.")
+        }
+        return text
+    }
+
     /// Reads what a task shall find on its standard input; `-` is that of this process, to its end.
     ///
     /// - Throws: ``CommandExit`` with code 2 and the reason.

@@ -26,7 +26,7 @@ struct RequirementOptions: ParsableArguments {
         get throws {
             try requirements.flatMap { item -> [String] in
                 guard item.hasSuffix(".txt") else { return [item] }
-                return Self.lines(of: String(decoding: try LocalFile.read(item), as: UTF8.self))
+                return Self.lines(of: try LocalFile.readText(item))
             }
         }
     }
