@@ -82,4 +82,17 @@ struct JSONOutputTests {
             #expect(late.err.contains(over), "\(late.err)")
         }
     }
+
+    @Test("keys add --save prints what is known of the key, and where it is, but not the key")
+    func savedKey() async throws {
+        try await ServedGateway.with(.process) { tool, gateway in
+            let output = try await tool.run("keys", "add", "--json", "--scope", "read", "--save", "mine")
+            #expect(output.code == 0, "\(output.err)")
+            let answer = try output.json()
+            #expect(answer["saved"] == "mine" && answer["scopes"] == ["read"], "\(output.out)")
+            #expect(answer["id"]?.text?.isEmpty == false)
+            #expect(answer["key"] == nil && !output.out.contains("slw_"), "\(output.out)")
+            #expect(try await tool.run("list", "--credentials", "mine").code == 0)
+        }
+    }
 }

@@ -69,6 +69,13 @@ struct UsageTests {
         for word in ["Error(", "Code.", "Optional(", "NSError", "Fatal error"] { #expect(!output.err.contains(word)) }
     }
 
+    @Test("processors are a finite number", arguments: ["nan", "inf", "-inf"])
+    func endlessProcessors(cpus: String) async throws {
+        let output = try await CommandLineTool().run("submit", "--cpus=\(cpus)", "-c", "1")
+        #expect(output.code == 2)
+        #expect(output.err.contains("is no number of processors"), "\(output.err)")
+    }
+
     @Test("text that is not UTF-8 is refused, not changed")
     func otherEncoding() async throws {
         let tool = try CommandLineTool()

@@ -75,7 +75,11 @@ struct KeysCommand: AsyncParsableCommand {
             }
             if let save {
                 try Credentials(url: client.url, key: text, tenant: tenant.description).write(to: save)
-                return try Console.line("key \(id) saved to \(save)")
+                guard common.json else { return try Console.line("key \(id) saved to \(save)") }
+                guard case .object(var members) = try JSONValue(parsing: answer) else { return }
+                members["key"] = nil
+                members["saved"] = .string(save)
+                return try Console.json(JSONValue.object(members).serialized())
             }
             if common.json { return try Console.json(answer) }
             try Console.line(text)

@@ -97,6 +97,9 @@ struct JobOptions: ParsableArguments {
         }
         _ = try environment
         _ = try labels
+        if let cpus, !cpus.isFinite {
+            throw ValidationError("--cpus: '\(cpus)' is no number of processors; write it as 0.5.")
+        }
         if let memory, Quantity.bytes(memory) == nil {
             throw ValidationError("--memory: '\(memory)' is no size; write it as 512m or 2g.")
         }
