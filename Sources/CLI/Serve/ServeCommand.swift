@@ -95,6 +95,7 @@ private struct Announcement: Sendable {
             let reason = CommandExit(error)?.message ?? "\(error)"
             Console.note("the key of the default tenant could not be saved: \(reason)")
         }
+        if let key { explain(key) }
         do {
             if isJSON {
                 let value: JSONValue = ["url": .string(url), "credentials": key?.path.map(JSONValue.string) ?? .null]
@@ -106,7 +107,6 @@ private struct Announcement: Sendable {
         } catch {
             // Nobody reads standard output: the gateway serves nevertheless.
         }
-        if let key { explain(key) }
     }
 
     /// Says what is not as somebody would expect who only knows the user's own credentials file.
