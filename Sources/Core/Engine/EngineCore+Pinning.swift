@@ -34,10 +34,12 @@ extension EngineCore {
         if Self.canBePinned(sandbox.sandboxClass) { sandbox.pin = ProcessorPin(kept: sandbox.hello?.kept) }
     }
 
-    /// Tries changes again that failed, gives sandboxes up that stay confined, and moves one that shares its processors
-    /// while others are free.
+    /// Lets idle sandboxes use all processors again once they are calm, tries changes again that failed, gives sandboxes
+    /// up that stay confined, and moves one that shares its processors while others are free.
     func checkPins() {
         for sandbox in Array(sandboxes.values) where !sandbox.isClosing {
+            // Of one in which nothing runs no message tells that it is calm.
+            if !sandbox.isBusy { noteCalm(sandbox) }
             if sandbox.pin.isWorn { giveUpConfined(sandbox) } else { changePin(of: sandbox) }
         }
         moveCrowded()
@@ -66,16 +68,18 @@ extension EngineCore {
         changePin(of: sandbox)
     }
 
-    /// What other sandboxes are kept to.
+    /// What other sandboxes are kept to in which a task runs: an idle one takes no processor from anybody.
     private func places(besides sandbox: Sandbox) -> [ProcessorList] {
-        sandboxes.values.compactMap { $0 === sandbox ? nil : $0.pin.place }
+        sandboxes.values.compactMap { other in
+            other === sandbox || !other.isBusy || other.isClosing ? nil : other.pin.place
+        }
     }
 
     /// Moves one busy sandbox to processors that fewer others are kept to.
     private func moveCrowded() {
         guard configuration.sandbox.pinBusy, poolNow >= nextPinMove else { return }
-        for sandbox in sandboxes.values where !sandbox.isClosing && sandbox.pin.isSettled && !isCalm(sandbox) {
-            guard let all = sandbox.hello?.processors, let place = sandbox.pin.place,
+        for sandbox in sandboxes.values where sandbox.isBusy && !sandbox.isClosing && !isCalm(sandbox) {
+            guard sandbox.pin.isSettled, let all = sandbox.hello?.processors, let place = sandbox.pin.place,
                 let better = all.lessTaken(than: place, beside: places(besides: sandbox))
             else { continue }
             nextPinMove = poolNow + Self.moveSeconds

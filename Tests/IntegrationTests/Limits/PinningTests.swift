@@ -29,6 +29,14 @@ extension LiveSandboxes {
                 for pid in children: os.kill(pid, 9)
                 return len(os.sched_getaffinity(0))
             """
+        /// Spins until it is kept to one processor, and says to which.
+        private static let place = """
+            import os, time
+            def main(seconds):
+                end = time.monotonic() + seconds
+                while len(os.sched_getaffinity(0)) != 1 and time.monotonic() < end: pass
+                return sorted(os.sched_getaffinity(0))
+            """
         private static let short = "import os\ndef main(): return len(os.sched_getaffinity(0))"
 
         private func hog(_ engine: TestEngine, waitsFor wanted: Int, seconds: Double, spins: Bool = true) async throws
@@ -68,6 +76,25 @@ extension LiveSandboxes {
             #expect(try await processors(engine) == 1)
             try await waitUntil("it may use all processors again") { try await processors(engine) == all }
             #expect(await engine.engine.metricsText().contains("\nslipway_sandboxes_pinned 0\n"))
+        }
+
+        @Test(
+            "it may use all of them again also where nothing runs in it any more, and takes none from others until then"
+        )
+        func pinnedAndIdle() async throws {
+            try await withEngine({ $0.pools.defaults.max = 2 }) { engine in
+                func kept(_ tenant: String) async throws -> JSONValue {
+                    let request = JobRequest(task: .source(Self.place, args: [.number(20)]))
+                    let outcome = try await engine.engine.submit(
+                        request, tenant: try #require(TenantID(tenant)), waitingUpTo: .seconds(60))
+                    return try #require(outcome.value, "\(outcome.summary)")
+                }
+                let first = try await kept("ann")
+                #expect(try await kept("bob") == first, "the first one has nothing to do")
+                try await waitUntil("both may use all processors again") {
+                    await engine.engine.metricsText().contains("\nslipway_sandboxes_pinned 0\n")
+                }
+            }
         }
 
         @Test("a task that waits for long leaves it as it is")
