@@ -37,6 +37,21 @@ struct GatewayAnswerTests {
         }
     }
 
+    @Test("a job whose result is damaged has ended for wait, and submit --wait says what is the matter")
+    func damagedResult() async throws {
+        let id = JobID()
+        let queued = #"{"id":"\#(id)","state":"queued"}"#
+        let ended = #"{"id":"\#(id)","state":"completed"}"#
+        let update = #"{"type":"job_update","job_id":"\#(id)","seq":1,"status":"completed"}"# + "\n"
+        let problem = #"{"type":"/problems/artifact-corrupt","status":500,"detail":"The stored result is damaged."}"#
+        try await StubGateway.with([(202, queued), (200, update), (200, ended), (500, problem), (200, ended)]) { tool in
+            let submitted = try await tool.run("submit", "--wait", "-c", "1")
+            #expect(submitted.code == 3 && submitted.err.contains("The stored result is damaged."), "\(submitted.err)")
+            let waited = try await tool.run("wait", id.description)
+            #expect((waited.code, waited.out) == (0, "\(id) completed\n"), "\(waited.err)")
+        }
+    }
+
     @Test("output that a gateway tells again after its restart is shown once", arguments: [false, true])
     func toldAgain(asJSON: Bool) async throws {
         let id = JobID()

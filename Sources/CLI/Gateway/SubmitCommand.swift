@@ -54,6 +54,9 @@ struct SubmitCommand: AsyncParsableCommand {
             try Console.json(ended)
         } else if let value = last.node["result"]?["value"] {
             try Console.json(Array(value.raw))
+        } else if last.state == .completed, last.node["result"] == nil {
+            // It may be damaged where it is stored: its own address says so.
+            try await client.call("GET", "/v1/jobs/\(id)/result")
         }
         if let interrupted, last.state != .completed { throw CommandExit(128 + interrupted) }
         if last.exitCode != CommandExit.done { throw CommandExit(last.exitCode, last.failure) }

@@ -14,8 +14,7 @@ extension GatewayRoutes {
         let body: [UInt8]
         let room = ResultRoom(self, call)
         if let wait {
-            let waited = try await service.wait(for: id, tenant: tenant, upTo: wait, for: room.caller)
-            let outcome = try await room.fit(waited)
+            let outcome = try await room.fit(try await ending(of: id, tenant: tenant, upTo: wait, room))
             body = try await offLoop(ifLarge: outcome.resultBytes) { JobEncoder.bytes(outcome.job, result: outcome) }
             if call.target.query["wait"] == nil {
                 headers[.preferenceApplied] = "wait=\(wait.components.seconds)"
@@ -29,6 +28,18 @@ extension GatewayRoutes {
             return Response(status: .notModified, headers: headers)
         }
         return .json(body, headers: headers, room: room)
+    }
+
+    /// Waits for the end of a job; what is stored damaged of its result is left out, for the state was asked for.
+    func ending(
+        of id: JobID, tenant: TenantID, upTo limit: Duration, _ room: ResultRoom
+    ) async throws -> JobOutcome {
+        do {
+            return try await service.wait(for: id, tenant: tenant, upTo: limit, for: room.caller)
+        } catch let error as EngineError where error.code == .artifactCorrupt {
+            room.release()
+            return JobOutcome(job: try await service.job(id, tenant: tenant), result: nil)
+        }
     }
 
     /// Lists the tenant's jobs, newest first: `GET /v1/jobs`.

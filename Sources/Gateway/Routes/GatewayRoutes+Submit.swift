@@ -24,7 +24,7 @@ extension GatewayRoutes {
             // A request that is repeated costs nothing again.
             guard let key, let id = try await service.replayed(key, tenant: tenant).first else { throw error }
             share?.release()
-            let earlier = try await service.wait(for: id, tenant: tenant, upTo: wait ?? .zero, for: room.caller)
+            let earlier = try await ending(of: id, tenant: tenant, upTo: wait ?? .zero, room)
             return try await answer(earlier, call, waited: wait, headers: [:], room)
         }
         guard let wait else {
@@ -37,10 +37,16 @@ extension GatewayRoutes {
             // Room for bodies is not held through the wait, and neither is the body.
             let id = try await service.submit(request, tenant: tenant, idempotency: key).id
             share.release()
-            outcome = try await service.wait(for: id, tenant: tenant, upTo: wait, for: room.caller)
+            outcome = try await ending(of: id, tenant: tenant, upTo: wait, room)
         } else {
-            outcome = try await service.submit(
-                request, tenant: tenant, idempotency: key, waitingUpTo: wait, for: room.caller)
+            do {
+                outcome = try await service.submit(
+                    request, tenant: tenant, idempotency: key, waitingUpTo: wait, for: room.caller)
+            } catch let error as EngineError where error.code == .artifactCorrupt {
+                // The request is repeated, and what its job left is damaged meanwhile.
+                guard let key, let id = try await service.replayed(key, tenant: tenant).first else { throw error }
+                outcome = try await ending(of: id, tenant: tenant, upTo: wait, room)
+            }
         }
         return try await answer(outcome, call, waited: wait, headers: headers, room)
     }

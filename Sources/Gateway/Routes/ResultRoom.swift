@@ -32,7 +32,8 @@ final class ResultRoom: Sendable {
 
     /// Makes room for an outcome that was in memory when its job ended.
     ///
-    /// When there is none at once, its bytes are let go and read again when there is.
+    /// When there is none at once, its bytes are let go and read again when there is; without them, where what is stored
+    /// is damaged.
     func fit(_ outcome: consuming JobOutcome) async throws -> JobOutcome {
         let bytes = outcome.resultBytes
         guard bytes > Self.smallBytes, share.withLock({ $0 == nil }) else { return outcome }
@@ -40,9 +41,14 @@ final class ResultRoom: Sendable {
             share.withLock { $0 = taken }
             return outcome
         }
-        let (id, tenant) = (outcome.job.id, outcome.job.tenant)
-        outcome = JobOutcome(job: outcome.job, result: nil)
-        return try await routes.service.result(of: id, tenant: tenant, for: caller)
+        let job = outcome.job
+        outcome = JobOutcome(job: job, result: nil)
+        do {
+            return try await routes.service.result(of: job.id, tenant: job.tenant, for: caller)
+        } catch let error as EngineError where error.code == .artifactCorrupt {
+            release()
+            return JobOutcome(job: job, result: nil)
+        }
     }
 
     /// Whether there is a share to hold until the answer is sent.
