@@ -56,7 +56,7 @@ struct BenchTests {
 
     /// The identifier of the engine whose data lie below a folder, as the label of its first container tells it.
     private func engineID(below folder: String) async throws -> String {
-        try await eventually("the engine has a container") {
+        try await eventually("the engine has a container", within: .seconds(240)) {
             try await containers(below: folder).lazy.compactMap { $0["Labels"]?[DockerRuntime.engineLabel]?.text }
                 .first
         }
