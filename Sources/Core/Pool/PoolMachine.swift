@@ -229,7 +229,7 @@ package struct PoolMachine: Sendable {
     }
 
     private mutating func tick() {
-        let wanted = shared.wakeAt
+        // Whoever sends ticks has no other on its way, also where this one came early.
         shared.wakeAt = nil
         for slot in pools.indices {
             update(slot) { $0.tick(&$1) }
@@ -238,7 +238,7 @@ package struct PoolMachine: Sendable {
             }
         }
         shared.actions.removeAll { if case .wake = $0 { true } else { false } }
-        shared.wakeAt = wanted.flatMap { $0 > shared.now ? $0 : nil }
+        shared.wakeAt = nil
         if let next = nextDeadline { shared.requestWake(at: next) }
     }
 }

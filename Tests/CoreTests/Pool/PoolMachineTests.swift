@@ -146,6 +146,14 @@ import Testing
         #expect(bench.send(.tick) == [.destroy(grant.sandbox, .maxAge)])
     }
 
+    @Test func aTickThatComesEarlyIsFollowedByAnother() throws {
+        var bench = PoolBench(PoolBench.rules(minIdle: 1, maxAge: 172_800))
+        bench.send(.declare(PoolBench.sandboxClass))
+        _ = bench.answerAll()
+        #expect(bench.status?.stem == 1)
+        #expect(bench.machine.handle(.tick, now: 86_401).contains(.wake(at: 172_800)))
+    }
+
     @Test func exhaustedPoolsRejectOrGrowAsTold() throws {
         var strict = PoolBench(PoolBench.rules(max: 1, onExhausted: .reject))
         strict.ask("ann")

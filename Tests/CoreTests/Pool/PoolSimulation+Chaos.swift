@@ -20,7 +20,10 @@ extension PoolSimulation {
         case 96..<97: try declare(random.below(classes.count))
         case 97..<98: try resize()
         case 98..<99: try reload()
-        default: try send(.tick)
+        default:
+            // A timer that ends early: it is the only one.
+            timer = nil
+            try send(.tick)
         }
     }
 
