@@ -11,6 +11,7 @@ extension EngineCore {
         for action in actions {
             switch action {
             case .start(let id, let sandboxClass):
+                ordered.insert(id)
                 spawn { await $0.startSandbox(id, sandboxClass) }
             case .specialise(let id, let specialisation):
                 spawn { await $0.specialise(id, for: specialisation) }

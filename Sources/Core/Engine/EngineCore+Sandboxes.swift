@@ -5,8 +5,9 @@ extension EngineCore {
     /// How often a starting sandbox is looked at while its supervisor has not dialled yet.
     private static let startCheck = Duration.milliseconds(300)
 
-    /// Starts a sandbox and waits for its supervisor.
+    /// Starts a sandbox and waits for its supervisor, unless the pool has given it up meanwhile.
     func startSandbox(_ id: SandboxID, _ sandboxClass: SandboxClass) async {
+        guard ordered.remove(id) != nil else { return }
         guard let runtime = runtimes[sandboxClass.runtime], !isStopped else {
             tellPool(.startFailed(id, reason: "the runtime \(sandboxClass.runtime) is not available"))
             return
@@ -205,6 +206,7 @@ extension EngineCore {
     /// Removes a sandbox; the pool hears of it when nothing of it is left.
     func destroySandbox(_ id: SandboxID, reason: String) {
         guard let sandbox = sandboxes[id] else {
+            ordered.remove(id)
             tellPool(.removed(id))
             return
         }

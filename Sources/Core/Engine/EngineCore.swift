@@ -49,6 +49,8 @@ package actor EngineCore {
     let feedEpoch = String(UInt64.random(in: 0 ... .max), radix: 36)
     var pool: PoolMachine
     var sandboxes: [SandboxID: Sandbox] = [:]
+    /// Sandboxes that the pool has ordered and whose start has not begun: one that it gives up by then is not made.
+    var ordered: Set<SandboxID> = []
     var userIDs: UserIDAllocator
     var groups: [TenantID: Int] = [:]
     var groupLookups: [TenantID: Task<Int, any Error>] = [:]
