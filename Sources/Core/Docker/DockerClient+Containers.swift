@@ -24,7 +24,8 @@ extension DockerClient {
             query: [("name", name)], accepts: podman == nil ? [404, 409] : [404, 409, 500], retry: .whenUnanswered,
             timeouts: slowTimeouts
         ).sending(json: ContainerCreateBody(spec: spec))
-        let response = try await send(call)
+        // Whoever is cancelled meanwhile must know whether there is something to remove: the engine goes on in any case.
+        let response = try await Task { try await send(call) }.value
         let problem = DockerAPIError(status: response.head.status, body: response.body)
         switch response.head.status {
         // Podman's words for a conflict.

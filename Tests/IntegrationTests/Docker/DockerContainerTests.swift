@@ -175,6 +175,25 @@ struct DockerContainerTests {
         await client.shutdown()
     }
 
+    @Test("nothing is left of a container whose creation was cancelled, once it is discarded")
+    func cancelledCreate() async throws {
+        var names: [String] = []
+        for delay in 0..<12 {
+            let name = LiveEngine.uniqueName("cancelled")
+            let task = Task { try await client.createContainer(name: name, LiveEngine.spec("exec sleep 600")) }
+            try await Task.sleep(for: .milliseconds(delay * 3))
+            task.cancel()
+            _ = await task.result
+            await client.discard(name) { Issue.record("\($0)") }
+            names.append(name)
+        }
+        try await Task.sleep(for: .seconds(1))
+        for name in names {
+            #expect(try await client.inspectContainer(name) == nil)
+            try await client.removeContainer(name)
+        }
+    }
+
     @Test("many containers are handled at once over few connections")
     func concurrency() async throws {
         let label = LiveEngine.uniqueName("many")

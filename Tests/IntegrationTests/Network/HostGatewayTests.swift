@@ -176,7 +176,7 @@ extension LiveSandboxes {
                     def get(number):
                         address = "http://host.docker.internal:%d/%d" % (port, 100000 + number)
                         return len(urllib.request.urlopen(address, timeout=30).read())
-                    with concurrent.futures.ThreadPoolExecutor(30) as pool:
+                    with concurrent.futures.ThreadPoolExecutor(15) as pool:
                         sizes = list(pool.map(get, range(300)))
                     held, refused = [], 0
                     for _ in range(60):
