@@ -184,7 +184,9 @@ extension ClassPool {
         if let ending = sandbox.ending { return ending }
         if sandbox.isWorn(policy) { return .maxUses }
         if sandbox.isExpired(policy, now: shared.now) { return .maxAge }
-        if live - endingCount > policy.max { return .surplus }
+        // Beyond `max` it serves on for as long as its tenant waits, up to the ceiling: a new one would take its place.
+        let count = live - endingCount
+        if count > policy.ceiling || count > policy.max && waiting.waiting(tenant) == 0 { return .surplus }
         if shouldYieldRoom(id, shared) { return .evicted }
         return shouldYield(tenant, shared) ? .fairShare : nil
     }

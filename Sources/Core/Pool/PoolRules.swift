@@ -4,7 +4,8 @@ package struct PoolRules: Sendable, Equatable {
     package enum Exhaustion: String, Sendable, CaseIterable {
         /// It waits.
         case queue
-        /// A sandbox beyond `max` is started, at most `max` of them; surplus ones are destroyed after their lease.
+        /// A sandbox beyond `max` is started, at most `max` of them; surplus ones are destroyed after a lease
+        /// when their tenant has no more requests.
         case cold
         /// It is refused.
         case reject

@@ -172,4 +172,20 @@ import Testing
         growing.release(extra.sandbox)
         #expect(growing.actions == [.destroy(extra.sandbox, .surplus)])
     }
+
+    @Test func aPoolThatHasGrownKeepsItsSandboxesWhileTheirTenantWaits() throws {
+        var bench = PoolBench(PoolBench.rules(max: 1, onExhausted: .cold))
+        bench.ask("ann")
+        let first = try #require(bench.answerAll().first)
+        bench.ask("ann")
+        let second = try #require(bench.answerAll().first)
+        let waiting = bench.ask("ann")
+        #expect(bench.actions.isEmpty, "there are twice max")
+        bench.release(first.sandbox)
+        #expect(bench.actions == [.grant(waiting, first.sandbox, .warm)])
+        bench.release(second.sandbox)
+        #expect(bench.actions == [.destroy(second.sandbox, .surplus)])
+        bench.release(first.sandbox)
+        #expect(bench.actions.isEmpty && bench.status?.warm == 1)
+    }
 }
