@@ -2,8 +2,9 @@
 ///
 /// A pure value. A job is charged from the moment it asks for a sandbox until it has ended or goes back to wait for a
 /// retry. Jobs that do not fit wait here, those of higher priority first, then the earlier ones; none passes another of
-/// its tenant, or a large job would never have its turn. Tenants without limits cost nothing. What an earlier run of
-/// the engine left running is charged whatever the limits are by now, and the others wait for as much longer.
+/// its tenant whose priority is as high, or a large job would never have its turn. Tenants without limits cost nothing.
+/// What an earlier run of the engine left running is charged whatever the limits are by now, and the others wait for as
+/// much longer.
 package struct TenantLedger: Sendable {
     /// What the admitted jobs of a tenant take together.
     package struct Use: Sendable, Equatable {
@@ -42,6 +43,15 @@ package struct TenantLedger: Sendable {
         var use = Use()
         var heap = WaitQueueHeap<Place>()
         var waiting: [JobID: ResourceDemand] = [:]
+
+        /// The place of the job whose turn is next, those of jobs that left before their turn dropped; nil without one.
+        mutating func first() -> Place? {
+            while let first = heap.first {
+                if waiting[first.id] != nil { return first }
+                heap.removeFirst()
+            }
+            return nil
+        }
 
         /// Drops the places of jobs that left before their turn, once they are the majority.
         mutating func compact() {
@@ -83,7 +93,8 @@ package struct TenantLedger: Sendable {
         var line = lines.removeValue(forKey: tenant) ?? Line(limits: own)
         defer { lines[tenant] = line }
         guard line.waiting[id] == nil else { return false }
-        if line.waiting.isEmpty, Self.fits(demand, line.use, own) {
+        let isNext = line.first().map { $0.priority < priority } ?? true
+        if isNext, Self.fits(demand, line.use, own) {
             line.use.add(demand, 1)
             admitted[id] = (tenant, demand)
             return true
@@ -118,11 +129,7 @@ package struct TenantLedger: Sendable {
             return []
         }
         var next: [JobID] = []
-        while let first = line.heap.first {
-            guard let demand = line.waiting[first.id] else {
-                line.heap.removeFirst()
-                continue
-            }
+        while let first = line.first(), let demand = line.waiting[first.id] {
             guard Self.fits(demand, line.use, line.limits) else { break }
             line.heap.removeFirst()
             line.waiting[first.id] = nil

@@ -39,6 +39,16 @@ import Testing
         #expect(ledger.isEmpty)
     }
 
+    @Test func aJobOfHigherPriorityThatFitsPassesALargeOne() {
+        var ledger = ledger { $0.memoryBytes = 512 }
+        let (running, large) = (JobID(), JobID())
+        #expect(ledger.admit(running, of: ann, demand(1, 256), priority: 0) == true)
+        #expect(ledger.admit(large, of: ann, demand(1, 512), priority: 0) == false)
+        #expect(ledger.admit(JobID(), of: ann, demand(1, 64), priority: 5) == true)
+        #expect(ledger.admit(JobID(), of: ann, demand(1, 64), priority: 0) == false, "as the large one, and later")
+        #expect(ledger.leave(large, of: ann).count == 1, "the large one waits no longer")
+    }
+
     @Test func jobsThatLeaveTheLineLeaveNothingInIt() {
         var ledger = ledger { $0.running = 1 }
         let (running, first) = (JobID(), JobID())
