@@ -33,10 +33,10 @@ struct TerminalTests {
         try await ServedGateway.with(.process) { tool, _ in
             let live = try start(tool, "pool status --watch")
             // Up over the heading and the only pool.
-            try await live.waits(for: "\u{1B}[J\u{1B}[2A\rPOOL")
+            try await live.waits(for: "\u{1B}[?7l\u{1B}[2A\r\u{1B}[KPOOL")
             live.signal(SIGTERM)
             _ = try await live.end()
-            #expect(live.out.hasPrefix("\rPOOL") && live.out.contains("\u{1B}[K\r\n\r-"), "\(live.out)")
+            #expect(live.out.hasPrefix("\u{1B}[?7l\r\u{1B}[KPOOL") && live.out.contains("\r\n\r\u{1B}[K-"), "\(live.out)")
         }
     }
 }

@@ -51,7 +51,9 @@ final class RunningTool: Sendable {
 
     /// Waits until standard output holds a text.
     func waits(for text: String) async throws {
+        let end = ContinuousClock.now + .seconds(240)
         while !out.contains(text) {
+            guard ContinuousClock.now < end else { throw Unexpected("it has not written '\(text)': \(out) \(err)") }
             guard state.withLock({ $0.code }) == nil else { throw Unexpected("it ended without '\(text)': \(err)") }
             try await Task.sleep(for: .milliseconds(10))
         }
