@@ -26,6 +26,10 @@ package actor EgressNetworks {
     /// How long a network without sandboxes stays.
     private static let idleTime = Duration.seconds(30)
     private static let probeLimit = Duration.seconds(3)
+    /// How long a mode that cannot be had is taken as such before it is tried again.
+    private static let refusalTime = Duration.seconds(30)
+    /// Stands for a tenant where networks are tried out.
+    private static let checkTenant = ".check"
 
     private let client: DockerClient
     private let engineID: String
@@ -41,6 +45,8 @@ package actor EgressNetworks {
     /// Sandboxes that are being started, by tenant: their networks must stay.
     private var holds: [String: Int] = [:]
     private var lastUses: [String: ContinuousClock.Instant] = [:]
+    /// When a mode that cannot be had is tried again.
+    private var nextTry = ContinuousClock.now
     private var lastStep: Task<Void, Never>?
     private nonisolated let refusal = Mutex<String?>("it has not been set up yet")
 
@@ -133,14 +139,20 @@ package actor EgressNetworks {
         }
     }
 
-    /// Sets rules again that somebody removed, and removes networks that nobody uses.
+    /// Sets rules again that somebody removed, and removes networks that nobody uses; where the mode cannot be had, sees
+    /// every half a minute whether it can by now.
     package func maintain() async {
         await step { networks in
             do {
+                let isTried = networks.isTryDue()
                 let all = try await networks.own()
-                guard !all.isEmpty || networks.fault != nil else { return }
+                guard !all.isEmpty || isTried else { return }
+                if isTried { try await networks.checkEngine() }
                 try await networks.ensureRules()
-                networks.note(nil)
+                if isTried {
+                    try await networks.tryBridge()
+                    networks.note(nil)
+                }
                 for network in all { try await networks.removeIfUnused(network, after: Self.idleTime) }
             } catch {
                 networks.noteFailedMaintenance(error)
@@ -239,7 +251,9 @@ package actor EgressNetworks {
         if found == nil {
             try await create(spec)
             found = try await client.inspectNetwork(name)
-            logger.info("made a network", metadata: ["network": "\(name)", "tenant": "\(tenant)"])
+            if tenant != Self.checkTenant {
+                logger.info("made a network", metadata: ["network": "\(name)", "tenant": "\(tenant)"])
+            }
         }
         guard let details = found, details.labels?[DockerRuntime.engineLabel] == engineID,
             spec.options.allSatisfy({ details.options?[$0.key] == $0.value }), details.hasIPv6 != true,
@@ -279,7 +293,7 @@ package actor EgressNetworks {
 
     /// Makes a network for a moment, to find out before the first job whether it would be of use.
     private func tryBridge() async throws {
-        let tenant = ".check"
+        let tenant = Self.checkTenant
         do {
             let network = try await ensureNetwork(of: tenant)
             try await client.removeNetwork(network.id)
@@ -323,6 +337,13 @@ package actor EgressNetworks {
             "com.docker.network.bridge.name": interface, "com.docker.network.bridge.enable_icc": "false",
             "com.docker.network.bridge.enable_ip_masquerade": "true",
         ]
+    }
+
+    /// Whether the mode cannot be had, and is to be tried again now.
+    private func isTryDue() -> Bool {
+        guard fault != nil, nextTry <= .now else { return false }
+        nextTry = .now + Self.refusalTime
+        return true
     }
 
     private func note(_ fault: String?) {

@@ -194,6 +194,18 @@ struct DockerClientPodmanTests {
         #expect(engine.requests.isEmpty)
     }
 
+    @Test("the mode egress stays refused when it is looked after")
+    func egressLater() async throws {
+        let engine = try podman { connection, _ in connection.respond("[]") }
+        let networks = EgressNetworks(
+            client: engine.client(), engineID: "0123456789ab", settings: .init(), logger: Logger(label: "test"))
+        await networks.prepare()
+        for _ in 0..<2 {
+            await networks.maintain()
+            #expect(networks.fault?.contains("Podman") == true)
+        }
+    }
+
     @Test("the version of its OCI runtime is found, whatever stands around it")
     func components() async throws {
         let engine = try podman { connection, _ in
