@@ -39,7 +39,7 @@ extension EngineCore {
                 try await store.perform(
                     .forgetKeys(before: Date() - configuration.data.idempotencyRetention.seconds))
                 if old.count == 1000 { continue }
-                try await maintainEnvironments()
+                await lookAfterEnvironments()
                 try await Task.sleep(for: .seconds(60))
             } catch is CancellationError {
                 return
@@ -49,6 +49,18 @@ extension EngineCore {
                 logger.warning("old jobs could not be removed", metadata: ["reason": "\(error)"])
                 guard (try? await Task.sleep(for: .seconds(60))) != nil else { return }
             }
+        }
+    }
+
+    /// Looks after the environments; what keeps it from that has nothing to do with old jobs.
+    private func lookAfterEnvironments() async {
+        do {
+            try await maintainEnvironments()
+        } catch {
+            // The end of the engine cancels what is under way.
+            guard !isStopped, !(error is CancellationError) else { return }
+            logger.warning(
+                "the environments could not be looked after", metadata: ["reason": "\(FailureWords.whole(error))"])
         }
     }
 

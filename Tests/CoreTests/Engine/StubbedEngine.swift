@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import SlipwayCore
 import TestSupport
 
@@ -14,9 +15,11 @@ struct StubbedEngine {
     ///   - change: Changes of the configuration, in which no call is tried twice.
     ///   - answer: Gets each request line; nil leaves it to the rule that there is nothing of what was asked for, false
     ///     closes the connection.
+    ///   - logger: Gets what the engine logs.
     static func with(
         _ change: (inout Configuration) -> Void = { _ in },
         answer: @escaping @Sendable (_ connection: StubServer.Connection, _ line: String) -> Bool?,
+        logger: Logger = TestEngine.logger(),
         body: (StubbedEngine) async throws -> Void
     ) async throws {
         let stub = try StubEngine { connection, line, _ in
@@ -39,7 +42,7 @@ struct StubbedEngine {
         configuration.docker.retries = 0
         change(&configuration)
         let engine = try await Engine(
-            configuration: configuration, logger: TestEngine.logger(), environment: ["HOME": folder.path])
+            configuration: configuration, logger: logger, environment: ["HOME": folder.path])
         do {
             try await engine.start()
             try await body(StubbedEngine(engine: engine, stub: stub, configuration: configuration))
