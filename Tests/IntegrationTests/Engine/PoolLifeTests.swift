@@ -175,6 +175,30 @@ extension LiveSandboxes {
             try await engine.shutdownLeavingNothing()
         }
 
+        @Test("classes that are dropped while they are filled leave no sandbox that no pool knows")
+        func dropped() async throws {
+            let engine = try await TestEngine.start("process") { configuration in
+                configuration.pools.startingMax = 1
+                configuration.pools.defaults.minIdle = 1
+                configuration.pools.classes = (0..<6).map { number in
+                    var dropped = PoolClass(name: "dropped\(number)", policy: configuration.pools.defaults)
+                    dropped.memoryBytes = (300 + number) << 20
+                    return dropped
+                }
+            }
+            var wanted = engine.configuration
+            wanted.pools.classes = []
+            await engine.engine.reload(wanted)
+            try await waitUntil("only the default class has one") {
+                let supervisors = ProcessList.commandLines(containing: engine.folder.path).filter {
+                    $0.contains("/supervisor.py")
+                }
+                return await engine.engine.pools().map { $0.stem + $0.starting + $0.destroying } == [1]
+                    && supervisors.count == 1
+            }
+            try await engine.shutdownLeavingNothing()
+        }
+
         @Test("a reload changes rules at once, and sandboxes of changed classes drain", arguments: runtimesHere)
         func reload(_ runtime: String) async throws {
             let engine = try await TestEngine.start(runtime) {
