@@ -193,8 +193,8 @@ extension LiveSandboxes {
                 let supervisors = ProcessList.commandLines(containing: engine.folder.path).filter {
                     $0.contains("/supervisor.py")
                 }
-                return await engine.engine.pools().map { $0.stem + $0.starting + $0.destroying } == [1]
-                    && supervisors.count == 1
+                let known = await engine.engine.pools().reduce(0) { $0 + $1.stem + $1.starting + $1.destroying }
+                return known == 1 && supervisors.count == 1
             }
             try await engine.shutdownLeavingNothing()
         }
