@@ -298,6 +298,17 @@ def reduce_exception(error: BaseException) -> Any:
         return None
     if kind.__reduce_ex__ is not object.__reduce_ex__:
         return None
+    # Their fields are not among ``args``, and ``__new__`` does not set them.
+    filled = (
+        AttributeError,
+        NameError,
+        StopIteration,
+        SyntaxError,
+        SystemExit,
+        UnicodeError,
+    )
+    if isinstance(error, filled):
+        return None
     return (
         vars(copyreg)["__newobj__"],
         (kind, *error.args),
