@@ -1,4 +1,5 @@
 import SlipwayCore
+import TestSupport
 import Testing
 
 @Suite("slipway doctor")
@@ -65,6 +66,20 @@ struct DoctorTests {
             let found = try #require(checks(output)["base image"], "\(output.out)")
             #expect(found["verdict"]?.text == verdict, "\(image), \(pull): \(found)")
         }
+    }
+
+    @Test(
+        "artifacts on a disk of their own are looked at, too",
+        .enabled(if: TinyDisk.isPossible, "needs the right to mount a tmpfs"))
+    func smallDisk() async throws {
+        let disk = try TinyDisk(megabytes: 1)
+        let folder = disk.folder.path + "/artifacts"
+        let output = try await CommandLineTool(variables: ["SLIPWAY_DATA_ARTIFACTS": folder]).run("doctor", "--json")
+        #expect(output.code == 1)
+        let finding = try #require(checks(output)["artifacts folder"])
+        #expect(finding["verdict"] == "fail" && finding["detail"]?.text?.contains(folder) == true)
+        #expect(try await checks(CommandLineTool().run("doctor", "--json"))["artifacts folder"] == nil)
+        withExtendedLifetime(disk) {}
     }
 
     @Test("a faulty configuration fails first")

@@ -5,26 +5,32 @@ import SlipwayCore
 struct HostChecks {
     let configuration: Configuration
 
-    func findings() -> [Finding] { [disk(), sockets(), gpus()] }
+    func findings() -> [Finding] { disks() + [sockets(), gpus()] }
 
-    /// Room and kind of the data folder's file system.
-    private func disk() -> Finding {
-        let name = "data folder"
-        let path = configuration.data.directoryPath()
-        var place = URL(fileURLWithPath: path).standardizedFileURL
-        while !FileManager.default.fileExists(atPath: place.path), place.path != "/" { place.deleteLastPathComponent() }
+    /// The data folder, and the folder of the artifacts where that is on another file system.
+    private func disks() -> [Finding] {
+        let data = configuration.data.directoryPath()
+        let artifacts = configuration.data.artifacts ?? data + "/artifacts"
+        let all = [disk("data folder", data, "data.directory")]
+        guard Self.device(of: data) != Self.device(of: artifacts) else { return all }
+        return all + [disk("artifacts folder", artifacts, "data.artifacts")]
+    }
+
+    /// Room and kind of the file system of a folder, which the configuration names by a key.
+    private func disk(_ name: String, _ path: String, _ key: String) -> Finding {
+        let place = Self.place(of: path)
         var status = statvfs()
-        guard statvfs(place.path, &status) == 0 else {
-            return .fail(name, "\(path): \(SystemError.words(errno))", "change data.directory")
+        guard statvfs(place, &status) == 0 else {
+            return .fail(name, "\(path): \(SystemError.words(errno))", "change \(key)")
         }
-        guard place.isFolder else {
-            return .fail(name, "\(place.path) is no folder", "change data.directory, or move the file away")
+        guard URL(fileURLWithPath: place).isFolder else {
+            return .fail(name, "\(place) is no folder", "change \(key), or move the file away")
         }
-        guard access(place.path, W_OK) == 0 else {
-            return .fail(name, "\(place.path) cannot be written by this user", "change data.directory, or its owner")
+        guard access(place, W_OK) == 0 else {
+            return .fail(name, "\(place) cannot be written by this user", "change \(key), or its owner")
         }
         let free = Int(status.f_bavail) * Int(status.f_frsize)
-        let kind = Self.fileSystem(of: place.path)
+        let kind = Self.fileSystem(of: place)
         let text = "\(path): \(JobReport.size(free)) free, \(kind)"
         guard free >= configuration.data.minFreeBytes else {
             return .fail(
@@ -35,13 +41,26 @@ struct HostChecks {
         if ["tmpfs", "ramfs", "overlay"].contains(kind) {
             return .warn(name, text, "jobs there do not outlive the machine or container: put it on a disk")
         }
-        if ["nfs", "nfs4", "cifs", "9p", "fuse", "fuse.sshfs"].contains(kind) {
+        if key == "data.directory", ["nfs", "nfs4", "cifs", "9p", "fuse", "fuse.sshfs"].contains(kind) {
             return .warn(name, text, "SQLite's locks are not dependable over networks: put it on a local disk")
         }
         guard free >= 4 * configuration.data.minFreeBytes else {
             return .warn(name, text, "free some space: below data.min_free no job is accepted")
         }
         return .ok(name, text)
+    }
+
+    /// The folder itself, or the nearest one above it that exists.
+    private static func place(of path: String) -> String {
+        var place = URL(fileURLWithPath: path).standardizedFileURL
+        while !FileManager.default.fileExists(atPath: place.path), place.path != "/" { place.deleteLastPathComponent() }
+        return place.path
+    }
+
+    /// What tells the file system of a folder from others; nil where it cannot be asked.
+    private static func device(of path: String) -> dev_t? {
+        var status = stat()
+        return stat(place(of: path), &status) == 0 ? status.st_dev : nil
     }
 
     /// The path of a sandbox's socket has 107 bytes at most (unix(7)).

@@ -36,10 +36,10 @@ extension EngineCore {
     private func checkDisk() {
         guard !isAskingDisk else { return }
         isAskingDisk = true
-        let artifacts = artifacts
+        let store = store
         spawn { core in
             // A disk that cannot be asked is judged by the next write.
-            let free = try? await core.offload.runIfActive { try artifacts.freeBytes() }
+            let free = try? await core.offload.runIfActive { try store.freeBytes() }
             core.isAskingDisk = false
             if let free { core.noteDisk(free: free) }
         }

@@ -95,7 +95,7 @@ package actor EngineCore {
     var sparedSandboxes: Set<SandboxID> = []
     /// Whether the engine removes its sandboxes and ends.
     var isEnding = false
-    /// Whether the artifacts' disk has less room than `data.min_free`.
+    /// Whether the disk of the job store or of the artifacts has less room than `data.min_free`.
     var isDiskLow = false
     /// Whether the disk is being asked at this moment.
     var isAskingDisk = false

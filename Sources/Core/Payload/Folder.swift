@@ -135,6 +135,15 @@ final class Folder: Sendable {
         }
         return Int(information.f_bavail) * Int(information.f_frsize)
     }
+
+    /// The same for the file system of a path.
+    static func freeBytes(at path: String) throws -> Int {
+        var information = statvfs()
+        guard statvfs(path, &information) == 0 else {
+            throw FileError(doing: "ask for the free space of \(path)").error
+        }
+        return Int(information.f_bavail) * Int(information.f_frsize)
+    }
 }
 
 /// A new file open for writing; closed with this object.

@@ -55,6 +55,7 @@ package final class JobStore: Sendable {
     let writer: StoreWriter
     let flusher: StoreFlusher
     let errors: StoreErrors
+    private let folder: String
 
     /// Opens the store, rewrites every artifact whose file may be torn, and starts its threads.
     ///
@@ -62,7 +63,9 @@ package final class JobStore: Sendable {
     ///   newer version; it is left as it was.
     package init(options: Options, artifacts: ArtifactStore) throws {
         self.artifacts = artifacts
-        errors = StoreErrors(freeBytes: { try? artifacts.freeBytes() })
+        let folder = (options.path as NSString).deletingLastPathComponent
+        self.folder = folder
+        errors = StoreErrors(freeBytes: { try? Self.freeBytes(folder, artifacts) })
         do {
             try StoreFile.prepare(path: options.path, checkLimitBytes: options.checkLimitBytes)
             pool = try Self.openPool(options)
@@ -79,6 +82,15 @@ package final class JobStore: Sendable {
         }
         flusher.recover()
         flusher.start()
+    }
+
+    /// How many bytes the file system has left for us; of those of the database and of the artifacts the one with less.
+    ///
+    /// - Throws: `EngineError` where one of them cannot be asked.
+    package func freeBytes() throws -> Int { try Self.freeBytes(folder, artifacts) }
+
+    private static func freeBytes(_ folder: String, _ artifacts: ArtifactStore) throws -> Int {
+        try min(artifacts.freeBytes(), Folder.freeBytes(at: folder))
     }
 
     /// Hands a change over; `completion` is called exactly once after its commit, on the writer's thread, and must not

@@ -47,6 +47,22 @@ struct FullDiskTests {
         again.close()
     }
 
+    @Test("of the database's disk and the artifacts' the one with less room counts")
+    func twoDisks() throws {
+        let (small, large) = (try TinyDisk(megabytes: 4), try TinyDisk(megabytes: 8))
+        for (data, files) in [(small, large), (large, small)] {
+            let fixture = try StoreFixture(folder: data.folder, of: data)
+            let artifacts = try ArtifactStore(options: .init(folder: files.folder.path + "/artifacts"))
+            let store = try JobStore(options: fixture.options, artifacts: artifacts)
+            defer { store.close() }
+            let free = try store.freeBytes()
+            #expect(free > 1 << 20 && free <= 4 << 20)
+            try small.fill("ballast")
+            #expect(try store.freeBytes() < 4096)
+            try small.remove("ballast")
+        }
+    }
+
     @Test("a start on a full disk says so, and succeeds once there is room")
     func open() throws {
         let disk = try TinyDisk(megabytes: 4)
