@@ -160,7 +160,7 @@ extension PoolMachine {
                 firstWithDevices = firstWithDevices.map { min($0, turn) } ?? turn
             }
         }
-        if let other = firstWithDevices, !shared.ledger.shortage(for: pools[other.slot].demand, soon: true).gpus {
+        if let other = firstWithDevices, !shared.ledger.shortage(for: pools[other.slot].demand).gpus {
             first = first.map { min($0, other) } ?? other
             firstWithDevices = nil
         }

@@ -24,7 +24,10 @@ extension PoolMachine {
         }
         // Who found no room here keeps stock from it, which has seen that already; the other way round it has not.
         let after = circumstances
-        if after.mayStock(since: before) { return true }
+        if after.mayStock(since: before) {
+            claimRoom()
+            return true
+        }
         line.note(after)
         return false
     }

@@ -175,6 +175,15 @@ import Testing
         #expect(bench.actions.contains { if case .start(_, let started) = $0 { started.gpus != nil } else { false } })
     }
 
+    @Test func aDeviceThatIsBeingFreedHoldsUpNobodyElse() throws {
+        var bench = try benchWithoutDevices(3)
+        let lease = try #require(bench.machine.phases.keys.first)
+        bench.send(.lost(lease, reason: "it died"))
+        let request = bench.ask("bob")
+        #expect(bench.actions.contains { if case .start(_, Self.small) = $0 { true } else { false } })
+        #expect(bench.answerAll().map(\.request) == [request], "whoever waits for the device still does")
+    }
+
     @Test func nothingStartsBeforeTheMachineIsKnown() throws {
         var bench = PoolBench(PoolBench.rules(), capacity: nil)
         bench.ask("ann")
