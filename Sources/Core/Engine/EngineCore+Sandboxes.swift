@@ -210,8 +210,8 @@ extension EngineCore {
             tellPool(.removed(id))
             return
         }
-        if isEnding, holdersOfUnstored().contains(id) {
-            // The next process takes it back, where this one cannot store what it has.
+        if isEnding, reason == PoolDestroyReason.drain.rawValue, holdersOfUnstored().contains(id) {
+            // The next process takes it back, where this one cannot store what it has. One with a fault goes at once.
             sparedSandboxes.insert(id)
             return
         }
